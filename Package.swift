@@ -1,0 +1,108 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is held to this: data races and warnings are errors, existentials are spelled out.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// C is built optimised in debug builds too: unoptimised kernels are some fifty times slower.
+let optimised: [CSetting] = [.unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function"])]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tool(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: dependencies + [
+            "CommandSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ],
+        swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)", swiftSettings: strict)
+}
+
+let package = Package(
+    name: "Tessera",
+    products: [
+        .library(name: "Tessera", targets: ["Tessera"]),
+        .executable(name: "tessera-from-qwen2-vl", targets: ["tessera-from-qwen2-vl"]),
+        .executable(name: "tessera-quantize", targets: ["tessera-quantize"]),
+        .executable(name: "tessera-run", targets: ["tessera-run"]),
+        .executable(name: "tessera-diff", targets: ["tessera-diff"]),
+        .executable(name: "tessera-inspect", targets: ["tessera-inspect"]),
+        .executable(name: "tessera-bench", targets: ["tessera-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    ],
+    targets: [
+        // System libraries.
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
+
+        // C.
+        .target(name: "CKernels", cSettings: optimised),
+        .target(name: "CImageCodecs", dependencies: ["CTurboJPEG", "CPNG", "CWebP"], cSettings: optimised),
+
+        // The contracts, embedded as data.
+        .target(
+            name: "Formats", path: "formats",
+            exclude: ["bundle.md", "graph.md", "graph.schema.json", "recipe.md"],
+            resources: [.embedInCode("qwen2-vl.json"), .embedInCode("chat-templates.json")],
+            swiftSettings: strict),
+
+        // The floors, lowest first: a target imports only what stands above it.
+        library("Storage", ["CJSON", "COpenSSL", "CZstd"]),
+        library("Checkpoints", ["Storage"]),
+        library("GraphIR", ["Storage"]),
+        library("GroupFormats", ["CKernels", "Storage"]),
+        library("Bundles", ["GraphIR", "GroupFormats", "Storage"]),
+        library("Generations", ["Bundles", "Checkpoints", "Formats", "GraphIR", "Prompts", "Storage"]),
+        library("Prompts", ["CImageCodecs", "Formats", "Storage"]),
+        library("Runtime", ["Bundles", "CKernels", "GraphIR", "GroupFormats", "Storage"]),
+        library("FloatProducts", ["COpenBLAS", "Runtime"]),
+        library("Tessera", ["Bundles", "GraphIR", "Prompts", "Runtime", "Storage"]),
+        library("Quantization", ["Bundles", "GraphIR", "GroupFormats", "Storage"]),
+        library("Accuracy", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera"]),
+
+        // The commands.
+        .target(
+            name: "CommandSupport",
+            dependencies: ["Storage", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: strict),
+        tool("tessera-from-qwen2-vl", ["Bundles", "Checkpoints", "Generations", "Quantization", "Storage"]),
+        tool("tessera-quantize", ["Bundles", "Quantization", "Storage"]),
+        tool("tessera-run", ["FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
+        tool("tessera-diff", ["Accuracy", "Bundles", "Checkpoints", "FloatProducts", "Storage", "Tessera"]),
+        tool("tessera-inspect", ["Bundles", "GraphIR", "Prompts", "Storage"]),
+        tool("tessera-bench", ["Bundles", "CKernels", "FloatProducts", "Runtime", "Storage", "Tessera"]),
+
+        // Tests.
+        .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/TestSupport", swiftSettings: strict),
+        tests("StorageTests", ["Storage"]),
+        tests("CheckpointsTests", ["Checkpoints", "Storage"]),
+        tests("GraphIRTests", ["GraphIR", "Storage"]),
+        tests("CKernelsTests", ["CKernels"]),
+        tests("GroupFormatsTests", ["CKernels", "GroupFormats", "Storage"]),
+        tests("BundlesTests", ["Bundles", "GraphIR", "Storage"]),
+        tests("PromptsTests", ["CImageCodecs", "Checkpoints", "Prompts", "Storage"]),
+        tests("RuntimeTests", ["Bundles", "CKernels", "Checkpoints", "FloatProducts", "Generations", "GraphIR", "Prompts", "Quantization", "Runtime", "Storage", "Tessera"]),
+        tests("QuantizationTests", ["Bundles", "Generations", "GroupFormats", "Quantization", "Storage"]),
+        tests("CommandTests", ["Storage"]),
+    ]
+)

@@ -1,0 +1,20 @@
+// Instruction sets the kernels are written for, and which one is in use.
+#pragma once
+
+typedef enum {
+    TSR_ISA_SCALAR = 0,   // plain C; the reference
+    TSR_ISA_AVX2 = 1,     // AVX2 + FMA + F16C
+    TSR_ISA_AVX512 = 2,   // AVX-512 F/BW/VL/DQ + VNNI
+    TSR_ISA_NEON = 3,     // Armv8 Advanced SIMD
+    TSR_ISA_DOTPROD = 4,  // Armv8.2 with the dot-product instructions
+} tsr_isa;
+
+/// The best set that this processor has, or the one that TESSERA_ISA names
+/// (scalar, avx2, avx512, neon, dotprod) when the processor has it.
+tsr_isa tsr_isa_in_use(void);
+
+/// Whether this processor can run kernels of that set.
+int tsr_isa_available(tsr_isa isa);
+
+/// "scalar", "avx2", "avx512", "neon" or "dotprod".
+const char *tsr_isa_name(tsr_isa isa);

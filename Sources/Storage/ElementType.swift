@@ -1,0 +1,31 @@
+/// The element types that checkpoints and bundles store; the raw value is the name used in both.
+public enum ElementType: String, CaseIterable, Sendable {
+    case float64 = "F64"
+    case float32 = "F32"
+    case float16 = "F16"
+    case bfloat16 = "BF16"
+    case int64 = "I64"
+    case int32 = "I32"
+    case int16 = "I16"
+    case int8 = "I8"
+    case uint8 = "U8"
+    case bool = "BOOL"
+
+    /// Bytes an element takes.
+    public var width: Int {
+        switch self {
+        case .float64, .int64: 8
+        case .float32, .int32: 4
+        case .float16, .bfloat16, .int16: 2
+        case .int8, .uint8, .bool: 1
+        }
+    }
+
+    /// Whether it is one of the floating-point types that weights come in.
+    public var isFloat: Bool {
+        switch self {
+        case .float64, .float32, .float16, .bfloat16: true
+        default: false
+        }
+    }
+}

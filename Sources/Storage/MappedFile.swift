@@ -1,0 +1,93 @@
+import Glibc
+
+/// A file mapped read-only. Views into it keep it alive.
+public final class MappedFile: Sendable {
+    public let path: String
+    /// The whole file.
+    public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+    /// Maps the file at `path`. Empty files are allowed; directories and devices are not.
+    public init(_ path: String) throws(Failure) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .system("cannot open", file: path, errno: errno) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .system("cannot stat", file: path, errno: errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw .badInput("is not a regular file", file: path)
+        }
+        let length = Int(status.st_size)
+        self.path = path
+        guard length > 0 else {
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard let base = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
+            throw .system("cannot map", file: path, errno: errno)
+        }
+        bytes = UnsafeRawBufferPointer(start: base, count: length)
+    }
+
+    deinit {
+        if let base = bytes.baseAddress {
+            munmap(UnsafeMutableRawPointer(mutating: base), bytes.count)
+        }
+    }
+
+    /// How a range is about to be used.
+    public enum Advice: Sendable {
+        /// Read once, front to back.
+        case sequential
+        /// Soon needed: start reading.
+        case willNeed
+        /// Done with: the pages may go.
+        case dontNeed
+
+        var code: Int32 {
+            switch self {
+            case .sequential: MADV_SEQUENTIAL
+            case .willNeed: MADV_WILLNEED
+            case .dontNeed: MADV_DONTNEED
+            }
+        }
+    }
+
+    /// Tells the kernel how `range` will be used. Only advice: failure is harmless and ignored.
+    public func advise(_ range: Range<Int>, _ advice: Advice) {
+        guard let base = bytes.baseAddress else { return }
+        let page = 4096
+        // Giving pages up must not take neighbours along; all other advice may.
+        let lower =
+            advice == .dontNeed ? (range.lowerBound + page - 1) / page * page : range.lowerBound / page * page
+        let upper = advice == .dontNeed ? range.upperBound / page * page : range.upperBound
+        guard lower < upper, upper <= bytes.count else { return }
+        _ = madvise(UnsafeMutableRawPointer(mutating: base + lower), upper - lower, advice.code)
+    }
+}
+
+/// A range of a mapped file that stays mapped as long as this value lives.
+public struct MappedBytes: Sendable {
+    public let file: MappedFile
+    public let range: Range<Int>
+
+    /// Nil when the range does not lie within the file.
+    public init?(_ file: MappedFile, _ range: Range<Int>) {
+        guard range.lowerBound >= 0, range.upperBound <= file.bytes.count else { return nil }
+        self.file = file
+        self.range = range
+    }
+
+    public var count: Int { range.count }
+
+    /// The bytes; valid while `file` is alive.
+    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
+}
+
+/// Reads a whole small file, refusing one larger than `limit` bytes.
+public func readFile(_ path: String, limit: Int = 256 << 20) throws(Failure) -> [UInt8] {
+    let file = try MappedFile(path)
+    guard file.bytes.count <= limit else {
+        throw Failure(.limit, "has \(file.bytes.count) bytes, more than the \(limit) expected", file: path)
+    }
+    return [UInt8](file.bytes)
+}

@@ -1,0 +1,8 @@
+/// The contracts of this folder that programs load: JSON files embedded in the code, so that the two cannot drift.
+public enum Formats {
+    /// Qwen2-VL's name table: published tensor names, in both layouts, to graph slots.
+    public static var qwen2VL: [UInt8] { PackageResources.qwen2_vl_json }
+
+    /// The chat templates known by the digest of their text.
+    public static var chatTemplates: [UInt8] { PackageResources.chat_templates_json }
+}
