@@ -1,5 +1,5 @@
-public import GraphIR
-public import Storage
+import GraphIR
+import Storage
 
 /// Qwen2-VL (2024): 2B, 7B, 72B.
 ///
