@@ -48,7 +48,9 @@ public final class Engine {
     public init(_ bundle: Bundle, _ options: Options = Options()) throws(Failure) {
         do {
             graph = try ModelGraph(json: bundle.graph)
-        } catch { throw error.located(in: bundle.path) }
+        } catch {
+            throw error.located(in: bundle.path)
+        }
         self.options = options
         guard options.chunk > 0 else { throw Failure(.usage, "a chunk of \(options.chunk) tokens is not possible") }
         weights = try Weights(bundle, graph: graph)
@@ -97,38 +99,32 @@ public final class Engine {
             zip(segments, segments.dropFirst()).allSatisfy({ $0 < $1 })
         else { throw .badInput("the patches, coordinates and segments do not fit each other") }
         let extents = Extents(patches: count, segments: segments.count)
-        return try patches.withUnsafeBytes { patches throws(Failure) in
-            try coordinates.withUnsafeBytes { coordinates throws(Failure) in
-                try segments.withUnsafeBytes { segments throws(Failure) in
-                    try run(
-                        vision, extents, [patches.baseAddress, coordinates.baseAddress, segments.baseAddress],
-                        cache: nil, observer)
-                }
-            }
-        }
+        return try run(
+            vision, extents, [.floats(patches), .indices(coordinates), .indices(segments)], cache: nil, observer)
     }
 
     /// The logits [hidden.count, vocabulary] of final hidden states.
     public func logits(_ hidden: Rows, observer: Observer? = nil) throws(Failure) -> Rows {
         guard hidden.columns == width else { throw .badInput("hidden states have \(hidden.columns) columns, not \(width)") }
-        return try hidden.values.withUnsafeBytes { values throws(Failure) in
-            try run(head, Extents(outputs: hidden.count), [values.baseAddress], cache: nil, observer)
-        }
+        return try run(head, Extents(outputs: hidden.count), [.floats(hidden.values)], cache: nil, observer)
     }
 
     /// Runs a plan in the engine's arena and copies its output out.
     func run(
-        _ plan: Plan, _ extents: Extents, _ inputs: [UnsafeRawPointer?], cache: KeyValueCache?, _ observer: Observer?
+        _ plan: Plan, _ extents: Extents, _ inputs: [PlanInput], cache: KeyValueCache?, _ observer: Observer?
     ) throws(Failure) -> Rows {
         let layout = try ArenaLayout(plan, extents)
-        let executor = Executor(
-            plan: plan, layout: layout, extents: extents, arena: try arena(layout.count), inputs: inputs,
-            weights: weights, pool: pool, cache: cache, largeProduct: options.largeProduct)
-        executor.run(observer)
-        let count = extents(plan.output.rows) * plan.output.columns
-        return Rows(
-            values: Array(UnsafeBufferPointer(start: executor.floats(plan.output), count: count)),
-            columns: plan.output.columns)
+        let arena = try arena(layout.count)
+        return try PlanInput.withPointers(inputs) { (pointers) throws(Failure) in
+            let executor = Executor(
+                plan: plan, layout: layout, extents: extents, arena: arena, inputs: pointers, weights: weights,
+                pool: pool, cache: cache, largeProduct: options.largeProduct)
+            executor.run(observer)
+            let count = extents(plan.output.rows) * plan.output.columns
+            return Rows(
+                values: Array(UnsafeBufferPointer(start: executor.floats(plan.output), count: count)),
+                columns: plan.output.columns)
+        }
     }
 
     /// Memory for activations: what the largest run so far needed.

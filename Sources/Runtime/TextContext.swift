@@ -1,3 +1,4 @@
+import GraphIR
 public import Storage
 
 /// A sequence being read and written: its cache, and the rows wanted of it.
@@ -39,7 +40,7 @@ public final class TextContext {
         guard capacity > 0 else { throw Failure(.usage, "a context of \(capacity) tokens is not possible") }
         cache = try KeyValueCache(
             try engine.graph.graph("text"), capacity: capacity, precision: engine.options.cachePrecision)
-        guard case .fixed(let axes) = engine.text.inputs[3].type.extents.first else {
+        guard case .fixed(let axes)? = engine.text.inputs[3].type.extents.first else {
             throw .badInput("graph 'text' takes positions of unknown number")
         }
         self.axes = axes
@@ -82,24 +83,13 @@ public final class TextContext {
         let positions = (0..<axes).flatMap { input.positions[$0 * all + chunk.lowerBound..<$0 * all + chunk.upperBound] }
         let visualRows = input.visualRows[visuals].map { $0 - Int32(chunk.lowerBound) }
         let extents = Extents(tokens: tokens.count, visuals: visuals.count, outputs: outputs.count)
-        let offset = visuals.lowerBound * engine.width
-        let none: [Float] = []
-        let rows = try (input.visuals?.values ?? none).withUnsafeBytes { values throws(Failure) in
-            try tokens.withUnsafeBytes { tokens throws(Failure) in
-                try positions.withUnsafeBytes { positions throws(Failure) in
-                    try visualRows.withUnsafeBytes { visualRows throws(Failure) in
-                        try outputs.withUnsafeBytes { outputs throws(Failure) in
-                            try engine.run(
-                                engine.text, extents,
-                                [
-                                    tokens.baseAddress, values.baseAddress.map { $0 + offset * 4 },
-                                    visualRows.baseAddress, positions.baseAddress, outputs.baseAddress,
-                                ], cache: cache, observer)
-                        }
-                    }
-                }
-            }
-        }
+        let rows = try engine.run(
+            engine.text, extents,
+            [
+                .indices(tokens),
+                .floats(input.visuals?.values ?? [], skipping: visuals.lowerBound * engine.width),
+                .indices(visualRows), .indices(positions), .indices(outputs),
+            ], cache: cache, observer)
         cache.advance(by: tokens.count)
         return rows
     }

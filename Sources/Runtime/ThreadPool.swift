@@ -1,6 +1,6 @@
 import CKernels
 import Glibc
-import Storage
+public import Storage
 
 /// Persistent workers that share the loops of a step; the caller takes part.
 ///
