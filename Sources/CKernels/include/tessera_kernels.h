@@ -3,4 +3,5 @@
 
 #include "floats.h"
 #include "isa.h"
+#include "packed.h"
 #include "pool.h"
