@@ -78,7 +78,7 @@ let package = Package(
         library("FloatProducts", ["COpenBLAS", "Runtime"]),
         library("Tessera", ["Bundles", "GraphIR", "Prompts", "Runtime", "Storage"]),
         library("Quantization", ["Bundles", "GraphIR", "GroupFormats", "Storage"]),
-        library("Accuracy", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera"]),
+        library("Accuracy", ["Bundles", "Checkpoints", "Prompts", "Runtime", "Storage", "Tessera"]),
 
         // The commands.
         .target(
