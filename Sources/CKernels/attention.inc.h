@@ -4,7 +4,7 @@ enum {
     TILE_FLOATS = 8192,  // a tile: 64 keys up to head_dim 128, 32 beyond
     MAX_QUERIES = 48,
     SUM_FLOATS = 4096,
-    DIRECT_QUERIES = 4,
+    DIRECT_QUERIES = 6,
 };
 
 typedef struct {
@@ -84,18 +84,44 @@ INLINE void blend_rows(size_t rows, attention_scratch *s, size_t i, size_t keys)
     for (; d < s->width; d += LANES) blend_block(rows, 1, s, i, d, keys);
 }
 
+// One query's sums from d on, `vecs` narrow vectors or the `rest` floats of one, straight from the values: the same
+// sums in the same order.
+INLINE void blend_direct(tsr_float_type type, size_t vecs, attention_scratch *s, size_t i, size_t d, const void *v,
+                         size_t v_stride, size_t keys, size_t rest) {
+    const float *weights = s->weights + i * s->tile_keys;
+    float *sums = s->sums + i * s->width + d;
+    narrow sum[8];
+#pragma clang loop unroll(full)
+    for (size_t n = 0; n < vecs; n++) sum[n] = widened(TSR_F32, sums + n * NARROW);
+    for (size_t j = 0; j < keys; j++) {
+        const void *row = element(type, v, j * v_stride + d);
+        const narrow weight = weights[j];
+#pragma clang loop unroll(full)
+        for (size_t n = 0; n < vecs; n++)
+            sum[n] += weight * (rest ? widened_first(type, row, rest) : widened(type, element(type, row, n * NARROW)));
+    }
+    memcpy(sums, sum, vecs * sizeof *sum);
+}
+
 // sums += weights · values
 INLINE void blend(tsr_float_type type, attention_scratch *s, size_t queries, const void *v, size_t v_stride,
                   size_t keys, size_t head_dim) {
+    if (queries < DIRECT_QUERIES) {
+        for (size_t i = 0; i < queries; i++) {
+            size_t d = 0;
+            for (; d + 8 * NARROW <= head_dim; d += 8 * NARROW) blend_direct(type, 8, s, i, d, v, v_stride, keys, 0);
+            for (; d + 2 * NARROW <= head_dim; d += 2 * NARROW) blend_direct(type, 2, s, i, d, v, v_stride, keys, 0);
+            for (; d + NARROW <= head_dim; d += NARROW) blend_direct(type, 1, s, i, d, v, v_stride, keys, 0);
+            if (d < head_dim) blend_direct(type, 1, s, i, d, v, v_stride, keys, head_dim - d);
+        }
+        return;
+    }
     for (size_t j = 0; j < keys; j++) {
         const void *row = element(type, v, j * v_stride);
-        size_t d = 0;
-        for (; d + NARROW <= head_dim; d += NARROW) {
-            const narrow x = widened(type, element(type, row, d));
-            memcpy(s->tile + j * s->width + d, &x, sizeof x);
-        }
-        for (; d < s->width; d += NARROW) {
-            const narrow x = widened_first(type, element(type, row, d), d < head_dim ? head_dim - d : 0);
+        for (size_t d = 0; d < s->width; d += NARROW) {
+            const narrow x = d + NARROW <= head_dim ? widened(type, element(type, row, d))
+                             : d < head_dim         ? widened_first(type, element(type, row, d), head_dim - d)
+                                                    : (narrow)0;
             memcpy(s->tile + j * s->width + d, &x, sizeof x);
         }
     }

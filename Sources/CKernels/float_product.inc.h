@@ -102,7 +102,7 @@ INLINE narrow direct_product(tsr_float_type type, const void *w, size_t row_stri
 }
 
 // A product's k is summed in blocks of DEPTH, so that a block of x and a panel stay in the caches.
-enum { DEPTH = 512, DIRECT_TOKENS = 4 };
+enum { DEPTH = 512, DIRECT_TOKENS = 10 };
 
 // y = (first ? bias : y) + sums, `rows` of them.
 INLINE void accumulate(float *y, const float *sums, size_t rows, int first, const float *bias) {
