@@ -2,3 +2,4 @@
 #pragma once
 
 #include "isa.h"
+#include "packed.h"
