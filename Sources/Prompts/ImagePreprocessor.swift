@@ -1,5 +1,3 @@
-public import Storage
-
 /// Makes of pictures what a vision tower takes: resizes them to whole patches, normalizes, and cuts them into rows.
 public struct ImagePreprocessor: Equatable, Sendable {
     /// Which implementation's resampling and arithmetic to follow, bit for bit.
@@ -30,6 +28,7 @@ public struct ImagePreprocessor: Equatable, Sendable {
     /// What both sides of a resized picture are a multiple of.
     public var factor: Int { patchSize * mergeSize }
 }
+<<<<<<< HEAD
 
 /// What a vision tower takes.
 public struct Patches: Equatable, Sendable {
@@ -61,3 +60,5 @@ extension ImagePreprocessor {
         throw .badInput("not yet")
     }
 }
+=======
+>>>>>>> prompts
