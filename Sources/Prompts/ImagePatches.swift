@@ -8,6 +8,12 @@ public struct Patches: Equatable, Sendable {
     /// over channel, frame, pixel row, pixel column.
     public var values: [Float]
     public var grid: PatchGrid
+
+    /// Patches from their parts; `values` must be of the grid's size.
+    public init(values: [Float], grid: PatchGrid) {
+        self.values = values
+        self.grid = grid
+    }
 }
 
 extension ImagePreprocessor {

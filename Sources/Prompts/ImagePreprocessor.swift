@@ -28,37 +28,3 @@ public struct ImagePreprocessor: Equatable, Sendable {
     /// What both sides of a resized picture are a multiple of.
     public var factor: Int { patchSize * mergeSize }
 }
-<<<<<<< HEAD
-
-/// What a vision tower takes.
-public struct Patches: Equatable, Sendable {
-    /// Row by row: grid.t·grid.h·grid.w rows of 3·temporal·patch·patch values.
-    ///
-    /// Rows run over time, then over squares of merged patches, then over the patches in a square; the values in a row
-    /// over channel, frame, pixel row, pixel column.
-    public var values: [Float]
-    public var grid: PatchGrid
-
-    /// Patches from their parts; `values` must be of the grid's size.
-    public init(values: [Float], grid: PatchGrid) {
-        self.values = values
-        self.grid = grid
-    }
-}
-
-extension ImagePreprocessor {
-    /// The patches of a picture.
-    ///
-    /// - Throws: `badInput` when the picture is too thin (``smartResize(_:)``).
-    public func patches(_ picture: Picture) throws(Failure) -> Patches { try patches(frames: [picture]) }
-
-    /// The patches of a video's frames, which must all have one size. The last frame is repeated to fill a temporal patch,
-    /// as a picture's only one is.
-    ///
-    /// - Throws: `badInput` when there is no frame, frames differ in size, or are too thin.
-    public func patches(frames: [Picture]) throws(Failure) -> Patches {
-        throw .badInput("not yet")
-    }
-}
-=======
->>>>>>> prompts
