@@ -124,7 +124,8 @@ private final class StageComparison {
     init(_ file: ReferenceFile) throws(Failure) {
         self.file = file
         let legacy = try file.integers("position_ids_legacy")?.values
-        decoderNeedsLegacy = try legacy != nil && legacy != file.integers("llm.position_ids")?.values
+        let current = try file.integers("llm.position_ids")?.values
+        decoderNeedsLegacy = legacy != nil && legacy != current
     }
 
     var stages: [StageError] { order.compactMap { name in errors[name]?.finish(name) } }
