@@ -1,4 +1,6 @@
 // The kernels: what the runtime and the quantizers call. No model, no file, no allocation.
 #pragma once
 
+#include "floats.h"
 #include "isa.h"
+#include "pool.h"
