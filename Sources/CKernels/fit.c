@@ -10,11 +10,14 @@ size_t tsr_fit_scratch_bytes(const tsr_fit_format *format) {
 bool tsr_fit_tile_with(tsr_isa isa, const tsr_fit_format *format, tsr_fit_solver solver,
                        const tsr_fit_weighting *weighting, const tsr_fit_rows *rows, void *scratch, uint8_t *tile,
                        tsr_fit_error *error) {
-    fit_tile_function *function = tsr_fit_tile_baseline;
+    fit_tile_function *function = tsr_fit_tile_baseline;  // on Arm that has Advanced SIMD already
+    switch (isa) {
 #if defined(__x86_64__)
-    if (isa == TSR_ISA_AVX2) function = tsr_fit_tile_avx2;
-    if (isa == TSR_ISA_AVX512) function = tsr_fit_tile_avx512;
+    case TSR_ISA_AVX2: function = tsr_fit_tile_avx2; break;
+    case TSR_ISA_AVX512: function = tsr_fit_tile_avx512; break;
 #endif
+    default: break;
+    }
     return function(format, solver, weighting, rows, scratch, tile, error);
 }
 

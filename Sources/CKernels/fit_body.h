@@ -219,12 +219,14 @@ static inline void encode(const fit_tile *t, const fit_plan *plan, tsr_fit_error
 static inline void write_tile(const fit_tile *t, fit_plan *plan, uint8_t *tile) {
     // Rows were multiplied by a power of two: dividing the factors undoes it exactly.
     lanes d = plan->d / t->unit, dm = plan->dm / t->unit;
-    tsr_fit_parts parts = {.codes = t->codes};
-    memcpy(parts.d, &d, sizeof d);
-    memcpy(parts.dm, &dm, sizeof dm);
-    // Bytes replace the floats they come from, front to back.
-    parts.scales = (uint8_t *)plan->scales;
-    parts.minimums = (uint8_t *)plan->minimums;
+    tsr_fit_parts parts = {
+        .d = (float *)&d,
+        .dm = (float *)&dm,
+        .codes = t->codes,
+        // Bytes replace the floats they come from, front to back.
+        .scales = (uint8_t *)plan->scales,
+        .minimums = (uint8_t *)plan->minimums,
+    };
     for (size_t g = 0; g < t->groups; g++) {
         byte_lanes scales = __builtin_convertvector(plan->scales[g], byte_lanes);
         byte_lanes minimums = __builtin_convertvector(plan->minimums[g], byte_lanes);

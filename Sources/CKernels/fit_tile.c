@@ -3,7 +3,7 @@
 
 #include "include/fit.h"
 
-enum { FACTOR_BYTES = 2 * TSR_FIT_ROWS * sizeof(float), STEP_BYTES = 64 };
+enum { FACTOR_BYTES = TSR_FIT_ROWS * sizeof(float), STEP_BYTES = 64 };  // of d, and of dm
 
 size_t tsr_fit_groups(const tsr_fit_format *format) { return (format->columns + format->group - 1) / format->group; }
 
@@ -14,7 +14,7 @@ static size_t table_bytes(const tsr_fit_format *format) {
 static size_t group_bytes(const tsr_fit_format *format) { return (size_t)TSR_FIT_ROWS * format->group * format->bits / 8; }
 
 size_t tsr_fit_tile_bytes(const tsr_fit_format *format) {
-    return FACTOR_BYTES + table_bytes(format) + tsr_fit_groups(format) * group_bytes(format);
+    return 2 * FACTOR_BYTES + table_bytes(format) + tsr_fit_groups(format) * group_bytes(format);
 }
 
 /// Four columns of codes, [4][16], to a step, [16][4].
@@ -58,9 +58,9 @@ static void unpack_group(const tsr_fit_format *format, const uint8_t *from, uint
 
 void tsr_fit_pack(const tsr_fit_format *format, const tsr_fit_parts *parts, uint8_t *tile) {
     size_t groups = tsr_fit_groups(format);
-    memcpy(tile, parts->d, sizeof parts->d);
-    memcpy(tile + sizeof parts->d, parts->dm, sizeof parts->dm);
-    uint8_t *table = tile + FACTOR_BYTES, *codes = table + table_bytes(format);
+    memcpy(tile, parts->d, FACTOR_BYTES);
+    memcpy(tile + FACTOR_BYTES, parts->dm, FACTOR_BYTES);
+    uint8_t *table = tile + 2 * FACTOR_BYTES, *codes = table + table_bytes(format);
     memset(table, 0, table_bytes(format));
     for (size_t g = 0; g < groups; g++) {
         memcpy(table + g * 32, parts->scales + g * 16, 16);
@@ -71,9 +71,9 @@ void tsr_fit_pack(const tsr_fit_format *format, const tsr_fit_parts *parts, uint
 
 void tsr_fit_unpack(const tsr_fit_format *format, const uint8_t *tile, tsr_fit_parts *parts) {
     size_t groups = tsr_fit_groups(format);
-    memcpy(parts->d, tile, sizeof parts->d);
-    memcpy(parts->dm, tile + sizeof parts->d, sizeof parts->dm);
-    const uint8_t *table = tile + FACTOR_BYTES, *codes = table + table_bytes(format);
+    memcpy(parts->d, tile, FACTOR_BYTES);
+    memcpy(parts->dm, tile + FACTOR_BYTES, FACTOR_BYTES);
+    const uint8_t *table = tile + 2 * FACTOR_BYTES, *codes = table + table_bytes(format);
     for (size_t g = 0; g < groups; g++) {
         memcpy(parts->scales + g * 16, table + g * 32, 16);
         memcpy(parts->minimums + g * 16, table + g * 32 + 16, 16);
@@ -85,7 +85,7 @@ void tsr_fit_row(const tsr_fit_format *format, const uint8_t *tile, size_t row, 
 #pragma STDC FP_CONTRACT OFF
     float factors[2 * TSR_FIT_ROWS];
     memcpy(factors, tile, sizeof factors);
-    const uint8_t *table = tile + FACTOR_BYTES, *codes = table + table_bytes(format);
+    const uint8_t *table = tile + 2 * FACTOR_BYTES, *codes = table + table_bytes(format);
     size_t half = format->bits == 4 ? format->group / 2 : format->group;
     for (size_t k = 0; k < format->columns; k++) {
         size_t g = k / format->group, within = k % format->group, place = within % half;

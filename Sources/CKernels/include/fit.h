@@ -54,9 +54,9 @@ typedef struct {
     double worst;   // the greatest Σ (w − ŵ)² / Σ w² of a group of one row
 } tsr_fit_error;
 
-/// A tile taken apart; `codes` is [groups·group][16], `scales` and `minimums` [groups][16].
+/// A tile taken apart: `d` and `dm` are [16], `codes` [groups·group][16], `scales` and `minimums` [groups][16].
 typedef struct {
-    float d[TSR_FIT_ROWS], dm[TSR_FIT_ROWS];
+    float *d, *dm;
     uint8_t *codes, *scales, *minimums;
 } tsr_fit_parts;
 
