@@ -18,6 +18,7 @@ public struct GroupFormat: Hashable, Sendable {
         }
     }
 
+    /// Bits a code takes.
     public let bits: Bits
     /// Codes that share a scale and a minimum.
     public let groupSize: Int
@@ -57,7 +58,9 @@ public enum TensorEncoding: Hashable, Sendable {
     public func byteCount(_ shape: Shape) -> Int? {
         switch self {
         case .float(let type):
-            guard Self.floatTypes.contains(type), (1...2).contains(shape.rank), shape.count > 0 else { return nil }
+            guard Self.floatTypes.contains(type), (1...2).contains(shape.rank), shape.count > 0 else {
+                return nil
+            }
             return shape.byteCount(type)
         case .groups(let format):
             return GroupGeometry(format, shape)?.byteCount
@@ -74,6 +77,7 @@ extension TensorEncoding: CustomStringConvertible {
         self = encoding
     }
 
+    /// The name in a bundle's directory.
     public var description: String {
         switch self {
         case .float(let type): type.rawValue
@@ -93,6 +97,7 @@ public struct GroupGeometry: Hashable, Sendable {
     /// Bytes of the row factors `d` and `dm` at the start of a tile.
     public static let factorBytes = 2 * tileRows * 4
 
+    /// The codes' bits and the group's size.
     public let format: GroupFormat
     /// N.
     public let rows: Int
@@ -100,11 +105,13 @@ public struct GroupGeometry: Hashable, Sendable {
     public let columns: Int
     /// Groups a row has; the last may be short of columns.
     public let groupCount: Int
+    /// Tiles of 16 rows; the last may be short of rows.
     public let tileCount: Int
     /// Bytes of the scales and minimums of a tile, padded to 64.
     public let tableBytes: Int
     /// Bytes of the codes of one group of a tile.
     public let groupBytes: Int
+    /// Bytes of one tile; a multiple of 64.
     public let tileBytes: Int
     /// Bytes of the whole matrix.
     public let byteCount: Int

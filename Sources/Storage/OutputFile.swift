@@ -64,6 +64,16 @@ public final class OutputFile {
         }
     }
 
+    /// Extends the file with zeros to `length` bytes and sets the space aside, so that a full disk shows at once.
+    ///
+    /// File systems that cannot do so are left to run full later.
+    public func reserve(_ length: Int) throws(Failure) {
+        let code = posix_fallocate(descriptor, 0, off_t(length))
+        if code == ENOSPC || code == EFBIG {
+            throw .system("cannot set aside \(length) bytes", file: path, errno: code)
+        }
+    }
+
     /// Waits until everything written is on the disk.
     public func sync() throws(Failure) {
         guard fsync(descriptor) == 0 else { throw .system("cannot sync", file: path, errno: errno) }
