@@ -7,6 +7,9 @@ public struct Graph: Hashable, Sendable {
         /// Unique in the graph. Results that a person would ask about have a telling name, such as `block.3`.
         public let name: String
         public let type: ValueType
+
+        /// Whether the name was given, not made up.
+        public var isNamed: Bool { !(name.first == "v" && Int(name.dropFirst()) != nil) }
     }
 
     /// Refers to a value of the same graph.

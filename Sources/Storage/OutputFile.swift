@@ -5,10 +5,7 @@ public func writeFile(_ path: String, _ bytes: [UInt8]) throws(Failure) {
     let temporary = path + ".partial"
     let output = try OutputFile(creating: temporary)
     do {
-        let result = bytes.withUnsafeBytes { buffer in
-            Result { () throws(Failure) in try output.write(buffer, at: 0) }
-        }
-        try result.get()
+        try output.write(bytes, at: 0)
         try output.sync()
         try output.rename(to: path)
     } catch {
@@ -51,10 +48,7 @@ public final class OutputFile {
 
     /// Writes an array at `offset`.
     public func write(_ bytes: [UInt8], at offset: Int) throws(Failure) {
-        let result = bytes.withUnsafeBytes { buffer in
-            Result { () throws(Failure) in try write(buffer, at: offset) }
-        }
-        try result.get()
+        try bytes.withBytes { (buffer) throws(Failure) in try write(buffer, at: offset) }
     }
 
     /// Cuts or extends (with zeros) to `length` bytes.
