@@ -63,7 +63,10 @@ let package = Package(
         .target(
             name: "Formats", path: "formats",
             exclude: ["bundle.md", "graph.md", "graph.schema.json", "recipe.md"],
-            resources: [.embedInCode("qwen2-vl.json"), .embedInCode("chat-templates.json")],
+            resources: [
+                .embedInCode("qwen2-vl.json"), .embedInCode("chat-templates.json"),
+                .embedInCode("recipes/int4.json"), .embedInCode("recipes/int8.json"),
+            ],
             swiftSettings: strict),
 
         // The floors, lowest first: a target imports only what stands above it.
@@ -77,7 +80,7 @@ let package = Package(
         library("Runtime", ["Bundles", "CKernels", "GraphIR", "GroupFormats", "Storage"]),
         library("FloatProducts", ["COpenBLAS", "Runtime"]),
         library("Tessera", ["Bundles", "GraphIR", "Prompts", "Runtime", "Storage"]),
-        library("Quantization", ["Bundles", "GraphIR", "GroupFormats", "Storage"]),
+        library("Quantization", ["Bundles", "CKernels", "Formats", "GraphIR", "GroupFormats", "Storage"]),
         library("Accuracy", ["Bundles", "Checkpoints", "Prompts", "Runtime", "Storage", "Tessera"]),
 
         // The commands.
@@ -102,7 +105,7 @@ let package = Package(
         tests("BundlesTests", ["Bundles", "GraphIR", "Storage"]),
         tests("PromptsTests", ["CImageCodecs", "Checkpoints", "Prompts", "Storage"]),
         tests("RuntimeTests", ["Bundles", "CKernels", "Checkpoints", "FloatProducts", "Generations", "GraphIR", "Prompts", "Quantization", "Runtime", "Storage", "Tessera"]),
-        tests("QuantizationTests", ["Bundles", "Generations", "GroupFormats", "Quantization", "Storage"]),
+        tests("QuantizationTests", ["Bundles", "CKernels", "Generations", "GraphIR", "GroupFormats", "Quantization", "Storage"]),
         tests("CommandTests", ["Storage"]),
     ]
 )
