@@ -1,6 +1,6 @@
 public import Bundles
 public import GraphIR
-public import GroupFormats
+internal import GroupFormats
 public import Storage
 
 /// What a recipe makes of the weights of a model, before any of it is done.

@@ -47,7 +47,7 @@ public struct Quantizer {
             var distortion = Distortion()
             for rows in Self.panels(item.weight) {
                 try source.withRows(rows, of: index) { (bytes) throws(Failure) in
-                    do { distortion += try write(bytes, rows, item, writer, index) } catch {
+                    do throws(Failure) { distortion += try write(bytes, rows, item, writer, index) } catch {
                         throw error.inside("tensor '\(item.weight.name)'")
                     }
                 }
