@@ -47,9 +47,7 @@ public struct Quantizer {
             var distortion = Distortion()
             for rows in Self.panels(item.weight) {
                 try source.withRows(rows, of: index) { (bytes) throws(Failure) in
-                    do throws(Failure) { distortion += try write(bytes, rows, item, writer, index) } catch {
-                        throw error.inside("tensor '\(item.weight.name)'")
-                    }
+                    distortion += try write(bytes, rows, item, writer, index)
                 }
                 done += rows.count * item.weight.rowBytes
                 try report(.panel(tensor: item.weight.name, done: done, total: total))
@@ -73,21 +71,23 @@ public struct Quantizer {
         _ index: Int
     ) throws(Failure) -> Distortion {
         let weight = item.weight
-        guard case .groups(let format, let solver) = item.choice else {
+        guard case .groups(let format, let solver) = item.choice,
+            let geometry = GroupGeometry(format, weight.shape)
+        else {
             if let fault = NumericFault.firstNotFinite(in: bytes, weight.type) {
-                throw fault.failure(columns: weight.columnCount, rows.lowerBound)
+                throw fault.failure(columns: weight.columnCount, rows.lowerBound).inside(weight)
             }
             try writer.append(bytes, to: index)
             return Distortion()
-        }
-        guard let geometry = GroupGeometry(format, weight.shape) else {
-            throw .badInput("shape \(weight.shape) cannot be stored in groups")
         }
         let fitter = try GroupFitter(geometry, solver)
         let tiles = UnsafeMutableRawBufferPointer.allocate(
             byteCount: fitter.tileCount(rows: rows.count) * geometry.tileBytes, alignment: 64)
         defer { tiles.deallocate() }
-        let distortion = try fitter.fit(bytes, weight.type, firstRow: rows.lowerBound, into: tiles, pool)
+        let distortion: Distortion
+        do { distortion = try fitter.fit(bytes, weight.type, firstRow: rows.lowerBound, into: tiles, pool) } catch {
+            throw error.inside(weight)
+        }
         try writer.append(UnsafeRawBufferPointer(tiles), to: index)
         return distortion
     }
@@ -113,9 +113,8 @@ public struct TensorReport: Sendable {
 }
 
 extension Failure {
-    /// The same failure, at its place within `whole`; those of files have all they need.
-    fileprivate func inside(_ whole: String) -> Failure {
-        guard file == nil else { return self }
-        return Failure(kind, message, at: place.map { "\(whole) \($0)" } ?? whole, remedy: remedy)
+    /// The same failure, its place being within a weight.
+    fileprivate func inside(_ weight: SourceWeight) -> Failure {
+        Failure(kind, message, file: file, at: "tensor '\(weight.name)' \(place ?? "")", remedy: remedy)
     }
 }
