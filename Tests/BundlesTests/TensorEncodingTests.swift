@@ -37,7 +37,8 @@ import Testing
 
     @Test func bitsPerWeight() throws {
         let format = try #require(GroupFormat(.four, groupSize: 64))
-        let geometry = try #require(GroupGeometry(format, try #require(Shape(checking: [8960, 1536]))))
+        let shape = try #require(Shape(checking: [8960, 1536]))
+        let geometry = try #require(GroupGeometry(format, shape))
         #expect(abs(geometry.bitsPerWeight - 4.2917) < 1e-3)
     }
 }
