@@ -101,7 +101,7 @@ let package = Package(
         tool("tessera-run", ["Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
         tool("tessera-diff", ["Accuracy", "Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
         tool("tessera-inspect", ["Bundles", "GraphIR", "GroupFormats", "Runtime", "Storage"]),
-        tool("tessera-bench", ["Bundles", "CKernels", "FloatProducts", "Runtime", "Storage", "Tessera"]),
+        tool("tessera-bench", ["CKernels", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
 
         // Tests.
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/TestSupport", swiftSettings: strict),

@@ -1,1 +1,11 @@
-@main struct Bench { static func main() {} }
+import ArgumentParser
+import CommandSupport
+
+@main struct Bench: ToolCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tessera-bench",
+        abstract: "Time a model or the kernels on this machine.",
+        subcommands: [BenchModel.self, BenchKernels.self])
+
+    mutating func execute() { Console.log(Self.helpMessage()) }
+}
