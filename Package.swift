@@ -112,7 +112,12 @@ let package = Package(
         tests("GroupFormatsTests", ["CKernels", "GroupFormats", "Storage"]),
         tests("BundlesTests", ["Bundles", "GraphIR", "Storage"]),
         tests("PromptsTests", ["CImageCodecs", "Checkpoints", "Prompts", "Storage"]),
-        tests("RuntimeTests", ["Bundles", "CKernels", "Checkpoints", "FloatProducts", "Generations", "GraphIR", "Prompts", "Quantization", "Runtime", "Storage", "Tessera"]),
+        tests(
+            "RuntimeTests",
+            [
+                "Accuracy", "BundleCommands", "Bundles", "CKernels", "Checkpoints", "FloatProducts", "Generations", "GraphIR",
+                "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage", "Tessera",
+            ]),
         tests("QuantizationTests", ["Bundles", "CKernels", "Generations", "GraphIR", "GroupFormats", "Quantization", "Storage"]),
         tests("CommandTests", ["Storage"]),
     ]
