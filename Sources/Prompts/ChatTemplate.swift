@@ -1,0 +1,66 @@
+/// How a conversation is written out for a model: as data, since the templates of checkpoints are programs (Jinja) of which
+/// only a few kinds exist. The defaults are those of Qwen2-VL.
+public struct ChatTemplate: Equatable, Sendable {
+    /// How pictures or videos are written.
+    public struct Markup: Equatable, Sendable {
+        /// Comes before the placeholders.
+        public var prefix: String
+        /// The placeholder, one special token, repeated once per token of the medium.
+        public var placeholder: String
+        /// Comes after the placeholders.
+        public var suffix: String
+        /// What a numbered medium is called, such as `Picture`: "Picture 1: " comes before its prefix.
+        public var label: String
+
+        /// Markup from its parts.
+        public init(prefix: String, placeholder: String, suffix: String, label: String) {
+            self.prefix = prefix
+            self.placeholder = placeholder
+            self.suffix = suffix
+            self.label = label
+        }
+    }
+
+    /// The system message of a conversation that does not start with one; nil for none.
+    public var defaultSystemMessage: String? = "You are a helpful assistant."
+    /// Starts a turn; the role comes next.
+    public var turnStart = "<|im_start|>"
+    /// Between the role and the content.
+    public var roleEnd = "\n"
+    /// Ends a turn. Its first token is the one with which a model ends its answer.
+    public var turnEnd = "<|im_end|>\n"
+    /// Asks the model for an answer.
+    public var generationPrompt = "<|im_start|>assistant\n"
+    public var image = Markup(
+        prefix: "<|vision_start|>", placeholder: "<|image_pad|>", suffix: "<|vision_end|>", label: "Picture")
+    public var video = Markup(
+        prefix: "<|vision_start|>", placeholder: "<|video_pad|>", suffix: "<|vision_end|>", label: "Video")
+
+    /// Qwen2-VL's template, which is Qwen2.5-VL's as well.
+    public init() {}
+}
+
+/// One turn of a conversation.
+public struct Message: Equatable, Sendable {
+    /// A part of a turn's content.
+    public enum Part: Equatable, Sendable {
+        case text(String)
+        /// A picture that takes this many tokens (``ImagePlan/tokens``).
+        case image(tokens: Int)
+        /// A video that takes this many tokens.
+        case video(tokens: Int)
+    }
+
+    /// `system`, `user` or `assistant`.
+    public var role: String
+    public var parts: [Part]
+
+    /// A turn of several parts.
+    public init(role: String, parts: [Part]) {
+        self.role = role
+        self.parts = parts
+    }
+
+    /// A turn of text only.
+    public init(role: String, text: String) { self.init(role: role, parts: [.text(text)]) }
+}

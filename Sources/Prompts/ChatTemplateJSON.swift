@@ -1,0 +1,52 @@
+public import Storage
+
+extension ChatTemplate {
+    /// The template as it is stored in a bundle and in `formats/chat-templates.json`.
+    public var json: JSON {
+        .pairs([
+            "default_system_message": defaultSystemMessage.map(JSON.string) ?? .null,
+            "turn_start": .string(turnStart),
+            "role_end": .string(roleEnd),
+            "turn_end": .string(turnEnd),
+            "generation_prompt": .string(generationPrompt),
+            "image": image.json,
+            "video": video.json,
+        ])
+    }
+
+    /// Reads a template back.
+    ///
+    /// - Throws: `badInput` naming the member that is missing or of the wrong type.
+    public init(json: JSON) throws(Failure) {
+        defaultSystemMessage = json["default_system_message"]?.string
+        turnStart = try json.text("turn_start")
+        roleEnd = try json.text("role_end")
+        turnEnd = try json.text("turn_end")
+        generationPrompt = try json.text("generation_prompt")
+        image = try Markup(json: json["image"] ?? .null)
+        video = try Markup(json: json["video"] ?? .null)
+    }
+}
+
+extension ChatTemplate.Markup {
+    fileprivate var json: JSON {
+        .pairs([
+            "prefix": .string(prefix), "placeholder": .string(placeholder), "suffix": .string(suffix),
+            "label": .string(label),
+        ])
+    }
+
+    fileprivate init(json: JSON) throws(Failure) {
+        prefix = try json.text("prefix")
+        placeholder = try json.text("placeholder")
+        suffix = try json.text("suffix")
+        label = try json.text("label")
+    }
+}
+
+extension JSON {
+    fileprivate func text(_ key: String) throws(Failure) -> String {
+        guard let text = self[key]?.string else { throw .badInput("chat template has no \"\(key)\"") }
+        return text
+    }
+}

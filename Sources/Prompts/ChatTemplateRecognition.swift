@@ -1,0 +1,78 @@
+import Formats
+public import Storage
+
+extension ChatTemplate {
+    /// What was found out about the chat template of a checkpoint.
+    public enum Recognition: Equatable, Sendable {
+        /// It is one that `formats/chat-templates.json` knows by this name.
+        case known(String)
+        /// It is another one: Qwen2-VL's is used instead, which deserves a warning.
+        case unknown(file: String, digest: Digest)
+        /// The checkpoint has none: Qwen2-VL's is used.
+        case missing
+
+        /// What to tell the user; nil when all is well.
+        public var warning: String? {
+            switch self {
+            case .known: nil
+            case .unknown(let file, let digest):
+                "\(file) has its own chat template (sha256 \(digest)) that is not a known one; using Qwen2-VL's"
+            case .missing: "the checkpoint has no chat template; using Qwen2-VL's"
+            }
+        }
+    }
+
+    /// Finds the chat template of a checkpoint by the digest of its text, in `chat_template.jinja`,
+    /// `chat_template.json` or `tokenizer_config.json`, whichever comes first.
+    ///
+    /// - Throws: `badInput` when one of these files is not what its name says.
+    public static func recognize(
+        checkpoint directory: String
+    ) throws(Failure) -> (template: ChatTemplate, recognition: Recognition) {
+        guard let (file, text) = try published(in: directory) else { return (ChatTemplate(), .missing) }
+        // Jinja drops one line break at the end of a template, so it makes no difference here either.
+        let bytes = Array(text.utf8)
+        let digest = try SHA256.digest(bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes)
+        for entry in try known() where entry.digests.contains(digest) {
+            return (entry.template, .known(entry.name))
+        }
+        return (ChatTemplate(), .unknown(file: file, digest: digest))
+    }
+
+    /// A template of `formats/chat-templates.json`.
+    struct Known {
+        var name: String
+        var digests: [Digest]
+        var template: ChatTemplate
+    }
+
+    static func known() throws(Failure) -> [Known] {
+        var known: [Known] = []
+        for entry in try JSON(parsing: Formats.chatTemplates)["templates"]?.array ?? [] {
+            let digests = entry["sha256"]?.strings?.compactMap { Digest(hexadecimal: $0) } ?? []
+            known.append(
+                Known(
+                    name: entry["name"]?.string ?? "", digests: digests,
+                    template: try ChatTemplate(json: entry["template"] ?? .null)))
+        }
+        return known
+    }
+
+    /// The Jinja text that a checkpoint comes with, and the file it is in.
+    private static func published(in directory: String) throws(Failure) -> (file: String, text: String)? {
+        let jinja = Path.join(directory, "chat_template.jinja")
+        if Path.exists(jinja) {
+            return (jinja, String(decoding: try readFile(jinja, limit: 16 << 20), as: UTF8.self))
+        }
+        for name in ["chat_template.json", "tokenizer_config.json"] {
+            let file = Path.join(directory, name)
+            guard Path.exists(file), let value = try JSON(file: file)["chat_template"] else { continue }
+            if let text = value.string { return (file, text) }
+            // Several templates by name; the one to chat with is called "default".
+            let named = value.array?.first { $0["name"] == "default" }
+            if let text = named?["template"]?.string { return (file, text) }
+            throw .badInput("has a chat template that is no text", file: file, at: "chat_template")
+        }
+        return nil
+    }
+}

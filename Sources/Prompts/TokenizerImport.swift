@@ -1,0 +1,157 @@
+public import Storage
+
+extension Tokenizer {
+    /// Reads the tokenizer of a published checkpoint: `tokenizer.json`, or else `vocab.json` and `merges.txt` with the
+    /// added tokens of `tokenizer_config.json` or `added_tokens.json`.
+    ///
+    /// - Throws: `badInput` naming the file and what in it is not as the Qwen models have it.
+    public init(checkpoint directory: String) throws(Failure) {
+        let file = Path.join(directory, "tokenizer.json")
+        if Path.exists(file) {
+            do {
+                self = try TokenizerParts(tokenizerJSON: try JSON(file: file)).assembled()
+            } catch { throw error.located(in: file) }
+            return
+        }
+        let vocabulary = Path.join(directory, "vocab.json")
+        guard Path.exists(vocabulary) else {
+            throw .badInput("has neither tokenizer.json nor vocab.json and merges.txt", file: directory)
+        }
+        do {
+            self = try TokenizerParts(directory: directory, vocabulary: vocabulary).assembled()
+        } catch { throw error.located(in: vocabulary) }
+    }
+}
+
+extension TokenizerParts {
+    /// Takes `tokenizer.json` apart, refusing whatever this tokenizer would do otherwise than it says.
+    init(tokenizerJSON json: JSON) throws(Failure) {
+        guard let model = json["model"] else { throw .badInput("has no \"model\"") }
+        let type = model["type"]?.string ?? "BPE"
+        guard type == "BPE" else { throw .badInput("is a \(type) model; only BPE is known", at: "model.type") }
+        for key in ["dropout", "unk_token", "byte_fallback", "ignore_merges"] {
+            guard let value = model[key], value != false else { continue }
+            throw .badInput("\(key) is set, which is not supported", at: "model.\(key)")
+        }
+        for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
+            guard let value = model[key], value != "" else { continue }
+            throw .badInput("\(key) is set, which is not supported", at: "model.\(key)")
+        }
+        normalizes = try Self.normalizes(json["normalizer"])
+        try Self.checkPreTokenizer(json["pre_tokenizer"])
+        if let type = json["post_processor"]?["type"]?.string, type != "ByteLevel" {
+            throw .badInput("is a \(type), which is not supported", at: "post_processor")
+        }
+        vocabulary = try Self.vocabulary(model["vocab"])
+        merges = try Self.merges(model["merges"])
+        for token in json["added_tokens"]?.array ?? [] {
+            guard let id = token["id"]?.int else { throw .badInput("an added token has no id", at: "added_tokens") }
+            added.append(try Added(id: id, json: token))
+        }
+    }
+
+    private static func normalizes(_ normalizer: JSON?) throws(Failure) -> Bool {
+        guard let normalizer else { return false }
+        guard normalizer["type"] == "NFC" else {
+            throw .badInput(
+                "is \(normalizer["type"]?.string ?? "unknown"); only NFC or none is known", at: "normalizer")
+        }
+        return true
+    }
+
+    private static func checkPreTokenizer(_ json: JSON?) throws(Failure) {
+        let steps = json?["type"] == "Sequence" ? json?["pretokenizers"]?.array ?? [] : []
+        guard steps.count == 2, steps[0]["type"] == "Split", steps[1]["type"] == "ByteLevel" else {
+            throw .badInput("is not a Split followed by ByteLevel, as Qwen's is", at: "pre_tokenizer")
+        }
+        guard steps[0]["pattern"]?["Regex"]?.string == PreTokenizer.pattern else {
+            throw .badInput("splits by another expression than Qwen2's", at: "pre_tokenizer")
+        }
+        guard steps[0]["behavior"] == "Isolated", steps[0]["invert"] != true,
+            steps[1]["add_prefix_space"] == false, steps[1]["use_regex"] == false
+        else { throw .badInput("has other settings than Qwen2's", at: "pre_tokenizer") }
+    }
+
+    private static func vocabulary(_ json: JSON?) throws(Failure) -> [(entry: String, id: Int)] {
+        guard let members = json?.members else { throw .badInput("has no vocabulary") }
+        var vocabulary: [(entry: String, id: Int)] = []
+        vocabulary.reserveCapacity(members.count)
+        for member in members {
+            guard let id = member.value.int else { throw .badInput("the id of \"\(member.key)\" is no integer") }
+            vocabulary.append((member.key, id))
+        }
+        return vocabulary
+    }
+
+    /// Each merge is `"a b"`, or `["a", "b"]` in newer files.
+    private static func merges(_ json: JSON?) throws(Failure) -> [(left: Substring, right: Substring)] {
+        guard let array = json?.array else { throw .badInput("has no merges", at: "model.merges") }
+        var merges: [(left: Substring, right: Substring)] = []
+        merges.reserveCapacity(array.count)
+        for (index, element) in array.enumerated() {
+            let parts = element.string.map(pair) ?? element.strings.map { $0.map { Substring($0) } } ?? []
+            guard parts.count == 2 else { throw .badInput("merge \(index) is no pair", at: "model.merges") }
+            merges.append((parts[0], parts[1]))
+        }
+        return merges
+    }
+
+    /// `"a b"` cut at its space. By scalars: a space followed by a combining mark is one character to Swift.
+    private static func pair(_ line: some StringProtocol) -> [Substring] {
+        Substring(line).unicodeScalars.split(separator: " ", omittingEmptySubsequences: false).map { Substring($0) }
+    }
+
+    /// Reads the older files, each with a part of the tokenizer.
+    init(directory: String, vocabulary file: String) throws(Failure) {
+        vocabulary = try Self.vocabulary(try JSON(file: file))
+        let mergesFile = Path.join(directory, "merges.txt")
+        let text = String(decoding: try readFile(mergesFile), as: UTF8.self)
+        for line in text.unicodeScalars.split(whereSeparator: { $0 == "\n" || $0 == "\r" }) {
+            if merges.isEmpty, line.starts(with: "#version".unicodeScalars) { continue }
+            let parts = Self.pair(String(line))
+            guard parts.count == 2 else { throw .badInput("line \"\(line)\" is no pair", file: mergesFile) }
+            merges.append((parts[0], parts[1]))
+        }
+        added = try Self.added(in: directory)
+        guard !added.isEmpty else {
+            throw .badInput(
+                "has no tokenizer.json, and no other file states its special tokens", file: directory,
+                remedy: "copy tokenizer.json or tokenizer_config.json from the original model")
+        }
+    }
+
+    /// The added tokens that `tokenizer_config.json` states, or else `added_tokens.json`.
+    private static func added(in directory: String) throws(Failure) -> [Added] {
+        let config = Path.join(directory, "tokenizer_config.json")
+        if Path.exists(config), let decoder = try JSON(file: config)["added_tokens_decoder"]?.members {
+            var added: [Added] = []
+            for member in decoder {
+                guard let id = Int(member.key) else { throw .badInput("\"\(member.key)\" is no id", file: config) }
+                do { added.append(try Added(id: id, json: member.value)) } catch { throw error.located(in: config) }
+            }
+            return added
+        }
+        let file = Path.join(directory, "added_tokens.json")
+        guard Path.exists(file) else { return [] }
+        var added: [Added] = []
+        for (content, id) in try vocabulary(try JSON(file: file)) {
+            // The file does not say which are special; Qwen's special ones are those between bars.
+            let isSpecial = content.hasPrefix("<|") && content.hasSuffix("|>")
+            added.append(Added(id: id, content: content, isSpecial: isSpecial, isNormalized: false))
+        }
+        return added
+    }
+}
+
+extension TokenizerParts.Added {
+    /// An entry of `added_tokens` or `added_tokens_decoder`.
+    init(id: Int, json: JSON) throws(Failure) {
+        guard let content = json["content"]?.string else { throw .badInput("added token \(id) has no content") }
+        for key in ["single_word", "lstrip", "rstrip"] where json[key] == true {
+            throw .badInput("added token \"\(content)\" has \(key) set, which is not supported")
+        }
+        self.init(
+            id: id, content: content, isSpecial: json["special"] == true,
+            isNormalized: json["normalized"] == true)
+    }
+}
