@@ -59,7 +59,9 @@ import Testing
         let bundle = try Bundle(path)
         let damage = try bundle.damage(threads: 2)
         #expect(damage.map(\.part) == ["tensor 'tensor.1'", "tensor 'tensor.4'"])
-        #expect(damage.map(\.fileRange) == [bundle.tensors[1], bundle.tensors[4]].map { bundle.fileRange(of: $0) })
+        #expect(
+            damage.map(\.fileRange)
+                == [bundle.tensors[1], bundle.tensors[4]].map { bundle.fileRange(of: $0) })
         let thrown = try #require(try failure { try bundle.verify(threads: 1) })
         #expect(thrown.kind == .mismatch)
         #expect(thrown.place == "tensor 'tensor.1'")

@@ -44,9 +44,12 @@ import Testing
             #expect(seen["sha256"]?.string == tensor.digest.description)
             let values = try Self.values(of: tensor.description, sample.data[index])
             let mean = values.reduce(0) { $0 + Double($1) } / Double(values.count)
-            let variance = values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(values.count)
+            let variance =
+                values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(values.count)
             #expect(abs((seen["mean"]?.double ?? .nan) - mean) <= 1e-9 * (1 + abs(mean)))
-            #expect(abs((seen["std"]?.double ?? .nan) - variance.squareRoot()) <= 1e-9 * (1 + variance.squareRoot()))
+            #expect(
+                abs((seen["std"]?.double ?? .nan) - variance.squareRoot()) <= 1e-9
+                    * (1 + variance.squareRoot()))
             let first = try #require(seen["first"]?.array).compactMap(\.double)
             #expect(first == values.prefix(min(4, tensor.shape.extents.last ?? 0)).map(Double.init))
         }
@@ -54,7 +57,9 @@ import Testing
 
     @Test func refusesWhatSwiftRefuses() throws {
         let intact = try readFile(path)
-        for (offset, expected) in [(0, 3), (8, 3), (16, 3), (130, 3), (4096, 1), (4096 + 31, 1), (intact.count - 1, 1)] {
+        for (offset, expected) in [
+            (0, 3), (8, 3), (16, 3), (130, 3), (4096, 1), (4096 + 31, 1), (intact.count - 1, 1),
+        ] {
             var bytes = intact
             bytes[offset] ^= 0x10
             try writeFile(directory.file("b.tessera"), bytes)
@@ -80,7 +85,9 @@ import Testing
         }
     }
 
-    private static func weight(_ n: Int, _ k: Int, _ columns: Int, _ format: GroupFormat, _ data: [UInt8]) -> Float {
+    private static func weight(_ n: Int, _ k: Int, _ columns: Int, _ format: GroupFormat, _ data: [UInt8])
+        -> Float
+    {
         let size = format.groupSize
         let groups = (columns + size - 1) / size
         let table = (32 * groups + 63) / 64 * 64

@@ -102,7 +102,8 @@ import Testing
     @Test func aDamagedJournalNeverDamagesTheBundle() throws {
         try abandon(after: 4)
         let (intactJournal, intactPartial) = (try readFile(journal), try readFile(partial))
-        let lineStarts = [0] + intactJournal.indices.filter { intactJournal[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
+        let lineStarts =
+            [0] + intactJournal.indices.filter { intactJournal[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
         for cut in stride(from: 0, through: intactJournal.count, by: 13) {
             try writeFile(journal, Array(intactJournal.prefix(cut)))
             try writeFile(partial, intactPartial)

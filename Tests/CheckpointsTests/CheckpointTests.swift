@@ -49,7 +49,9 @@ import Testing
         let checkpoint = try Checkpoint(directory.path)
         #expect(checkpoint.names == ["x", "y", "z"])
         #expect(
-            checkpoint.files.map(\.name) == ["model.safetensors.index.json", "one.safetensors", "two.safetensors"])
+            checkpoint.files.map(\.name) == [
+                "model.safetensors.index.json", "one.safetensors", "two.safetensors",
+            ])
         for file in checkpoint.files {
             let bytes = try readFile(file.path)
             #expect(file.byteCount == bytes.count)

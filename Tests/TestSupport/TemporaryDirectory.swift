@@ -10,7 +10,9 @@ public final class TemporaryDirectory: Sendable {
     public init() throws(Failure) {
         let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array(Path.join(parent, "tessera-test-XXXXXX").utf8CString)
-        guard mkdtemp(&template) != nil else { throw .system("cannot create a folder", file: parent, errno: errno) }
+        guard mkdtemp(&template) != nil else {
+            throw .system("cannot create a folder", file: parent, errno: errno)
+        }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
