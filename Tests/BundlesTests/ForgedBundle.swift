@@ -1,4 +1,5 @@
 import Storage
+import TestSupport
 
 @testable import Bundles
 
@@ -77,8 +78,7 @@ struct ForgedBundle {
         page.replace(at: 64, [UInt8](repeating: 0, count: 32))
         editPage(&page)
         page.replace(at: 64, try SHA256.digest(page).bytes)
-        // Not `writeFile`: a sync for each of thousands of files would take minutes.
-        try OutputFile(creating: path).write(page + file[Format.headerBytes...], at: 0)
+        try putFile(path, page + file[Format.headerBytes...])
     }
 }
 

@@ -62,11 +62,11 @@ import Testing
         ] {
             var bytes = intact
             bytes[offset] ^= 0x10
-            try writeFile(directory.file("b.tessera"), bytes)
+            try putFile(directory.file("b.tessera"), bytes)
             let (output, status) = try read(directory.file("b.tessera"))
             #expect(status == expected, "byte \(offset): \(output)")
         }
-        try writeFile(directory.file("b.tessera"), Array(intact.dropLast()))
+        try putFile(directory.file("b.tessera"), Array(intact.dropLast()))
         #expect(try read(directory.file("b.tessera")).status == 3)
     }
 

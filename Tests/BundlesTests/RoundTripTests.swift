@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func leavesAnExistingFileAloneUnlessTold() throws {
-        try writeFile(path, [1, 2, 3])
+        try putFile(path, [1, 2, 3])
         #expect(try failure { try sample.write(to: path) }?.kind == .usage)
         #expect(try readFile(path) == [1, 2, 3])
         let writer = try BundleWriter(path, fingerprint: "sample", plan: sample.plan, overwrite: true)

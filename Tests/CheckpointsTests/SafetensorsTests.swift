@@ -17,7 +17,7 @@ func safetensors(_ header: String, data: Int = 0) -> [UInt8] {
     init() throws { directory = try TemporaryDirectory() }
 
     private func open(_ bytes: [UInt8]) throws -> SafetensorsFile {
-        try writeFile(path, bytes)
+        try putFile(path, bytes)
         return try SafetensorsFile(path)
     }
 
