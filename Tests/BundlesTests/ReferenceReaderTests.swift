@@ -70,6 +70,27 @@ import Testing
         #expect(try read(directory.file("b.tessera")).status == 3)
     }
 
+    /// The example in `formats/bundle.md` is a bundle, and says what the text says.
+    @Test func theWorkedExampleHolds() throws {
+        let tests = Path.directory(Path.directory(#filePath))
+        let text = String(decoding: try readFile(Path.join(tests, "../formats/bundle.md")), as: UTF8.self)
+        var example: [UInt8] = []
+        for line in text.split(separator: "\n") where line.hasPrefix("    0000") {
+            let fields = line.split(separator: " ")
+            let offset = try #require(fields.first.flatMap { Int($0, radix: 16) })
+            example += [UInt8](repeating: 0, count: offset - example.count)
+            example += fields.dropFirst().compactMap { UInt8($0, radix: 16) }
+        }
+        let file = directory.file("example.tessera")
+        try putFile(file, example)
+        try readEverything(file)
+        let bundle = try Bundle(file)
+        let tensor = try #require(bundle["w"])
+        #expect(tensor.shape.extents == [1, 2])
+        #expect(try Self.values(of: tensor.description, Array(bundle.bytes(of: tensor).bytes)) == [1, -2])
+        #expect(try read(file).status == 0)
+    }
+
     /// All values in order, by the formula of the specification, one at a time.
     private static func values(of tensor: TensorDescription, _ data: [UInt8]) throws -> [Float] {
         switch tensor.encoding {
