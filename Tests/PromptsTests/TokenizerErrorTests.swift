@@ -26,8 +26,11 @@ import Testing
         try folder.write("tokenizer.json", Self.good)
         let tokenizer = try Tokenizer(checkpoint: folder.path)
         #expect(tokenizer.encode("ab<|x|>b", specials: .parse) == [2, 3, 1])
-        // Newer files have pairs for merges.
-        try folder.write("tokenizer.json", Self.good.replacing(#"["a b"]"#, with: #"[["a", "b"]]"#))
+        // Newer files have pairs for merges, and a template that adds nothing.
+        let newer = Self.good.replacing(#"["a b"]"#, with: #"[["a", "b"]]"#).replacing(
+            #""model""#,
+            with: #""post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A"}}]}, "model""#)
+        try folder.write("tokenizer.json", newer)
         #expect(try Tokenizer(checkpoint: folder.path).serialized() == tokenizer.serialized())
     }
 
@@ -42,7 +45,8 @@ import Testing
         let added = try #require(json["added_tokens"]?.array).map { token in
             JSON.Member("\(token["id"]?.int ?? -1)", token)
         }
-        try folder.write("tokenizer_config.json", JSON.pairs(["added_tokens_decoder": .object(added)]).serialized())
+        try folder.write(
+            "tokenizer_config.json", JSON.pairs(["added_tokens_decoder": .object(added)]).serialized())
         let whole = try Tokenizer(checkpoint: Fixtures.path("tokenizer"))
         #expect(try Tokenizer(checkpoint: folder.path).serialized() == whole.serialized())
     }
@@ -65,6 +69,12 @@ import Testing
         (#""content": "<|x|>""#, #""content": """#, "empty"),
         (#""merges""#, #""byte_fallback": true, "merges""#, "byte_fallback"),
         (#""model""#, #""modell""#, "model"),
+        (
+            #""model""#,
+            #""post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x"}}]}, "model""#,
+            "adds tokens"
+        ),
+        (#""model""#, #""post_processor": {"type": "BertProcessing"}, "model""#, "BertProcessing"),
         ("{", "[", "JSON"),
     ])
     func otherTokenizersAreRefused(original: String, replacement: String, reason: String) throws {

@@ -88,11 +88,14 @@ import Testing
         let bytes = tokenizer.byteTokens.filter { $0 >= 0 }
         let leads = tokenizer.byteTokens[0x80...].filter { $0 >= 0 }
         for _ in 0..<500 {
-            let tokens = (0..<12).compactMap { _ in (Bool.random() ? bytes : leads).randomElement(using: &random) }
+            let tokens = (0..<12).compactMap { _ in
+                (Bool.random() ? bytes : leads).randomElement(using: &random)
+            }
             var stream = Detokenizer(tokenizer)
             var output = tokens.reduce("") { $0 + stream.append($1) }
             output += stream.flush()
-            #expect(Array(output.unicodeScalars) == Array(tokenizer.decode(tokens).unicodeScalars), "\(tokens)")
+            #expect(
+                Array(output.unicodeScalars) == Array(tokenizer.decode(tokens).unicodeScalars), "\(tokens)")
         }
     }
 
