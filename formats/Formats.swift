@@ -5,4 +5,9 @@ public enum Formats {
 
     /// The chat templates known by the digest of their text.
     public static var chatTemplates: [UInt8] { PackageResources.chat_templates_json }
+
+    /// The recipes that every build knows, by name.
+    public static var recipes: [(name: String, json: [UInt8])] {
+        [("int4", PackageResources.int4_json), ("int8", PackageResources.int8_json)]
+    }
 }

@@ -9,6 +9,12 @@ public struct Patches: Equatable, Sendable {
     public var values: [Float]
     /// How many rows there are, and of what.
     public var grid: PatchGrid
+
+    /// Patches from their parts; `values` must be of the grid's size.
+    public init(values: [Float], grid: PatchGrid) {
+        self.values = values
+        self.grid = grid
+    }
 }
 
 extension ImagePreprocessor {

@@ -39,8 +39,7 @@ extension JSON {
 
     /// Parses bytes in memory.
     public init(parsing bytes: [UInt8]) throws(Failure) {
-        let result = bytes.withUnsafeBytes { buffer in Result { () throws(Failure) in try JSON(parsing: buffer) } }
-        self = try result.get()
+        self = try bytes.withBytes { (buffer) throws(Failure) in try JSON(parsing: buffer) }
     }
 
     private init(_ object: OpaquePointer?) {

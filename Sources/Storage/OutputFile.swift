@@ -5,10 +5,7 @@ public func writeFile(_ path: String, _ bytes: [UInt8]) throws(Failure) {
     let temporary = path + ".partial"
     let output = try OutputFile(creating: temporary)
     do {
-        let result = bytes.withUnsafeBytes { buffer in
-            Result { () throws(Failure) in try output.write(buffer, at: 0) }
-        }
-        try result.get()
+        try output.write(bytes, at: 0)
         try output.sync()
         try output.rename(to: path)
     } catch {
@@ -51,16 +48,23 @@ public final class OutputFile {
 
     /// Writes an array at `offset`.
     public func write(_ bytes: [UInt8], at offset: Int) throws(Failure) {
-        let result = bytes.withUnsafeBytes { buffer in
-            Result { () throws(Failure) in try write(buffer, at: offset) }
-        }
-        try result.get()
+        try bytes.withBytes { (buffer) throws(Failure) in try write(buffer, at: offset) }
     }
 
     /// Cuts or extends (with zeros) to `length` bytes.
     public func truncate(to length: Int) throws(Failure) {
         guard ftruncate(descriptor, off_t(length)) == 0 else {
             throw .system("cannot resize", file: path, errno: errno)
+        }
+    }
+
+    /// Extends the file with zeros to `length` bytes and sets the space aside, so that a full disk shows at once.
+    ///
+    /// File systems that cannot do so are left to run full later.
+    public func reserve(_ length: Int) throws(Failure) {
+        let code = posix_fallocate(descriptor, 0, off_t(length))
+        if code == ENOSPC || code == EFBIG {
+            throw .system("cannot set aside \(length) bytes", file: path, errno: code)
         }
     }
 

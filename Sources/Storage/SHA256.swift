@@ -48,6 +48,13 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
 
     init(bytes: [UInt8]) { self.bytes = bytes }
 
+    /// Takes the 32 bytes themselves; nil when there are not 32.
+    public init?(raw bytes: some Sequence<UInt8>) {
+        let bytes = Array(bytes)
+        guard bytes.count == 32 else { return nil }
+        self.bytes = bytes
+    }
+
     /// Reads 64 hexadecimal digits.
     public init?(hexadecimal text: String) {
         let digits = Array(text.utf8)

@@ -1,0 +1,61 @@
+# Tessera. `make` explains the targets.
+.DEFAULT_GOAL := help
+SWIFT  ?= swift
+PYTHON ?= python3
+BIN    := .build/release
+DEMO   := .build/demo
+TOOLS  := tessera-from-qwen2-vl tessera-quantize tessera-run tessera-diff tessera-inspect tessera-bench
+
+.PHONY: help
+help: ## show this
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+
+.PHONY: deps
+deps: ## install what is missing: system libraries (apt), numpy for the tests
+	@Tests/Reference/install_dependencies.sh
+
+.PHONY: build
+build: deps ## build the commands in .build/release
+	$(SWIFT) build -c release
+
+.PHONY: install
+install: build ## copy the commands to $(PREFIX)/bin (default /usr/local)
+	install -d $(or $(PREFIX),/usr/local)/bin
+	install $(addprefix $(BIN)/,$(TOOLS)) $(or $(PREFIX),/usr/local)/bin
+
+.PHONY: demo
+demo: build ## convert the small checkpoint, quantize it, ask about a picture, show what it cost
+	@Tests/Reference/demo.sh $(BIN) $(DEMO)
+
+.PHONY: test
+test: deps ## run all tests
+	$(SWIFT) test -c release --scratch-path .build-test
+
+.PHONY: test-arm
+test-arm: ## run the C kernels' checks for 64-bit Arm under qemu
+	Tests/CKernelsTests/arm64/run.sh
+
+.PHONY: sanitize
+sanitize: deps ## run the tests with the address sanitizer, then the thread pool's with the thread sanitizer
+	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=address --scratch-path .build-asan
+	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=thread --scratch-path .build-tsan --filter PoolTests
+
+.PHONY: bench
+bench: build ## time the kernels and the demo model on this machine
+	$(BIN)/tessera-bench kernels
+
+.PHONY: lint
+lint: ## check the style of the Swift sources
+	$(SWIFT) format lint --recursive --strict Package.swift Sources Tests formats
+
+.PHONY: format
+format: ## bring the Swift sources into style
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests formats
+
+.PHONY: size
+size: ## count the lines of every source file, longest first
+	@find Sources Tests formats -name '*.swift' -o -name '*.c' -o -name '*.h' -o -name '*.py' | xargs wc -l | sort -rn
+
+.PHONY: clean
+clean: ## remove everything built
+	rm -rf .build .build-test .build-asan .build-tsan

@@ -1,0 +1,213 @@
+internal import GroupFormats
+public import Storage
+
+/// Writes a bundle as its tensors come, in memory independent of their size.
+///
+/// The file grows under the name `path.partial`; `finish` syncs it and gives it its name. A writer abandoned at any moment
+/// leaves `path.partial` and `path.partial.journal` behind, from which a writer with the same fingerprint and plan goes
+/// on. The bytes are the same whether or not a run was interrupted.
+public final class BundleWriter {
+    /// The final name.
+    public let path: String
+    /// The tensors, in the order in which they must be written.
+    public let plan: [TensorDescription]
+    /// How many leading tensors are written, those of an interrupted run included: the next is `plan[completed]`.
+    public var completed: Int { digests.count }
+
+    private let overwrite: Bool
+    private let layout: WeightsLayout
+    private let output: OutputFile
+    private let journal: WriterJournal
+    private var digests: [Digest]
+    /// How many tensors the journal knows of.
+    private var journaled: Int
+    /// Of the tensor that is being written.
+    private var hash: SHA256?
+    private var written = 0
+
+    /// Bytes between two syncs. A sync costs up to some tens of milliseconds, and a crash costs the work since the last.
+    private static let syncInterval = 64 << 20
+
+    /// Begins a bundle, or goes on with an interrupted one.
+    ///
+    /// - Parameters:
+    ///   - path: the final name.
+    ///   - fingerprint: everything that determines the bytes: sources with their digests, recipe, program version.
+    ///   - plan: every tensor, in the order of execution.
+    ///   - overwrite: whether to replace an existing file, at the end and at once.
+    /// - Throws: `.usage` when the file exists and must not be overwritten; `.badInput` when the plan names a tensor twice;
+    ///   `.io` when the disk is full, may not be written, or another process writes the same bundle.
+    public init(
+        _ path: String, fingerprint: JSON, plan: [TensorDescription], overwrite: Bool = false
+    ) throws(Failure) {
+        self.path = path
+        self.plan = plan
+        self.overwrite = overwrite
+        layout = try WeightsLayout(plan)
+        try Self.checkVacant(path, overwrite: overwrite)
+        let partial = path + ".partial"
+        journal = try WriterJournal(partial + ".journal")
+        let identity = try Self.identity(fingerprint, plan)
+        let claimed = Path.exists(partial) ? try journal.finished(fingerprint: identity) : []
+        digests = try Self.intact(claimed, layout, partial)
+        journaled = digests.count
+        output = try digests.isEmpty ? OutputFile(creating: partial) : OutputFile(resuming: partial)
+        // Whatever lies behind the finished tensors goes, so that padding is zero whatever happened before.
+        let kept = digests.isEmpty ? 0 : Format.headerBytes + layout.ranges[digests.count - 1].upperBound
+        try output.truncate(to: kept)
+        try output.reserve(Format.headerBytes + layout.byteCount)
+        try journal.restart(fingerprint: identity, finished: digests)
+    }
+
+    /// Adds bytes to the tensor `plan[index]`. Tensors are written in order, each in as many pieces as suits the caller.
+    ///
+    /// - Throws: `.mismatch` when `index` is not the tensor that is due or the bytes are more than it takes; `.io` when the
+    ///   disk is full.
+    public func append(_ bytes: UnsafeRawBufferPointer, to index: Int) throws(Failure) {
+        guard index == completed, index < plan.count else {
+            throw Failure(.mismatch, "tensor \(index) was written when \(completed) was due", file: path)
+        }
+        let tensor = plan[index]
+        guard bytes.count <= tensor.byteCount - written else {
+            throw Failure(
+                .mismatch, "\(written + bytes.count) bytes written, but it takes \(tensor.byteCount)",
+                file: path,
+                at: "tensor '\(tensor.name)'")
+        }
+        if hash == nil { hash = try SHA256() }
+        hash?.update(bytes)
+        try output.write(bytes, at: Format.headerBytes + layout.ranges[index].lowerBound + written)
+        written += bytes.count
+        if written == tensor.byteCount { try completeTensor() }
+    }
+
+    /// Adds an array to the tensor `plan[index]`.
+    public func append(_ bytes: [UInt8], to index: Int) throws(Failure) {
+        let result = bytes.withUnsafeBytes { buffer in
+            Result { () throws(Failure) in try append(buffer, to: index) }
+        }
+        try result.get()
+    }
+
+    /// Makes sure that every finished tensor outlives a crash. Called now and then by itself; call it before giving up on
+    /// an interrupt.
+    public func checkpoint() throws(Failure) {
+        guard journaled < digests.count else { return }
+        // The journal must not promise what is not on the disk.
+        try output.sync()
+        try journal.append(digests[journaled...])
+        journaled = digests.count
+    }
+
+    private func completeTensor() throws(Failure) {
+        guard let digest = hash.take()?.finish() else { return }
+        digests.append(digest)
+        written = 0
+        let unsynced = layout.ranges[completed - 1].upperBound - layout.ranges[journaled].lowerBound
+        if unsynced >= Self.syncInterval { try checkpoint() }
+    }
+}
+
+extension BundleWriter {
+    /// Writes everything but the weights, and gives the file its name.
+    ///
+    /// - Parameters:
+    ///   - graph: the graphs, as `GraphIR` writes them.
+    ///   - metadata: everything else about the model.
+    ///   - tokenizer: the tokenizer section.
+    /// - Returns: the root digest.
+    /// - Throws: `.mismatch` when a tensor is missing; `.limit` when a section is larger than a bundle may hold; `.io`.
+    @discardableResult
+    public func finish(graph: JSON, metadata: JSON, tokenizer: [UInt8]) throws(Failure) -> Digest {
+        guard completed == plan.count else {
+            throw Failure(.mismatch, "was not written", file: path, at: "tensor '\(plan[completed].name)'")
+        }
+        try checkpoint()
+        let directory = TensorDirectory(plan, layout: layout, digests: digests)
+        var sections = [
+            Section(
+                code: SectionKind.weights.code, codec: .raw,
+                range: Format.headerBytes..<Format.headerBytes + layout.byteCount,
+                decodedCount: layout.byteCount,
+                digest: try directory.digest())
+        ]
+        let contents: [(kind: SectionKind, bytes: [UInt8])] = [
+            (.graph, Array(graph.serialized().utf8)), (.metadata, Array(metadata.serialized().utf8)),
+            (.tokenizer, tokenizer), (.directory, Array(directory.json.serialized().utf8)),
+        ]
+        for content in contents { sections.append(try write(content.kind, content.bytes, behind: sections)) }
+        let header = Header(
+            features: Features(plan), fileLength: sections.last?.range.upperBound ?? Format.headerBytes,
+            sections: sections, root: try Header.root(of: sections))
+        try output.write(try header.encoded(), at: 0)
+        try output.sync()
+        try publish()
+        return header.root
+    }
+
+    private func write(
+        _ kind: SectionKind, _ content: [UInt8], behind sections: [Section]
+    ) throws(Failure) -> Section {
+        guard content.count <= kind.limit else {
+            throw Failure(
+                .limit, "has \(content.count) bytes, more than the \(kind.limit) allowed", file: path,
+                at: "section \(kind.code)")
+        }
+        guard let start = Format.aligned(sections.last?.range.upperBound ?? 0) else {
+            throw Failure(.limit, "the file is too large to address", file: path)
+        }
+        let stored = try Zstd.compress(content)
+        try output.write(stored, at: start)
+        return Section(
+            code: kind.code, codec: .zstd, range: start..<start + stored.count, decodedCount: content.count,
+            digest: try SHA256.digest(stored))
+    }
+
+    /// Renames the complete file, once a reader accepts it.
+    private func publish() throws(Failure) {
+        let written = try Bundle(output.path)
+        _ = try (written.graphJSON, written.metadata)
+        try Self.checkVacant(path, overwrite: overwrite)
+        try output.rename(to: path)
+        journal.remove()
+    }
+
+    private static func checkVacant(_ path: String, overwrite: Bool) throws(Failure) {
+        guard !Path.isDirectory(path) else { throw Failure(.usage, "is a folder", file: path) }
+        guard overwrite || !Path.exists(path) else {
+            throw Failure(.usage, "exists already", file: path, remedy: "--force replaces it")
+        }
+    }
+
+    /// What a partial file must agree on to be gone on with.
+    private static func identity(_ fingerprint: JSON, _ plan: [TensorDescription]) throws(Failure) -> Digest {
+        let tensors = plan.map { tensor in
+            JSON.array([
+                .string(tensor.name), .array(tensor.shape.extents.map { .int($0) }),
+                .string(tensor.encoding.description), .array(tensor.sources.map { .string($0) }),
+                .string(tensor.note),
+            ])
+        }
+        let whole = JSON.array([.int(Int(Format.version)), fingerprint, .array(tensors)])
+        return try SHA256.digest(Array(whole.serialized().utf8))
+    }
+
+    /// The leading digests that the partial file really has, padding included.
+    private static func intact(
+        _ claimed: [Digest], _ layout: WeightsLayout, _ partial: String
+    ) throws(Failure) -> [Digest] {
+        guard !claimed.isEmpty else { return [] }
+        let file = try MappedFile(partial)
+        var end = Format.headerBytes
+        for (index, digest) in claimed.enumerated() {
+            guard index < layout.ranges.count else { return Array(claimed[..<index]) }
+            let start = Format.headerBytes + layout.ranges[index].lowerBound
+            let next = Format.headerBytes + layout.ranges[index].upperBound
+            guard next <= file.bytes.count, file.bytes[end..<start].allSatisfy({ $0 == 0 }),
+                try file.digest(of: start..<next) == digest
+            else { return Array(claimed[..<index]) }
+            end = next
+        }
+        return claimed
+    }
+}

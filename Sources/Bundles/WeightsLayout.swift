@@ -1,0 +1,36 @@
+internal import GroupFormats
+internal import Storage
+
+/// Where tensors lie within the weights: one after the other, each at the next multiple of 64. Nothing is left to choose,
+/// so a writer knows every offset before the first byte, and a reader can tell a wrong one.
+struct WeightsLayout: Equatable {
+    let ranges: [Range<Int>]
+    /// The end of the last tensor.
+    let byteCount: Int
+
+    /// The layout of `tensors` in that order; their names must differ.
+    init(_ tensors: [TensorDescription]) throws(Failure) {
+        var names: Set<String> = []
+        var ranges: [Range<Int>] = []
+        var end = 0
+        for tensor in tensors {
+            let place = "tensor '\(tensor.name)'"
+            guard names.insert(tensor.name).inserted else { throw .badInput("appears twice", at: place) }
+            guard let start = Format.aligned(end),
+                case (let next, false) = start.addingReportingOverflow(tensor.byteCount)
+            else { throw .badInput("makes the weights too large to address", at: place) }
+            ranges.append(start..<next)
+            end = next
+        }
+        self.ranges = ranges
+        byteCount = end
+    }
+}
+
+extension Features {
+    /// What a reader of these tensors has to know.
+    init(_ tensors: [TensorDescription]) {
+        let isGrouped = tensors.contains { if case .groups = $0.encoding { true } else { false } }
+        self = isGrouped ? .groupTiles : []
+    }
+}

@@ -1,0 +1,98 @@
+// Tiles of packed codes, apart and together. The instruction set does not matter: memory is the limit.
+#include <string.h>
+
+#include "include/fit.h"
+
+enum { FACTOR_BYTES = TSR_FIT_ROWS * sizeof(float), STEP_BYTES = 64 };  // of d, and of dm
+
+size_t tsr_fit_groups(const tsr_fit_format *format) { return (format->columns + format->group - 1) / format->group; }
+
+static size_t table_bytes(const tsr_fit_format *format) {
+    return (tsr_fit_groups(format) * 2 * TSR_FIT_ROWS + 63) / 64 * 64;
+}
+
+static size_t group_bytes(const tsr_fit_format *format) { return (size_t)TSR_FIT_ROWS * format->group * format->bits / 8; }
+
+size_t tsr_fit_tile_bytes(const tsr_fit_format *format) {
+    return 2 * FACTOR_BYTES + table_bytes(format) + tsr_fit_groups(format) * group_bytes(format);
+}
+
+/// Four columns of codes, [4][16], to a step, [16][4].
+static inline void gather_step(const uint8_t *codes, uint8_t *step) {
+    for (int r = 0; r < TSR_FIT_ROWS; r++)
+        for (int i = 0; i < 4; i++) step[r * 4 + i] = codes[i * TSR_FIT_ROWS + r];
+}
+
+static inline void scatter_step(const uint8_t *step, uint8_t *codes) {
+    for (int r = 0; r < TSR_FIT_ROWS; r++)
+        for (int i = 0; i < 4; i++) codes[i * TSR_FIT_ROWS + r] = step[r * 4 + i];
+}
+
+static void pack_group(const tsr_fit_format *format, const uint8_t *codes, uint8_t *to) {
+    size_t steps = group_bytes(format) / STEP_BYTES;
+    for (size_t j = 0; j < steps; j++, codes += STEP_BYTES, to += STEP_BYTES) {
+        gather_step(codes, to);
+        if (format->bits == 8) continue;
+        uint8_t high[STEP_BYTES];
+        gather_step(codes + steps * STEP_BYTES, high);
+        for (int i = 0; i < STEP_BYTES; i++) to[i] |= (uint8_t)(high[i] << 4);
+    }
+}
+
+static void unpack_group(const tsr_fit_format *format, const uint8_t *from, uint8_t *codes) {
+    size_t steps = group_bytes(format) / STEP_BYTES;
+    for (size_t j = 0; j < steps; j++, codes += STEP_BYTES, from += STEP_BYTES) {
+        if (format->bits == 8) {
+            scatter_step(from, codes);
+            continue;
+        }
+        uint8_t low[STEP_BYTES], high[STEP_BYTES];
+        for (int i = 0; i < STEP_BYTES; i++) {
+            low[i] = from[i] & 15;
+            high[i] = from[i] >> 4;
+        }
+        scatter_step(low, codes);
+        scatter_step(high, codes + steps * STEP_BYTES);
+    }
+}
+
+void tsr_fit_pack(const tsr_fit_format *format, const tsr_fit_parts *parts, uint8_t *tile) {
+    size_t groups = tsr_fit_groups(format);
+    memcpy(tile, parts->d, FACTOR_BYTES);
+    memcpy(tile + FACTOR_BYTES, parts->dm, FACTOR_BYTES);
+    uint8_t *table = tile + 2 * FACTOR_BYTES, *codes = table + table_bytes(format);
+    memset(table, 0, table_bytes(format));
+    for (size_t g = 0; g < groups; g++) {
+        memcpy(table + g * 32, parts->scales + g * 16, 16);
+        memcpy(table + g * 32 + 16, parts->minimums + g * 16, 16);
+        pack_group(format, parts->codes + g * format->group * TSR_FIT_ROWS, codes + g * group_bytes(format));
+    }
+}
+
+void tsr_fit_unpack(const tsr_fit_format *format, const uint8_t *tile, tsr_fit_parts *parts) {
+    size_t groups = tsr_fit_groups(format);
+    memcpy(parts->d, tile, FACTOR_BYTES);
+    memcpy(parts->dm, tile + FACTOR_BYTES, FACTOR_BYTES);
+    const uint8_t *table = tile + 2 * FACTOR_BYTES, *codes = table + table_bytes(format);
+    for (size_t g = 0; g < groups; g++) {
+        memcpy(parts->scales + g * 16, table + g * 32, 16);
+        memcpy(parts->minimums + g * 16, table + g * 32 + 16, 16);
+        unpack_group(format, codes + g * group_bytes(format), parts->codes + g * format->group * TSR_FIT_ROWS);
+    }
+}
+
+void tsr_fit_row(const tsr_fit_format *format, const uint8_t *tile, size_t row, float *out) {
+#pragma STDC FP_CONTRACT OFF
+    float factors[2 * TSR_FIT_ROWS];
+    memcpy(factors, tile, sizeof factors);
+    const uint8_t *table = tile + 2 * FACTOR_BYTES, *codes = table + table_bytes(format);
+    size_t half = format->bits == 4 ? format->group / 2 : format->group;
+    for (size_t k = 0; k < format->columns; k++) {
+        size_t g = k / format->group, within = k % format->group, place = within % half;
+        uint8_t q = codes[g * group_bytes(format) + place / 4 * STEP_BYTES + row * 4 + place % 4];
+        if (format->bits == 4) q = within < half ? q & 15 : q >> 4;
+        float scale = factors[row] * table[g * 32 + row];
+        float minimum = factors[TSR_FIT_ROWS + row] * table[g * 32 + 16 + row];
+        out[k] = scale * q - minimum;
+    }
+}

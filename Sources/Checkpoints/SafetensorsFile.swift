@@ -1,0 +1,141 @@
+public import Storage
+
+/// A safetensors file: mapped, its header checked, no tensor read.
+///
+/// The file is the header's length (8 bytes, little-endian), the header (a JSON object of names) and one buffer, which
+/// the tensors cover without overlap or gap.
+public struct SafetensorsFile: Sendable {
+    /// The longest header accepted, as in the reference implementation.
+    public static let headerLimit = 100_000_000
+
+    /// The whole file.
+    public let file: MappedFile
+    /// In the order in which they lie in the file.
+    public let tensors: [SourceTensor]
+    /// What the header says about itself (`__metadata__`), in its order.
+    public let metadata: [(key: String, value: String)]
+
+    /// Maps and checks the file at `path`.
+    /// - Throws: `.io` when it cannot be opened, `.badInput` when anything in the header is not as it must be.
+    public init(_ path: String) throws(Failure) {
+        file = try MappedFile(path)
+        do {
+            let header = try SafetensorsHeader(file)
+            (tensors, metadata) = (header.tensors, header.metadata)
+        } catch {
+            throw error.located(in: path)
+        }
+    }
+}
+
+/// The header of a safetensors file, checked against the file it heads.
+private struct SafetensorsHeader {
+    let file: MappedFile
+    /// Where the tensors' buffer begins in the file.
+    let bufferStart: Int
+    var tensors: [SourceTensor] = []
+    var metadata: [(key: String, value: String)] = []
+
+    init(_ file: MappedFile) throws(Failure) {
+        self.file = file
+        let bytes = file.bytes
+        guard bytes.count >= 8 else {
+            throw .badInput("has \(bytes.count) bytes, too few for a safetensors file")
+        }
+        let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+        guard length <= UInt64(SafetensorsFile.headerLimit) else {
+            throw .badInput(
+                "claims a header of \(length) bytes, more than the \(SafetensorsFile.headerLimit) allowed",
+                remedy: "is it a safetensors file?")
+        }
+        guard Int(length) <= bytes.count - 8 else {
+            throw .badInput(
+                "is cut short: its header has \(length) bytes, of which \(bytes.count - 8) are there")
+        }
+        bufferStart = 8 + Int(length)
+        let text = UnsafeRawBufferPointer(rebasing: bytes[8..<bufferStart])
+        guard let members = try JSON(parsing: text).members else {
+            throw .badInput("the header is no JSON object")
+        }
+        for member in members {
+            if member.key == "__metadata__" {
+                metadata = try Self.strings(member.value)
+            } else {
+                tensors.append(try tensor(member.key, member.value))
+            }
+        }
+        // Names break ties between tensors without elements.
+        tensors.sort {
+            ($0.data.range.lowerBound, $0.data.range.upperBound, $0.name)
+                < ($1.data.range.lowerBound, $1.data.range.upperBound, $1.name)
+        }
+        try checkCoverage()
+    }
+
+    private static func strings(_ value: JSON) throws(Failure) -> [(key: String, value: String)] {
+        guard let members = value.members else { throw .badInput("is no object", at: "__metadata__") }
+        var result: [(key: String, value: String)] = []
+        for member in members {
+            guard let text = member.value.string else {
+                throw .badInput("the value of '\(member.key)' is no string", at: "__metadata__")
+            }
+            result.append((member.key, text))
+        }
+        return result
+    }
+
+    /// One entry, checked by itself.
+    private func tensor(_ name: String, _ entry: JSON) throws(Failure) -> SourceTensor {
+        let place = "tensor '\(name)'"
+        guard let typeName = entry["dtype"]?.string else { throw .badInput("has no dtype", at: place) }
+        guard let type = ElementType(rawValue: typeName) else {
+            throw .badInput("has the unsupported dtype \(typeName)", at: place)
+        }
+        guard let extents = entry["shape"]?.ints else {
+            throw .badInput("has no shape of whole numbers", at: place)
+        }
+        guard let shape = Shape(checking: extents), let needed = shape.byteCount(type) else {
+            throw .badInput("has the impossible shape \(extents)", at: place)
+        }
+        guard let offsets = entry["data_offsets"]?.ints, offsets.count == 2 else {
+            throw .badInput("has no data_offsets of two whole numbers", at: place)
+        }
+        let (begin, end) = (offsets[0], offsets[1])
+        let bufferLength = file.bytes.count - bufferStart
+        guard begin >= 0, begin <= end, end <= bufferLength else {
+            throw .badInput(
+                "lies at bytes \(begin) to \(end), outside the \(bufferLength) bytes of data", at: place,
+                remedy: "the file may be cut short")
+        }
+        guard end - begin == needed else {
+            throw .badInput(
+                "has \(end - begin) bytes of data where \(typeName) of shape \(shape) takes \(needed)",
+                at: place)
+        }
+        guard let data = MappedBytes(file, bufferStart + begin..<bufferStart + end) else {
+            throw .badInput("lies outside the file", at: place)
+        }
+        return SourceTensor(name: name, type: type, shape: shape, data: data)
+    }
+
+    /// The tensors in order must cover the buffer exactly: bytes that nothing owns or two tensors own are an error.
+    private func checkCoverage() throws(Failure) {
+        var covered = bufferStart
+        for (index, tensor) in tensors.enumerated() {
+            let range = tensor.data.range
+            guard range.lowerBound >= covered else {
+                throw .badInput("overlaps tensor '\(tensors[index - 1].name)'", at: "tensor '\(tensor.name)'")
+            }
+            guard range.lowerBound == covered else {
+                throw .badInput(
+                    "\(range.lowerBound - covered) bytes before it belong to no tensor",
+                    at: "tensor '\(tensor.name)'",
+                    remedy: "the header may name a tensor twice")
+            }
+            covered = range.upperBound
+        }
+        guard covered == file.bytes.count else {
+            throw .badInput("the last \(file.bytes.count - covered) bytes belong to no tensor")
+        }
+    }
+}

@@ -1,0 +1,31 @@
+public import ArgumentParser
+import Glibc
+public import Storage
+
+/// A command of Tessera: prints results to stdout and everything else to stderr, and exits with the documented codes.
+public protocol ToolCommand: ParsableCommand {
+    /// Does the work.
+    mutating func execute() throws(Failure)
+}
+
+extension ToolCommand {
+    /// Parses the arguments, executes, and exits: 0, or the code of the failure (2 for wrong usage).
+    public static func main() {
+        do {
+            var command = try parseAsRoot()
+            if var tool = command as? any ToolCommand {
+                try tool.execute()
+            } else {
+                try command.run()
+            }
+        } catch let failure as Failure {
+            Console.log("\(Path.name(CommandLine.arguments[0])): error: \(failure)")
+            Glibc.exit(failure.kind.rawValue)
+        } catch {
+            let succeeded = exitCode(for: error) == .success
+            let message = fullMessage(for: error)
+            if succeeded { print(message) } else { Console.log(message) }
+            Glibc.exit(succeeded ? 0 : Failure.Kind.usage.rawValue)
+        }
+    }
+}

@@ -1,0 +1,28 @@
+import Storage
+
+/// Which command converts which `model_type`.
+enum ModelTypes {
+    private static let commands: [String: String] = [
+        "qwen": "tessera-from-qwen-vl",
+        "qwen2_vl": "tessera-from-qwen2-vl",
+        "qwen2_5_vl": "tessera-from-qwen2.5-vl",
+        "qwen3_vl": "tessera-from-qwen3-vl",
+        "qwen3_vl_moe": "tessera-from-qwen3-vl",
+    ]
+
+    /// Refuses a checkpoint of another generation, saying which command wants it.
+    static func check(_ config: JSON, against supported: [String], file: String) throws(Failure) {
+        guard let type = config["model_type"]?.string else {
+            throw .badInput("lacks 'model_type'", file: file)
+        }
+        if let method = config["quantization_config"]?["quant_method"]?.string ?? config["quantization_config"].map({ _ in "unknown" }) {
+            throw .badInput(
+                "the checkpoint is already quantized (\(method))", file: file,
+                remedy: "convert the full-precision checkpoint that it was made from")
+        }
+        guard !supported.contains(type) else { return }
+        throw .badInput(
+            "is of model type '\(type)', not '\(supported.joined(separator: "' or '"))'", file: file,
+            remedy: commands[type].map { "use \($0)" })
+    }
+}

@@ -1,0 +1,95 @@
+/// A quantity that is known only when a graph is run.
+public enum Symbol: String, CaseIterable, Sendable {
+    /// Tokens of the chunk being evaluated.
+    case tokens
+    /// Rows of the chunk that come from pictures or videos.
+    case visuals
+    /// Rows whose result is wanted.
+    case outputs
+    /// Patches of all pictures encoded together.
+    case patches
+    /// Boundaries between the segments that attend within themselves: their number plus one.
+    case segments
+}
+
+/// One extent of a value: a number, or a symbol divided by a constant.
+public enum Dimension: Hashable, Sendable {
+    case fixed(Int)
+    case symbol(Symbol, dividedBy: Int)
+
+    /// A bare symbol.
+    public static func symbol(_ symbol: Symbol) -> Dimension { .symbol(symbol, dividedBy: 1) }
+
+    /// The extent divided by `factor`; nil when a fixed extent is not a multiple.
+    func divided(by factor: Int) -> Dimension? {
+        switch self {
+        case .fixed(let value): value % factor == 0 ? .fixed(value / factor) : nil
+        case .symbol(let symbol, let divisor): .symbol(symbol, dividedBy: divisor * factor)
+        }
+    }
+}
+
+extension Dimension: CustomStringConvertible {
+    /// `1536`, `patches` or `patches/4`.
+    public var description: String {
+        switch self {
+        case .fixed(let value): "\(value)"
+        case .symbol(let symbol, 1): symbol.rawValue
+        case .symbol(let symbol, let divisor): "\(symbol.rawValue)/\(divisor)"
+        }
+    }
+
+    /// Reads what `description` writes.
+    public init?(_ text: String) {
+        if let value = Int(text) {
+            guard value > 0 else { return nil }
+            self = .fixed(value)
+            return
+        }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard let name = parts.first, let symbol = Symbol(rawValue: String(name)), parts.count <= 2 else { return nil }
+        guard parts.count == 2 else {
+            self = .symbol(symbol)
+            return
+        }
+        guard let divisor = Int(parts[1]), (2...4096).contains(divisor) else { return nil }
+        self = .symbol(symbol, dividedBy: divisor)
+    }
+}
+
+/// The type of a value: what its elements are, and its extents, outermost first.
+public struct ValueType: Hashable, Sendable {
+    /// What the elements of a value are.
+    public enum Element: String, Sendable {
+        /// 32-bit floats.
+        case float
+        /// 32-bit integers: token ids, row numbers, positions.
+        case index
+    }
+
+    public let element: Element
+    public let extents: [Dimension]
+
+    public init(_ element: Element, _ extents: [Dimension]) {
+        self.element = element
+        self.extents = extents
+    }
+
+    /// A matrix of floats.
+    public static func rows(_ rows: Dimension, _ columns: Int) -> ValueType {
+        ValueType(.float, [rows, .fixed(columns)])
+    }
+
+    /// The number of columns of a float matrix; nil for anything else.
+    public var columns: Int? {
+        guard element == .float, extents.count == 2, case .fixed(let columns) = extents[1] else { return nil }
+        return columns
+    }
+}
+
+extension ValueType: CustomStringConvertible {
+    /// `float[tokens, 1536]`.
+    public var description: String {
+        element.rawValue + "[" + extents.map(\.description).joined(separator: ", ") + "]"
+    }
+}

@@ -1,0 +1,56 @@
+public import Storage
+
+/// A weight that a model must have: its name in the bundle and its shape, [N, K] for a matrix.
+public struct WeightSlot: Hashable, Sendable {
+    public let name: String
+    public let shape: Shape
+
+    public init(_ name: String, _ shape: Shape) {
+        self.name = name
+        self.shape = shape
+    }
+}
+
+/// A whole model: its weights and the graphs that use them.
+///
+/// | graph | inputs | output |
+/// |---|---|---|
+/// | `vision` | `patches` float[patches, C], `coordinates` index[2, patches], `segments` index[segments] | a row for each visual token |
+/// | `text` | `tokens` index[tokens], `visuals` float[visuals, H], `visual_rows` index[visuals], `positions` index[axes, tokens], `outputs` index[outputs] | final hidden states [outputs, H] |
+/// | `head` | `hidden` float[outputs, H] | logits [outputs, vocabulary] |
+public struct ModelGraph: Hashable, Sendable {
+    public let weights: [WeightSlot]
+    public let graphs: [Graph]
+
+    /// The graph of that name.
+    public func graph(_ name: String) throws(Failure) -> Graph {
+        guard let graph = graphs.first(where: { $0.name == name }) else {
+            throw .badInput("the model has no graph '\(name)'")
+        }
+        return graph
+    }
+
+    /// Every use of a weight by an embedding or a linear, in the order of execution.
+    public var uses: [Operation.WeightUse] {
+        graphs.flatMap { graph in
+            graph.nodes.compactMap { node in
+                switch node.operation {
+                case .embedding(let use), .linear(let use, _): use
+                default: nil
+                }
+            }
+        }
+    }
+}
+
+extension Operation {
+    /// The names of the weights that it reads.
+    public var weightNames: [String] {
+        switch self {
+        case .embedding(let use): [use.weight]
+        case .linear(let use, let bias): [use.weight] + (bias.map { [$0] } ?? [])
+        case .norm(let norm): [norm.weight] + (norm.bias.map { [$0] } ?? [])
+        default: []
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Storage
+
+extension Operation {
+    /// The name in text and JSON.
+    public var name: String {
+        switch self {
+        case .embedding: "embedding"
+        case .linear: "linear"
+        case .norm(let norm): norm.kind == .rms ? "rms_norm" : "layer_norm"
+        case .activation: "activation"
+        case .gatedProduct: "gated_product"
+        case .add: "add"
+        case .columns: "columns"
+        case .mergeRows: "merge_rows"
+        case .selectRows: "select_rows"
+        case .scatterRows: "scatter_rows"
+        case .rotaryTable: "rotary_table"
+        case .rotary: "rotary"
+        case .attention: "attention"
+        }
+    }
+
+    /// Everything but the name, in the order in which it is printed.
+    var attributes: [JSON.Member] {
+        switch self {
+        case .embedding(let use):
+            use.attributes
+        case .linear(let use, let bias):
+            use.attributes + (bias.map { [.init("bias", .string($0))] } ?? [])
+        case .norm(let norm):
+            [.init("weight", .string(norm.weight))] + (norm.bias.map { [.init("bias", .string($0))] } ?? [])
+                + [.init("epsilon", .double(norm.epsilon))]
+        case .activation(let kind), .gatedProduct(let kind):
+            [.init("function", .string(kind.rawValue))]
+        case .columns(let range):
+            [.init("from", .int(range.lowerBound)), .init("to", .int(range.upperBound))]
+        case .mergeRows(let factor):
+            [.init("factor", .int(factor))]
+        case .add, .selectRows, .scatterRows:
+            []
+        case .rotaryTable(let table):
+            table.attributes
+        case .rotary(let heads, let headDimension):
+            [.init("heads", .int(heads)), .init("head_dimension", .int(headDimension))]
+        case .attention(let attention):
+            attention.attributes
+        }
+    }
+
+    init(json: JSON) throws(Failure) {
+        func text(_ key: String) throws(Failure) -> String {
+            guard let value = json[key]?.string else { throw .badInput("lacks the text '\(key)'") }
+            return value
+        }
+        func int(_ key: String) throws(Failure) -> Int {
+            guard let value = json[key]?.int, (0..<1 << 40).contains(value) else {
+                throw .badInput("lacks the number '\(key)'")
+            }
+            return value
+        }
+        func real(_ key: String) throws(Failure) -> Double {
+            guard let value = json[key]?.double else { throw .badInput("lacks the number '\(key)'") }
+            return value
+        }
+        func use() throws(Failure) -> WeightUse {
+            WeightUse(try text("weight"), Role(try text("role")), block: json["block"]?.int)
+        }
+        func function() throws(Failure) -> Activation {
+            let name = try text("function")
+            guard let kind = Activation(rawValue: name) else { throw .badInput("knows no function '\(name)'") }
+            return kind
+        }
+        switch try text("op") {
+        case "embedding": self = .embedding(try use())
+        case "linear": self = .linear(try use(), bias: json["bias"]?.string)
+        case "rms_norm": self = .norm(Norm(.rms, weight: try text("weight"), epsilon: try real("epsilon")))
+        case "layer_norm":
+            self = .norm(
+                Norm(.layer, weight: try text("weight"), bias: try text("bias"), epsilon: try real("epsilon")))
+        case "activation": self = .activation(try function())
+        case "gated_product": self = .gatedProduct(try function())
+        case "add": self = .add
+        case "columns":
+            let (from, to) = (try int("from"), try int("to"))
+            guard from <= to else { throw .badInput("has its columns the wrong way round") }
+            self = .columns(from..<to)
+        case "merge_rows": self = .mergeRows(try int("factor"))
+        case "select_rows": self = .selectRows
+        case "scatter_rows": self = .scatterRows
+        case "rotary_table": self = .rotaryTable(try RotaryTable(json: json))
+        case "rotary": self = .rotary(heads: try int("heads"), headDimension: try int("head_dimension"))
+        case "attention": self = .attention(try Attention(json: json))
+        case let unknown:
+            throw .badInput("is of the unknown operation '\(unknown)'", remedy: "a newer Tessera may know it")
+        }
+    }
+}
+
+extension Operation.WeightUse {
+    fileprivate var attributes: [JSON.Member] {
+        [.init("weight", .string(weight)), .init("role", .string(role.description))]
+            + (block.map { [.init("block", .int($0))] } ?? [])
+    }
+}
+
+extension Operation.RotaryTable {
+    fileprivate var attributes: [JSON.Member] {
+        let layout: JSON.Member =
+            switch layout {
+            case .sections(let sections): .init("sections", .array(sections.map(JSON.int)))
+            case .axial(let axes): .init("axes", .int(axes))
+            }
+        return [.init("head_dimension", .int(headDimension)), .init("theta", .double(theta)), layout]
+    }
+
+    fileprivate init(json: JSON) throws(Failure) {
+        guard let head = json["head_dimension"]?.int, let theta = json["theta"]?.double else {
+            throw .badInput("lacks 'head_dimension' or 'theta'")
+        }
+        if let sections = json["sections"]?.ints {
+            self.init(headDimension: head, theta: theta, layout: .sections(sections))
+        } else if let axes = json["axes"]?.int {
+            self.init(headDimension: head, theta: theta, layout: .axial(axes: axes))
+        } else {
+            throw .badInput("lacks 'sections' or 'axes'")
+        }
+    }
+}
+
+extension Operation.Attention {
+    fileprivate var attributes: [JSON.Member] {
+        let extent: JSON.Member =
+            switch extent {
+            case .causal(let layer): .init("causal_layer", .int(layer))
+            case .segments: .init("segments", true)
+            }
+        return [
+            .init("heads", .int(heads)), .init("key_heads", .int(keyHeads)),
+            .init("head_dimension", .int(headDimension)), extent,
+        ]
+    }
+
+    fileprivate init(json: JSON) throws(Failure) {
+        guard let heads = json["heads"]?.int, let keyHeads = json["key_heads"]?.int, keyHeads > 0,
+            let head = json["head_dimension"]?.int
+        else { throw .badInput("lacks 'heads', 'key_heads' or 'head_dimension'") }
+        if let layer = json["causal_layer"]?.int {
+            self.init(heads: heads, keyHeads: keyHeads, headDimension: head, extent: .causal(layer: layer))
+        } else if json["segments"]?.bool == true {
+            self.init(heads: heads, keyHeads: keyHeads, headDimension: head, extent: .segments)
+        } else {
+            throw .badInput("lacks 'causal_layer' or 'segments'")
+        }
+    }
+}

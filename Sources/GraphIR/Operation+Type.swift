@@ -1,0 +1,138 @@
+import Storage
+
+extension Operation {
+    /// The type of the result, given the types of the operands and the shapes of the weights.
+    ///
+    /// The one place that says what is legal: graphs are checked by it when built and again when a bundle is opened.
+    /// - Throws: `badInput` saying what does not fit.
+    func inferType(_ operands: [ValueType], shapeOf: (String) -> Shape?) throws(Failure) -> ValueType {
+        func operand(_ index: Int, columns: Int? = nil) throws(Failure) -> (rows: Dimension, columns: Int) {
+            guard let width = operands[index].columns else { throw illegal("operand \(index) is no float matrix") }
+            if let columns, columns != width { throw illegal("operand \(index) has \(width) columns, not \(columns)") }
+            return (operands[index].extents[0], width)
+        }
+        func index(_ position: Int) throws(Failure) -> Dimension {
+            let type = operands[position]
+            guard type.element == .index, type.extents.count == 1 else {
+                throw illegal("operand \(position) is no list of indices")
+            }
+            return type.extents[0]
+        }
+        func shape(_ weight: String, _ rank: Int) throws(Failure) -> [Int] {
+            guard let shape = shapeOf(weight) else { throw illegal("weight '\(weight)' is not declared") }
+            guard shape.rank == rank else { throw illegal("weight '\(weight)' has shape \(shape)") }
+            return shape.extents
+        }
+        func vector(_ weight: String, _ count: Int) throws(Failure) {
+            let found = try shape(weight, 1)
+            guard found == [count] else { throw illegal("weight '\(weight)' has shape \(found), not [\(count)]") }
+        }
+
+        guard operandCounts.contains(operands.count) else { throw illegal("has \(operands.count) operands") }
+        switch self {
+        case .embedding(let use):
+            return .rows(try index(0), try shape(use.weight, 2)[1])
+        case .linear(let use, let bias):
+            let x = try operand(0)
+            let extents = try shape(use.weight, 2)
+            guard extents[1] == x.columns else {
+                throw illegal("weight '\(use.weight)' has shape \(extents), but the operand has \(x.columns) columns")
+            }
+            if let bias { try vector(bias, extents[0]) }
+            return .rows(x.rows, extents[0])
+        case .norm(let norm):
+            let x = try operand(0)
+            guard (norm.kind == .layer) == (norm.bias != nil), norm.epsilon > 0 else { throw illegal("is malformed") }
+            try vector(norm.weight, x.columns)
+            if let bias = norm.bias { try vector(bias, x.columns) }
+            return operands[0]
+        case .activation:
+            _ = try operand(0)
+            return operands[0]
+        case .gatedProduct, .add:
+            _ = try operand(0)
+            guard operands[0] == operands[1] else { throw illegal("adds \(operands[0]) and \(operands[1])") }
+            return operands[0]
+        case .columns(let range):
+            let x = try operand(0)
+            guard range.lowerBound >= 0, !range.isEmpty, range.upperBound <= x.columns else {
+                throw illegal("takes columns \(range) of \(x.columns)")
+            }
+            return .rows(x.rows, range.count)
+        case .mergeRows(let factor):
+            let x = try operand(0)
+            let (columns, overflow) = x.columns.multipliedReportingOverflow(by: factor)
+            guard factor > 1, !overflow, let rows = x.rows.divided(by: factor) else {
+                throw illegal("merges \(factor) of \(x.rows) rows")
+            }
+            return .rows(rows, columns)
+        case .selectRows:
+            return .rows(try index(1), try operand(0).columns)
+        case .scatterRows:
+            let x = try operand(0)
+            let rows = try operand(1, columns: x.columns)
+            guard try index(2) == rows.rows else { throw illegal("has as many indices as not rows") }
+            return operands[0]
+        case .rotaryTable(let table):
+            return try inferType(of: table, positions: operands[0])
+        case .rotary(let heads, let headDimension):
+            let x = try operand(0, columns: try product(heads, headDimension))
+            let table = try operand(1, columns: headDimension)
+            guard table.rows == x.rows, headDimension % 2 == 0 else { throw illegal("does not fit its table") }
+            return operands[0]
+        case .attention(let attention):
+            let width = try product(attention.heads, attention.headDimension)
+            let keyWidth = try product(attention.keyHeads, attention.headDimension)
+            guard attention.headDimension <= 256, attention.heads % attention.keyHeads == 0 else {
+                throw illegal("has \(attention.heads) heads of \(attention.headDimension) on \(attention.keyHeads)")
+            }
+            let rows = try operand(0, columns: width).rows
+            for position in 1...2 {
+                guard try operand(position, columns: keyWidth).rows == rows else { throw illegal("has unequal rows") }
+            }
+            switch attention.extent {
+            case .causal(let layer):
+                guard operands.count == 3, layer >= 0 else { throw illegal("has \(operands.count) operands") }
+            case .segments:
+                guard operands.count == 4 else { throw illegal("has no boundaries") }
+                _ = try index(3)
+            }
+            return operands[0]
+        }
+    }
+
+    private func inferType(of table: RotaryTable, positions: ValueType) throws(Failure) -> ValueType {
+        guard positions.element == .index, positions.extents.count == 2,
+            positions.extents[0] == .fixed(table.axes)
+        else { throw illegal("takes \(table.axes) rows of positions, not \(positions)") }
+        let head = table.headDimension
+        guard head > 0, head <= 256, head % 2 == 0, table.theta > 0 else { throw illegal("is malformed") }
+        switch table.layout {
+        case .sections(let sections):
+            guard sections.allSatisfy({ (1...256).contains($0) }), sections.reduce(0, +) == head / 2 else {
+                throw illegal("has sections \(sections) for \(head / 2) frequencies")
+            }
+        case .axial(let axes):
+            guard (1...4).contains(axes), head % (2 * axes) == 0 else { throw illegal("has \(axes) axes") }
+        }
+        return .rows(positions.extents[1], head)
+    }
+
+    /// How many operands it may have.
+    private var operandCounts: ClosedRange<Int> {
+        switch self {
+        case .embedding, .linear, .norm, .activation, .columns, .mergeRows, .rotaryTable: 1...1
+        case .gatedProduct, .add, .selectRows, .rotary: 2...2
+        case .scatterRows: 3...3
+        case .attention: 3...4
+        }
+    }
+
+    private func product(_ a: Int, _ b: Int) throws(Failure) -> Int {
+        let (value, overflow) = a.multipliedReportingOverflow(by: b)
+        guard a > 0, b > 0, !overflow else { throw illegal("has extents \(a) × \(b)") }
+        return value
+    }
+
+    private func illegal(_ what: String) -> Failure { .badInput("operation '\(name)' \(what)") }
+}

@@ -1,0 +1,35 @@
+/// What a weight is for, in dotted words from the general to the particular: `text.attention.q`, `vision.mlp.down`.
+///
+/// Recipes, allocation and reports choose and group weights by role; they never look at names.
+public struct Role: Hashable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    public init(_ text: String) { description = text }
+
+    /// Whether the role fits a pattern of dotted words, in which `*` stands for any run of characters.
+    public func matches(_ pattern: String) -> Bool {
+        Role.matches(Array(description.utf8)[...], Array(pattern.utf8)[...])
+    }
+
+    private static func matches(_ text: ArraySlice<UInt8>, _ pattern: ArraySlice<UInt8>) -> Bool {
+        // The classic two-pointer walk: on a mismatch, let the last star swallow one more character.
+        var (i, j) = (text.startIndex, pattern.startIndex)
+        var star: Int?
+        var resume = i
+        while i < text.endIndex {
+            if j < pattern.endIndex, pattern[j] == UInt8(ascii: "*") {
+                (star, resume) = (j, i)
+                j += 1
+            } else if j < pattern.endIndex, pattern[j] == text[i] {
+                i += 1
+                j += 1
+            } else if let last = star {
+                resume += 1
+                (i, j) = (resume, last + 1)
+            } else {
+                return false
+            }
+        }
+        return pattern[j...].allSatisfy { $0 == UInt8(ascii: "*") }
+    }
+}

@@ -1,0 +1,67 @@
+public import Storage
+
+/// Everything about a model's prompts that is not in its graph: data that a converter writes and a runtime interprets.
+public struct PromptSettings: Equatable, Sendable {
+    /// How a model gives places in a picture.
+    public enum Coordinates: String, Equatable, Sendable {
+        /// Thousandths of the picture's width and height.
+        case thousandths
+    }
+
+    public var template: ChatTemplate
+    public var images: ImagePreprocessor
+    public var positions: PositionRule
+    /// The placeholders whose embeddings are replaced by rows of pictures and of videos.
+    public var imageToken: Int32
+    public var videoToken: Int32
+    /// Tokens that end an answer.
+    public var stopTokens: [Int32]
+    public var coordinates: Coordinates
+
+    public init(
+        template: ChatTemplate, images: ImagePreprocessor, positions: PositionRule, imageToken: Int32,
+        videoToken: Int32, stopTokens: [Int32], coordinates: Coordinates
+    ) {
+        self.template = template
+        self.images = images
+        self.positions = positions
+        self.imageToken = imageToken
+        self.videoToken = videoToken
+        self.stopTokens = stopTokens
+        self.coordinates = coordinates
+    }
+
+    /// The settings as they are stored in a bundle, under `prompt`.
+    public var json: JSON {
+        .pairs([
+            "chat_template": template.json,
+            "image_processing": images.json,
+            "positions": positions.json,
+            "image_token": .int(Int(imageToken)),
+            "video_token": .int(Int(videoToken)),
+            "stop_tokens": .array(stopTokens.map { .int(Int($0)) }),
+            "coordinates": .string(coordinates.rawValue),
+        ])
+    }
+
+    /// Reads settings back.
+    /// - Throws: `badInput` when a member is missing or unknown.
+    public init(json: JSON) throws(Failure) {
+        func token(_ key: String) throws(Failure) -> Int32 {
+            guard let value = json[key]?.int.flatMap(Int32.init(exactly:)), value >= 0 else {
+                throw .badInput("lacks the token '\(key)'", at: "prompt")
+            }
+            return value
+        }
+        template = try ChatTemplate(json: json["chat_template"] ?? .null)
+        images = try ImagePreprocessor(json: json["image_processing"] ?? .null)
+        positions = try PositionRule(json: json["positions"] ?? .null)
+        imageToken = try token("image_token")
+        videoToken = try token("video_token")
+        stopTokens = (json["stop_tokens"]?.ints ?? []).compactMap(Int32.init(exactly:))
+        guard let coordinates = json["coordinates"]?.string.flatMap(Coordinates.init(rawValue:)) else {
+            throw .badInput("lacks a known 'coordinates'", at: "prompt")
+        }
+        self.coordinates = coordinates
+    }
+}

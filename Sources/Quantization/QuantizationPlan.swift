@@ -1,0 +1,68 @@
+public import Bundles
+public import GraphIR
+internal import GroupFormats
+public import Storage
+
+/// What a recipe makes of the weights of a model, before any of it is done.
+public struct QuantizationPlan: Sendable {
+    /// A weight and what becomes of it.
+    public struct Item: Sendable {
+        public let weight: SourceWeight
+        public let choice: Recipe.Choice
+        /// How it will stand in the bundle.
+        public let description: TensorDescription
+    }
+
+    public let recipe: Recipe
+    /// In the order of the source.
+    public let items: [Item]
+    /// Rules of the recipe that decided nothing: perhaps misspelled.
+    public let idleRules: [Recipe.Rule]
+
+    /// What the writer of the bundle must be given.
+    public var descriptions: [TensorDescription] { items.map(\.description) }
+
+    /// Bits that a value of the whole model takes.
+    public var effectiveBits: Double {
+        let (bytes, values) = items.reduce((0, 0)) { sum, item in
+            (sum.0 + item.description.byteCount, sum.1 + item.weight.shape.count)
+        }
+        return values > 0 ? Double(bytes) * 8 / Double(values) : 0
+    }
+
+    /// Applies a recipe to weights by the uses that a model has for them.
+    /// - Throws: `.badInput` when a weight of the model is missing or of another shape, or cannot be stored as chosen.
+    public init(_ recipe: Recipe, _ model: ModelGraph, _ weights: [SourceWeight]) throws(Failure) {
+        let uses = Dictionary(grouping: model.uses, by: \.weight)
+        let sources = Dictionary(weights.map { ($0.name, $0.shape) }) { first, _ in first }
+        for slot in model.weights {
+            guard let shape = sources[slot.name] else { throw .badInput("is missing", at: "weight '\(slot.name)'") }
+            guard shape == slot.shape else {
+                throw .badInput("has shape \(shape) instead of \(slot.shape)", at: "weight '\(slot.name)'")
+            }
+        }
+        self.recipe = recipe
+        var items: [Item] = []
+        for weight in weights { items.append(try Self.item(recipe, weight, uses[weight.name] ?? [])) }
+        self.items = items
+        let first = model.uses.compactMap { use in recipe.rules.firstIndex { $0.fits(use) } }
+        idleRules = recipe.rules.indices.filter { !first.contains($0) }.map { recipe.rules[$0] }
+    }
+
+    private static func item(
+        _ recipe: Recipe, _ weight: SourceWeight, _ uses: [Operation.WeightUse]
+    ) throws(Failure) -> Item {
+        let choice = weight.shape.rank == 2 ? recipe.choice(for: uses) ?? .keep : .keep
+        let (encoding, note): (TensorEncoding, String?) =
+            switch choice {
+            case .keep: (.float(weight.type), nil)
+            case .groups(let format, .nearest): (.groups(format), "rounded to nearest")
+            case .groups(let format, .search): (.groups(format), "weighted search")
+            }
+        let notes = [weight.note, note ?? ""].filter { !$0.isEmpty }
+        let description = try TensorDescription(
+            name: weight.name, shape: weight.shape, encoding: encoding, sources: weight.sources,
+            note: notes.joined(separator: "; "))
+        return Item(weight: weight, choice: choice, description: description)
+    }
+}

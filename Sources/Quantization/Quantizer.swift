@@ -1,0 +1,120 @@
+public import Bundles
+public import GroupFormats
+public import Storage
+
+/// Carries a plan out: streams weights from a source into a bundle, panel by panel, in memory independent of their size.
+public struct Quantizer {
+    /// Something that happened.
+    public enum Event: Sendable {
+        /// Part of a tensor is written; `done` and `total` count the source's bytes over all tensors.
+        case panel(tensor: String, done: Int, total: Int)
+        /// A tensor is complete.
+        case tensor(TensorReport)
+    }
+
+    /// Most bytes of source rows that are worked on at a time; a tile of 16 rows may take more.
+    public static let panelBytes = 16 << 20
+
+    private let plan: QuantizationPlan
+    private let pool: WorkerPool
+
+    /// A quantizer with `threads` workers, the caller's thread included.
+    public init(_ plan: QuantizationPlan, threads: Int) throws(Failure) {
+        self.plan = plan
+        pool = try WorkerPool(threads: threads)
+    }
+
+    /// Writes all tensors that `writer` does not have yet.
+    ///
+    /// - Parameters:
+    ///   - source: where the plan's weights come from.
+    ///   - writer: begun with `plan.descriptions`; to be finished by the caller.
+    ///   - report: told what happens; whatever it throws ends the run, from which a later one can go on.
+    /// - Returns: what became of each tensor written now.
+    /// - Throws: `.badInput` naming tensor, row and column of a weight that is no finite number; whatever `source`,
+    ///   `writer` and `report` throw.
+    @discardableResult
+    public func run(
+        _ source: some WeightSource, into writer: BundleWriter,
+        report: (Event) throws(Failure) -> Void = { _ throws(Failure) in }
+    ) throws(Failure) -> [TensorReport] {
+        precondition(writer.plan == plan.descriptions)
+        let total = plan.items.reduce(0) { $0 + $1.weight.byteCount }
+        var done = plan.items[..<writer.completed].reduce(0) { $0 + $1.weight.byteCount }
+        var reports: [TensorReport] = []
+        for index in writer.completed..<plan.items.count {
+            let item = plan.items[index]
+            var distortion = Distortion()
+            for rows in Self.panels(item.weight) {
+                try source.withRows(rows, of: index) { (bytes) throws(Failure) in
+                    distortion += try write(bytes, rows, item, writer, index)
+                }
+                done += rows.count * item.weight.rowBytes
+                try report(.panel(tensor: item.weight.name, done: done, total: total))
+            }
+            let summary = TensorReport(item, distortion)
+            reports.append(summary)
+            try report(.tensor(summary))
+        }
+        return reports
+    }
+
+    /// Whole tiles of rows, as many as fit a panel.
+    private static func panels(_ weight: SourceWeight) -> [Range<Int>] {
+        let tiles = max(1, panelBytes / max(1, weight.rowBytes * GroupGeometry.tileRows))
+        let step = tiles * GroupGeometry.tileRows
+        return stride(from: 0, to: weight.rowCount, by: step).map { $0..<min($0 + step, weight.rowCount) }
+    }
+
+    private func write(
+        _ bytes: UnsafeRawBufferPointer, _ rows: Range<Int>, _ item: QuantizationPlan.Item, _ writer: BundleWriter,
+        _ index: Int
+    ) throws(Failure) -> Distortion {
+        let weight = item.weight
+        guard case .groups(let format, let solver) = item.choice,
+            let geometry = GroupGeometry(format, weight.shape)
+        else {
+            if let fault = NumericFault.firstNotFinite(in: bytes, weight.type) {
+                throw fault.failure(columns: weight.columnCount, rows.lowerBound).inside(weight)
+            }
+            try writer.append(bytes, to: index)
+            return Distortion()
+        }
+        let fitter = try GroupFitter(geometry, solver)
+        let tiles = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: fitter.tileCount(rows: rows.count) * geometry.tileBytes, alignment: 64)
+        defer { tiles.deallocate() }
+        let distortion: Distortion
+        do { distortion = try fitter.fit(bytes, weight.type, firstRow: rows.lowerBound, into: tiles, pool) } catch {
+            throw error.inside(weight)
+        }
+        try writer.append(UnsafeRawBufferPointer(tiles), to: index)
+        return distortion
+    }
+}
+
+/// What became of a tensor.
+public struct TensorReport: Sendable {
+    public let name: String
+    public let shape: Shape
+    public let encoding: TensorEncoding
+    /// Stored bits for each of its values.
+    public let effectiveBits: Double
+    /// How far the stored values are from the source's; nothing for what is kept.
+    public let distortion: Distortion
+
+    init(_ item: QuantizationPlan.Item, _ distortion: Distortion) {
+        name = item.weight.name
+        shape = item.weight.shape
+        encoding = item.description.encoding
+        effectiveBits = Double(item.description.byteCount) * 8 / Double(max(1, shape.count))
+        self.distortion = distortion
+    }
+}
+
+extension Failure {
+    /// The same failure, its place being within a weight.
+    fileprivate func inside(_ weight: SourceWeight) -> Failure {
+        Failure(kind, message, file: file, at: "tensor '\(weight.name)' \(place ?? "")", remedy: remedy)
+    }
+}

@@ -1,0 +1,129 @@
+internal import Formats
+internal import GroupFormats
+public import Storage
+
+extension Recipe {
+    /// The names of the recipes that every build knows.
+    public static var names: [String] { Formats.recipes.map(\.name) }
+
+    /// The recipe that a user names: one that every build knows, or else a file.
+    public init(named name: String) throws(Failure) {
+        if let known = Formats.recipes.first(where: { $0.name == name }) {
+            try self.init(json: try JSON(parsing: known.json))
+            return
+        }
+        guard Path.exists(name) else {
+            throw Failure(
+                .usage, "there is no recipe '\(name)'",
+                remedy: "use \(Recipe.names.joined(separator: ", ")) or the path of a recipe file")
+        }
+        do { try self.init(json: try JSON(file: name, limit: 1 << 20)) } catch { throw error.located(in: name) }
+    }
+
+    /// Reads a recipe; a key that it may not have is an error.
+    public init(json: JSON) throws(Failure) {
+        try json.checkKeys(["name", "description", "rules", "default"], "recipe")
+        guard let name = json["name"]?.string, !name.isEmpty else { throw .badInput("has no name", at: "recipe") }
+        guard let elements = json["rules"]?.array else { throw .badInput("is no list", at: "recipe.rules") }
+        var rules: [Rule] = []
+        for (index, element) in elements.enumerated() {
+            rules.append(try Rule(element, "recipe.rules[\(index)]"))
+        }
+        var fallback = Choice.keep
+        if let json = json["default"] {
+            try json.checkKeys(["encoding", "solver"], "recipe.default")
+            fallback = try Choice(json, "recipe.default")
+        }
+        self.init(name, summary: try json.text("description", "recipe") ?? "", rules: rules, fallback: fallback)
+    }
+
+    /// The same as JSON, everything spelled out.
+    public var json: JSON {
+        .pairs([
+            "name": .string(name), "description": .string(summary), "rules": .array(rules.map(\.json)),
+            "default": .object(fallback.members),
+        ])
+    }
+}
+
+extension Recipe.Rule {
+    fileprivate init(_ json: JSON, _ place: String) throws(Failure) {
+        try json.checkKeys(["roles", "blocks", "encoding", "solver"], place)
+        let roles = json["roles"]
+        guard let patterns = roles?.string.map({ [$0] }) ?? roles?.strings, !patterns.isEmpty,
+            !patterns.contains("")
+        else { throw .badInput("is neither a pattern nor a list of patterns", at: place + ".roles") }
+        var blocks: BlockSet?
+        if let text = try json.text("blocks", place) {
+            guard let set = BlockSet(text) else {
+                throw .badInput("'\(text)' is not of the form 0-3,27", at: place + ".blocks")
+            }
+            blocks = set
+        }
+        self.init(patterns, blocks: blocks, try Recipe.Choice(json, place))
+    }
+
+    fileprivate var json: JSON {
+        var members = [JSON.Member("roles", .array(roles.map { .string($0) }))]
+        if let blocks { members.append(JSON.Member("blocks", .string(blocks.description))) }
+        return .object(members + choice.members)
+    }
+}
+
+extension Recipe.Choice {
+    fileprivate init(_ json: JSON, _ place: String) throws(Failure) {
+        let solverText = try json.text("solver", place)
+        guard let encoding = json["encoding"] else { throw .badInput("is missing", at: place + ".encoding") }
+        if encoding.string == "keep" {
+            guard solverText == nil else { throw .badInput("means nothing for what is kept", at: place + ".solver") }
+            self = .keep
+            return
+        }
+        guard encoding.members != nil else {
+            throw .badInput("is neither \"keep\" nor {\"bits\", \"group\"}", at: place + ".encoding")
+        }
+        try encoding.checkKeys(["bits", "group"], place + ".encoding")
+        guard let bits = encoding["bits"]?.int.flatMap(GroupFormat.Bits.init), let group = encoding["group"]?.int,
+            let format = GroupFormat(bits, groupSize: group)
+        else {
+            throw .badInput(
+                "there are no such groups", at: place + ".encoding",
+                remedy: "bits 4 with group 16, 32, 64 or 128; bits 8 with group 32, 64 or 128")
+        }
+        guard let solver = Solver(rawValue: solverText ?? Solver.search.rawValue) else {
+            let known = Solver.allCases.map(\.rawValue).joined(separator: ", ")
+            throw .badInput("'\(solverText ?? "")' is unknown; there are \(known)", at: place + ".solver")
+        }
+        self = .groups(format, solver)
+    }
+
+    fileprivate var members: [JSON.Member] {
+        switch self {
+        case .keep: [JSON.Member("encoding", "keep")]
+        case .groups(let format, let solver):
+            [
+                JSON.Member(
+                    "encoding", .pairs(["bits": .int(format.bits.rawValue), "group": .int(format.groupSize)])),
+                JSON.Member("solver", .string(solver.rawValue)),
+            ]
+        }
+    }
+}
+
+extension JSON {
+    /// Refuses what is no object and keys that are not known here.
+    fileprivate func checkKeys(_ known: [String], _ place: String) throws(Failure) {
+        guard let members else { throw .badInput("is no object", at: place) }
+        for member in members where !known.contains(member.key) {
+            throw .badInput(
+                "the key '\(member.key)' is unknown", at: place, remedy: "known: \(known.joined(separator: ", "))")
+        }
+    }
+
+    /// The text under a key that may be absent but nothing else.
+    fileprivate func text(_ key: String, _ place: String) throws(Failure) -> String? {
+        guard let value = self[key] else { return nil }
+        guard let text = value.string else { throw .badInput("is no text", at: "\(place).\(key)") }
+        return text
+    }
+}

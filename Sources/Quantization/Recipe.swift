@@ -1,0 +1,98 @@
+public import GraphIR
+public import GroupFormats
+
+/// Says for every weight of a model how it is stored; `formats/recipe.md` specifies it.
+///
+/// Rules are tried in order, the first that fits a use of a weight decides it. A weight with several uses, such as a table
+/// that is embedding and head, is stored as the most precise of the choices for its uses. Whatever is used by no linear
+/// and no embedding, and whatever is no matrix, is kept.
+public struct Recipe: Equatable, Sendable {
+    /// What is done with a weight.
+    public enum Choice: Hashable, Sendable {
+        /// Bit for bit as the source has it.
+        case keep
+        /// In groups of codes.
+        case groups(GroupFormat, Solver)
+    }
+
+    /// A choice for some uses of weights.
+    public struct Rule: Equatable, Sendable {
+        /// Patterns of roles, in which `*` stands for any run of characters; one must fit.
+        public let roles: [String]
+        /// The blocks it is for; nil for all, and for weights outside of blocks.
+        public let blocks: BlockSet?
+        public let choice: Choice
+
+        /// A rule for roles and, optionally, certain blocks only.
+        public init(_ roles: [String], blocks: BlockSet? = nil, _ choice: Choice) {
+            self.roles = roles
+            self.blocks = blocks
+            self.choice = choice
+        }
+
+        /// Whether it decides this use.
+        public func fits(_ use: Operation.WeightUse) -> Bool {
+            if let blocks {
+                guard let block = use.block, blocks.contains(block) else { return false }
+            }
+            return roles.contains { use.role.matches($0) }
+        }
+    }
+
+    public let name: String
+    /// What it is good for, in a sentence; may be empty.
+    public let summary: String
+    public let rules: [Rule]
+    /// For uses that no rule fits.
+    public let fallback: Choice
+
+    /// A recipe of rules.
+    public init(_ name: String, summary: String = "", rules: [Rule], fallback: Choice = .keep) {
+        self.name = name
+        self.summary = summary
+        self.rules = rules
+        self.fallback = fallback
+    }
+
+    /// The choice for a weight with these uses, the most precise one; nil for a weight without any.
+    public func choice(for uses: [Operation.WeightUse]) -> Choice? {
+        uses.map { use in rules.first { $0.fits(use) }?.choice ?? fallback }.max { $0.precision < $1.precision }
+    }
+}
+
+extension Recipe.Choice {
+    /// Orders choices: kept before all codes, more bits before fewer, smaller groups before larger, search before nearest.
+    fileprivate var precision: (Int, Int, Int) {
+        switch self {
+        case .keep: (Int.max, 0, 0)
+        case .groups(let format, let solver): (format.bits.rawValue, -format.groupSize, solver == .search ? 1 : 0)
+        }
+    }
+}
+
+/// Numbers of transformer blocks, written as `0-3,27`.
+public struct BlockSet: Equatable, Sendable, CustomStringConvertible {
+    /// In the order in which they were written.
+    public let ranges: [ClosedRange<Int>]
+
+    /// Reads numbers and ranges between commas; nil when the text is anything else.
+    public init?(_ text: String) {
+        var ranges: [ClosedRange<Int>] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false)
+            let numbers = ends.compactMap { end in end.utf8.allSatisfy { (48...57).contains($0) } ? Int(end) : nil }
+            guard numbers.count == ends.count, numbers.count <= 2, let first = numbers.first, let last = numbers.last,
+                first <= last
+            else { return nil }
+            ranges.append(first...last)
+        }
+        self.ranges = ranges
+    }
+
+    /// Whether it has this block.
+    public func contains(_ block: Int) -> Bool { ranges.contains { $0.contains(block) } }
+
+    public var description: String {
+        ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ",")
+    }
+}

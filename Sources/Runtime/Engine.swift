@@ -1,0 +1,147 @@
+public import Bundles
+import CKernels
+public import GraphIR
+public import Storage
+
+/// A model mapped and ready: its weights, its plans, and the threads that run them.
+///
+/// Opening does no work proportional to the weights. One context runs at a time.
+public final class Engine {
+    /// How the engine runs.
+    public struct Options: Sendable {
+        /// Threads, the caller's included.
+        public var threads: Int
+        /// Tokens evaluated together when a prompt is read.
+        public var chunk: Int
+        public var cachePrecision: KeyValueCache.Precision
+        /// A library for products of float weights with many rows; nil for the runtime's own kernels.
+        public var largeProduct: LargeProduct?
+
+        public init(
+            threads: Int = ThreadPool.processors, chunk: Int = 512,
+            cachePrecision: KeyValueCache.Precision = .float16, largeProduct: LargeProduct? = nil
+        ) {
+            self.threads = threads
+            self.chunk = chunk
+            self.cachePrecision = cachePrecision
+            self.largeProduct = largeProduct
+        }
+    }
+
+    public let graph: ModelGraph
+    public let options: Options
+    /// Columns of hidden states and visual rows.
+    public let width: Int
+    /// Columns of the logits.
+    public let vocabulary: Int
+    let weights: Weights
+    let pool: ThreadPool
+    let vision: Plan
+    let text: Plan
+    let head: Plan
+    /// Rows of patches that make one visual row.
+    public let patchesPerRow: Int
+    private var arena: AnonymousMemory?
+
+    /// Maps the weights of `bundle` and compiles its graphs.
+    /// - Throws: `badInput` when the bundle's graph is not what this runtime runs.
+    public init(_ bundle: Bundle, _ options: Options = Options()) throws(Failure) {
+        do {
+            graph = try ModelGraph(json: bundle.graphJSON)
+        } catch {
+            throw error.located(in: bundle.path)
+        }
+        self.options = options
+        guard options.chunk > 0 else { throw Failure(.usage, "a chunk of \(options.chunk) tokens is not possible") }
+        weights = try Weights(bundle, graph: graph)
+        pool = try ThreadPool(threads: options.threads)
+        vision = try PlanCompiler.compile(try graph.graph("vision"), weights)
+        text = try PlanCompiler.compile(try graph.graph("text"), weights)
+        head = try PlanCompiler.compile(try graph.graph("head"), weights)
+        width = text.output.columns
+        vocabulary = head.output.columns
+        guard case .symbol(.patches, let divisor) = vision.output.rows, vision.output.columns == width else {
+            throw .badInput("the vision tower does not give rows for the decoder", file: bundle.path)
+        }
+        patchesPerRow = divisor
+        try vision.expect(["patches", "coordinates", "segments"], "vision")
+        try text.expect(["tokens", "visuals", "visual_rows", "positions", "outputs"], "text")
+        try head.expect(["hidden"], "head")
+    }
+
+    /// Rows of numbers, `columns` each.
+    public struct Rows: Sendable {
+        public var values: [Float]
+        public let columns: Int
+
+        public init(values: [Float], columns: Int) {
+            self.values = values
+            self.columns = columns
+        }
+
+        public var count: Int { columns == 0 ? 0 : values.count / columns }
+    }
+
+    /// Columns of a patch: channels · frames · height · width.
+    public var patchWidth: Int { vision.inputs[0].type.columns ?? 0 }
+
+    /// Encodes patches into visual rows, one for each `patchesPerRow`.
+    /// - Parameters:
+    ///   - patches: [n, patchWidth], row after row.
+    ///   - coordinates: n rows, then n columns.
+    ///   - segments: the first row of each frame, and n.
+    public func encode(
+        patches: [Float], coordinates: [Int32], segments: [Int32], observer: Observer? = nil
+    ) throws(Failure) -> Rows {
+        let count = patchWidth == 0 ? 0 : patches.count / patchWidth
+        guard count > 0, count * patchWidth == patches.count, coordinates.count == 2 * count,
+            count % patchesPerRow == 0, segments.first == 0, segments.last == Int32(exactly: count),
+            zip(segments, segments.dropFirst()).allSatisfy({ $0 < $1 })
+        else { throw .badInput("the patches, coordinates and segments do not fit each other") }
+        let extents = Extents(patches: count, segments: segments.count)
+        return try run(
+            vision, extents, [.floats(patches), .indices(coordinates), .indices(segments)], cache: nil, observer)
+    }
+
+    /// The logits [hidden.count, vocabulary] of final hidden states.
+    public func logits(_ hidden: Rows, observer: Observer? = nil) throws(Failure) -> Rows {
+        guard hidden.columns == width else { throw .badInput("hidden states have \(hidden.columns) columns, not \(width)") }
+        return try run(head, Extents(outputs: hidden.count), [.floats(hidden.values)], cache: nil, observer)
+    }
+
+    /// Runs a plan in the engine's arena and copies its output out.
+    func run(
+        _ plan: Plan, _ extents: Extents, _ inputs: [PlanInput], cache: KeyValueCache?, _ observer: Observer?
+    ) throws(Failure) -> Rows {
+        let layout = try ArenaLayout(plan, extents)
+        let arena = try arena(layout.count)
+        return try PlanInput.withPointers(inputs) { (pointers) throws(Failure) in
+            let executor = Executor(
+                plan: plan, layout: layout, extents: extents, arena: arena, inputs: pointers, weights: weights,
+                pool: pool, cache: cache, largeProduct: options.largeProduct)
+            executor.run(observer)
+            let count = extents(plan.output.rows) * plan.output.columns
+            return Rows(
+                values: Array(UnsafeBufferPointer(start: executor.floats(plan.output), count: count)),
+                columns: plan.output.columns)
+        }
+    }
+
+    /// Memory for activations: what the largest run so far needed.
+    private func arena(_ count: Int) throws(Failure) -> UnsafeMutableRawPointer {
+        if let arena, arena.count >= count { return arena.base }
+        arena = nil
+        let memory = try AnonymousMemory(count)
+        arena = memory
+        return memory.base
+    }
+}
+
+extension Plan {
+    /// Checks that a bundle's graph has the inputs that the runtime feeds.
+    fileprivate func expect(_ names: [String], _ graph: String) throws(Failure) {
+        guard inputs.map(\.name) == names else {
+            throw .badInput("graph '\(graph)' takes \(inputs.map(\.name)), not \(names)")
+        }
+    }
+}

@@ -1,0 +1,172 @@
+import CKernels
+import GraphIR
+import Storage
+
+/// Runs a plan whose buffers have been given their places.
+struct Executor {
+    let plan: Plan
+    let layout: ArenaLayout
+    let extents: Extents
+    let arena: UnsafeMutableRawPointer
+    /// What the caller gave, by input; index inputs are Int32, others Float.
+    let inputs: [UnsafeRawPointer?]
+    let weights: Weights
+    let pool: ThreadPool
+    let cache: KeyValueCache?
+    let largeProduct: LargeProduct?
+
+    /// Runs all steps; shows every named value to `observer` when it is ready.
+    func run(_ observer: Observer?) {
+        guard let observer else {
+            for step in plan.steps { run(step) }
+            return
+        }
+        var mark = 0
+        for (index, step) in plan.steps.enumerated() {
+            run(step)
+            while mark < plan.marks.count, plan.marks[mark].step == index {
+                let operand = plan.marks[mark].operand
+                let count = extents(operand.rows) * operand.columns
+                observer(plan.marks[mark].name, UnsafeBufferPointer(start: floats(operand), count: count), operand.columns)
+                mark += 1
+            }
+        }
+    }
+
+    // MARK: Places
+
+    /// Where an operand's first element is. Only arena operands are ever written.
+    func floats(_ operand: Plan.Operand) -> UnsafeMutablePointer<Float> {
+        let base: UnsafeMutableRawPointer
+        if case .input(let index) = plan.buffers[operand.buffer].kind {
+            base = UnsafeMutableRawPointer(mutating: inputs[index] ?? UnsafeRawPointer(arena))
+        } else {
+            base = arena + layout.offsets[operand.buffer]
+        }
+        return base.assumingMemoryBound(to: Float.self) + operand.column
+    }
+
+    private func indices(_ input: Int) -> UnsafePointer<Int32> {
+        (inputs[input] ?? UnsafeRawPointer(arena)).assumingMemoryBound(to: Int32.self)
+    }
+
+    private func activations(_ buffer: Int) -> tsr_activations {
+        guard case .activations(let columns, let group) = plan.buffers[buffer].kind else {
+            // The compiler names such buffers only where it made them.
+            return tsr_activations()
+        }
+        let rows = extents(plan.buffers[buffer].rows)
+        let layout = ActivationLayout(columns: columns, group: group)
+        let base = arena + self.layout.offsets[buffer]
+        return tsr_activations(
+            codes: base.assumingMemoryBound(to: Int8.self),
+            scales: (base + layout.scalesOffset(rows: rows)).assumingMemoryBound(to: Float.self),
+            sums: (base + layout.sumsOffset(rows: rows)).assumingMemoryBound(to: Float.self),
+            tokens: rows, padded_columns: layout.paddedColumns, groups: layout.groups)
+    }
+
+    // MARK: Steps
+
+    private func run(_ step: Plan.Step) {
+        switch step {
+        case .embed(let weight, let ids, let result): embed(weight, indices(ids), result)
+        case .quantize(let x, let group, let into): quantize(x, group, into)
+        case .packedProducts(let range, let buffer): packedProducts(range, activations(buffer))
+        case .floatProducts(let range, let x): floatProducts(range, x)
+        case .rmsNorm(let x, let weight, let epsilon, let result):
+            forRows(of: x) { rows in
+                tsr_rms_norm(
+                    floats(x) + rows.lowerBound * x.pitch, x.pitch, weights.vectors[weight], epsilon, rows.count, x.columns,
+                    floats(result) + rows.lowerBound * result.pitch, result.pitch)
+            }
+        case .layerNorm(let x, let weight, let bias, let epsilon, let result):
+            forRows(of: x) { rows in
+                tsr_layer_norm(
+                    floats(x) + rows.lowerBound * x.pitch, x.pitch, weights.vectors[weight], weights.vectors[bias], epsilon,
+                    rows.count, x.columns, floats(result) + rows.lowerBound * result.pitch, result.pitch)
+            }
+        case .activate(let kind, let x, let result):
+            forRows(of: x) { rows in
+                let offset = rows.lowerBound * x.columns
+                tsr_activate(kind.kernel, floats(x) + offset, rows.count * x.columns, floats(result) + offset)
+            }
+        case .gate(let kind, let gate, let up, let result):
+            forRows(of: gate) { rows in
+                let offset = rows.lowerBound * gate.columns
+                tsr_gated_product(
+                    kind.kernel, floats(gate) + offset, floats(up) + offset, rows.count * gate.columns,
+                    floats(result) + offset)
+            }
+        case .add(let a, let b, let result):
+            forRows(of: a) { rows in
+                let offset = rows.lowerBound * a.columns
+                tsr_add(floats(a) + offset, floats(b) + offset, rows.count * a.columns, floats(result) + offset)
+            }
+        case .copy(let x, let result): copyRows(x, to: result) { $0 }
+        case .select(let x, let index, let result):
+            let index = indices(index)
+            copyRows(x, to: result) { Int(index[$0]) }
+        case .scatter(let x, let rows, let index): scatter(x, rows, indices(index))
+        case .rotaryTable(let table, let positions, let result): fill(plan.rotaryTables[table], indices(positions), result)
+        case .rotate(let x, let table, let heads, let headDimension): rotate(x, table, heads, headDimension)
+        case .attendCausally(let q, let k, let v, let attention, let layer, let result):
+            attendCausally(q, k, v, attention, layer, result)
+        case .attendInSegments(let q, let k, let v, let attention, let boundaries, let result):
+            attendInSegments(q, k, v, attention, indices(boundaries), result)
+        }
+    }
+
+    /// Shares the rows of an operand among the threads, some 16 thousand elements at a time.
+    func forRows(of x: Plan.Operand, _ body: (Range<Int>) -> Void) {
+        pool.run(extents(x.rows), grain: max(1, 16384 / max(1, x.columns)), body)
+    }
+
+    private func embed(_ weight: Int, _ ids: UnsafePointer<Int32>, _ result: Plan.Operand) {
+        for row in 0..<extents(result.rows) {
+            let target = floats(result) + row * result.pitch
+            switch weights.matrices[weight] {
+            case .packed(var packed): tsr_packed_row(&packed, Int(ids[row]), target)
+            case .float(let type, let base, _, let columns):
+                tsr_to_f32(type, base + Int(ids[row]) * columns * tsr_float_width(type), columns, target)
+            }
+        }
+    }
+
+    private func quantize(_ x: Plan.Operand, _ group: Int, _ into: Int) {
+        let target = activations(into)
+        forRows(of: x) { rows in
+            let first = rows.lowerBound
+            tsr_quantize_rows(
+                floats(x) + first * x.pitch, x.pitch, rows.count, x.columns, UInt32(group),
+                UnsafeMutablePointer(mutating: target.codes) + first * target.padded_columns,
+                UnsafeMutablePointer(mutating: target.scales) + first * target.groups,
+                UnsafeMutablePointer(mutating: target.sums) + first * target.groups)
+        }
+    }
+
+    private func copyRows(_ x: Plan.Operand, to result: Plan.Operand, _ source: (Int) -> Int) {
+        for row in 0..<extents(result.rows) {
+            (floats(result) + row * result.pitch).update(from: floats(x) + source(row) * x.pitch, count: x.columns)
+        }
+    }
+
+    private func scatter(_ x: Plan.Operand, _ rows: Plan.Operand, _ index: UnsafePointer<Int32>) {
+        for row in 0..<extents(rows.rows) {
+            (floats(x) + Int(index[row]) * x.pitch).update(from: floats(rows) + row * rows.pitch, count: x.columns)
+        }
+    }
+}
+
+/// Is shown the rows of a named value: its name, its elements row after row, and the number of columns.
+public typealias Observer = (_ name: String, _ rows: UnsafeBufferPointer<Float>, _ columns: Int) -> Void
+
+extension Operation.Activation {
+    fileprivate var kernel: tsr_activation {
+        switch self {
+        case .silu: TSR_SILU
+        case .quickGELU: TSR_QUICK_GELU
+        case .gelu: TSR_GELU_ERF
+        case .geluTanh: TSR_GELU_TANH
+        }
+    }
+}

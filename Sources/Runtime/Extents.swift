@@ -1,0 +1,37 @@
+import GraphIR
+import Storage
+
+/// What the symbols stand for in one run.
+public struct Extents: Hashable, Sendable {
+    public var tokens = 0
+    public var visuals = 0
+    public var outputs = 0
+    public var patches = 0
+    public var segments = 0
+
+    public init(tokens: Int = 0, visuals: Int = 0, outputs: Int = 0, patches: Int = 0, segments: Int = 0) {
+        self.tokens = tokens
+        self.visuals = visuals
+        self.outputs = outputs
+        self.patches = patches
+        self.segments = segments
+    }
+
+    /// The number that an extent stands for.
+    func callAsFunction(_ dimension: Dimension) -> Int {
+        switch dimension {
+        case .fixed(let value): value
+        case .symbol(let symbol, let divisor): self[symbol] / divisor
+        }
+    }
+
+    private subscript(_ symbol: Symbol) -> Int {
+        switch symbol {
+        case .tokens: tokens
+        case .visuals: visuals
+        case .outputs: outputs
+        case .patches: patches
+        case .segments: segments
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import CKernels
+import GraphIR
+import Storage
+
+/// The keys and values of all layers, by layer, key head and position.
+public final class KeyValueCache {
+    /// How elements are kept.
+    public enum Precision: String, CaseIterable, Sendable {
+        case float16 = "f16"
+        case float32 = "f32"
+
+        var type: tsr_float_type { self == .float16 ? TSR_F16 : TSR_F32 }
+        var width: Int { self == .float16 ? 2 : 4 }
+    }
+
+    /// The extents that a layer's attention gives its part.
+    private struct Layer {
+        let offset: Int
+        let keyHeads: Int
+        let headDimension: Int
+    }
+
+    public let capacity: Int
+    public let precision: Precision
+    /// Positions filled.
+    public private(set) var count = 0
+    private let memory: AnonymousMemory
+    private var layers: [Int: Layer] = [:]
+
+    /// A cache for the causal attentions of `graph` over at most `capacity` positions.
+    init(_ graph: Graph, capacity: Int, precision: Precision) throws(Failure) {
+        let layers = KeyValueCache.attentions(graph)
+        self.capacity = capacity
+        self.precision = precision
+        memory = try AnonymousMemory(try KeyValueCache.byteCount(graph, capacity: capacity, precision: precision))
+        var offset = 0
+        for (layer, attention) in layers {
+            self.layers[layer] = Layer(offset: offset, keyHeads: attention.keyHeads, headDimension: attention.headDimension)
+            offset += 2 * attention.keyHeads * attention.headDimension * capacity * precision.width
+        }
+    }
+
+    /// Bytes that a cache takes.
+    /// - Throws: `limit` on overflow.
+    static func byteCount(_ graph: Graph, capacity: Int, precision: Precision) throws(Failure) -> Int {
+        var total = 0
+        for (_, attention) in attentions(graph) {
+            let row = 2 * attention.keyHeads * attention.headDimension * precision.width
+            let (bytes, overflow) = row.multipliedReportingOverflow(by: capacity)
+            guard !overflow, bytes < 1 << 46 else { throw Failure(.limit, "a cache of \(capacity) positions") }
+            total += bytes
+        }
+        return total
+    }
+
+    private static func attentions(_ graph: Graph) -> [(Int, Operation.Attention)] {
+        graph.nodes.compactMap { node in
+            if case .attention(let attention) = node.operation, case .causal(let layer) = attention.extent {
+                (layer, attention)
+            } else {
+                nil
+            }
+        }
+    }
+
+    /// Forgets everything after the first `count` positions.
+    public func truncate(to count: Int) {
+        self.count = min(self.count, max(0, count))
+    }
+
+    func advance(by tokens: Int) { count += tokens }
+
+    /// The start of a layer's keys or values and the stride between heads, in elements.
+    func part(_ layer: Int, values: Bool) -> (base: UnsafeMutableRawPointer, headStride: Int) {
+        // The plan was compiled from the same graph as the cache.
+        guard let layer = layers[layer] else { return (memory.base, 0) }
+        let stride = capacity * layer.headDimension
+        let start = layer.offset + (values ? layer.keyHeads * stride * precision.width : 0)
+        return (memory.base + start, stride)
+    }
+
+    /// Appends rows of keys or values after the `count` positions, without counting them yet.
+    func store(
+        _ rows: UnsafePointer<Float>, pitch: Int, tokens: Int, layer: Int, values: Bool, keyHeads: Int, headDimension: Int
+    ) {
+        let (base, headStride) = part(layer, values: values)
+        for head in 0..<keyHeads {
+            for token in 0..<tokens {
+                let source = rows + token * pitch + head * headDimension
+                let element = head * headStride + (count + token) * headDimension
+                let target = base + element * precision.width
+                switch precision {
+                case .float16:
+                    tsr_f32_to_f16(source, headDimension, target.assumingMemoryBound(to: UInt16.self))
+                case .float32:
+                    target.copyMemory(from: source, byteCount: headDimension * 4)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import GraphIR
+public import Storage
+
+/// What running will take, known before it runs.
+public struct MemoryEstimate: Sendable {
+    /// Bytes of the file that are mapped; the system drops and rereads them as it likes.
+    public let mapped: Int
+    /// Bytes of the keys and values of a full context.
+    public let cache: Int
+    /// The largest arena of activations.
+    public let arena: Int
+    /// Visual rows, logits and their copies.
+    public let rows: Int
+
+    /// Memory that only this process can hold.
+    public var anonymous: Int { cache + arena + rows }
+}
+
+extension Engine {
+    /// The memory that a context of `capacity` tokens and pictures of `patches` patches will take.
+    /// - Parameter patches: of the largest set of pictures encoded together; 0 for none.
+    /// - Throws: `limit` on overflow.
+    public func estimateMemory(capacity: Int, patches: Int, segments: Int, mapped: Int) throws(Failure) -> MemoryEstimate {
+        let chunk = min(options.chunk, capacity)
+        var arena = try ArenaLayout(text, Extents(tokens: chunk, visuals: chunk, outputs: chunk)).count
+        arena = max(arena, try ArenaLayout(head, Extents(outputs: 1)).count)
+        if patches > 0 {
+            arena = max(arena, try ArenaLayout(vision, Extents(patches: patches, segments: segments + 1)).count)
+        }
+        let cache = try KeyValueCache.byteCount(
+            try graph.graph("text"), capacity: capacity, precision: options.cachePrecision)
+        let rows = 4 * (patches * patchWidth + 2 * patches / patchesPerRow * width + 2 * vocabulary)
+        return MemoryEstimate(mapped: mapped, cache: cache, arena: arena, rows: rows)
+    }
+}

@@ -1,0 +1,114 @@
+import GraphIR
+public import Storage
+
+/// A sequence being read and written: its cache, and the rows wanted of it.
+public final class TextContext {
+    /// Tokens to evaluate, with where they stand and which of them show pictures.
+    public struct Input {
+        /// Token ids.
+        public let tokens: [Int32]
+        /// Axis after axis, a position for each token.
+        public let positions: [Int32]
+        /// Rows that replace the embeddings of the tokens at `visualRows`, in order.
+        public let visuals: Engine.Rows?
+        /// Ascending token numbers within `tokens`.
+        public let visualRows: [Int32]
+
+        public init(tokens: [Int32], positions: [Int32], visuals: Engine.Rows? = nil, visualRows: [Int32] = []) {
+            self.tokens = tokens
+            self.positions = positions
+            self.visuals = visuals
+            self.visualRows = visualRows
+        }
+    }
+
+    /// The tokens whose final hidden state is wanted.
+    public enum Wanted {
+        case last
+        case all
+        /// From this token of the input on.
+        case from(Int)
+    }
+
+    public let engine: Engine
+    public let cache: KeyValueCache
+    private let axes: Int
+
+    /// A context of at most `capacity` tokens.
+    public init(_ engine: Engine, capacity: Int) throws(Failure) {
+        self.engine = engine
+        guard capacity > 0 else { throw Failure(.usage, "a context of \(capacity) tokens is not possible") }
+        cache = try KeyValueCache(
+            try engine.graph.graph("text"), capacity: capacity, precision: engine.options.cachePrecision)
+        guard case .fixed(let axes)? = engine.text.inputs[3].type.extents.first else {
+            throw .badInput("graph 'text' takes positions of unknown number")
+        }
+        self.axes = axes
+    }
+
+    /// Evaluates tokens after those in the cache, in chunks, and gives the wanted final hidden states.
+    /// - Throws: `limit` when the context is full, `badInput` for ids or rows that do not fit.
+    public func evaluate(
+        _ input: Input, wanted: Wanted = .last, observer: Observer? = nil
+    ) throws(Failure) -> Engine.Rows {
+        try check(input)
+        let count = input.tokens.count
+        let firstWanted =
+            switch wanted {
+            case .last: count - 1
+            case .all: 0
+            case .from(let first): max(0, first)
+            }
+        var hidden: [Float] = []
+        var visual = 0
+        for start in stride(from: 0, to: count, by: engine.options.chunk) {
+            let chunk = start..<min(count, start + engine.options.chunk)
+            let visualEnd = input.visualRows[visual...].firstIndex { Int($0) >= chunk.upperBound } ?? input.visualRows.count
+            let outputs = (max(chunk.lowerBound, firstWanted)..<max(chunk.upperBound, firstWanted)).map {
+                Int32($0 - chunk.lowerBound)
+            }
+            let rows = try evaluate(
+                input, chunk, visuals: visual..<visualEnd, outputs: chunk.upperBound > firstWanted ? outputs : [], observer)
+            hidden.append(contentsOf: rows.values)
+            visual = visualEnd
+        }
+        return Engine.Rows(values: hidden, columns: engine.width)
+    }
+
+    private func evaluate(
+        _ input: Input, _ chunk: Range<Int>, visuals: Range<Int>, outputs: [Int32], _ observer: Observer?
+    ) throws(Failure) -> Engine.Rows {
+        let tokens = Array(input.tokens[chunk])
+        let all = input.tokens.count
+        let positions = (0..<axes).flatMap { input.positions[$0 * all + chunk.lowerBound..<$0 * all + chunk.upperBound] }
+        let visualRows = input.visualRows[visuals].map { $0 - Int32(chunk.lowerBound) }
+        let extents = Extents(tokens: tokens.count, visuals: visuals.count, outputs: outputs.count)
+        let rows = try engine.run(
+            engine.text, extents,
+            [
+                .indices(tokens),
+                .floats(input.visuals?.values ?? [], skipping: visuals.lowerBound * engine.width),
+                .indices(visualRows), .indices(positions), .indices(outputs),
+            ], cache: cache, observer)
+        cache.advance(by: tokens.count)
+        return rows
+    }
+
+    private func check(_ input: Input) throws(Failure) {
+        let count = input.tokens.count
+        guard count > 0 else { throw .badInput("there are no tokens to evaluate") }
+        guard cache.count + count <= cache.capacity else {
+            throw Failure(
+                .limit, "the context of \(cache.capacity) tokens is full: \(cache.count) used, \(count) more wanted",
+                remedy: "give a larger --ctx-size")
+        }
+        if let wrong = input.tokens.first(where: { $0 < 0 || Int($0) >= engine.vocabulary }) {
+            throw .badInput("there is no token \(wrong)")
+        }
+        let rows = input.visualRows
+        guard input.positions.count == axes * count, rows.count == input.visuals?.count ?? 0,
+            zip(rows, rows.dropFirst()).allSatisfy({ $0 < $1 }), (rows.first ?? 0) >= 0,
+            Int(rows.last ?? 0) < count, input.visuals.map({ $0.columns == engine.width }) ?? true
+        else { throw .badInput("the tokens, positions and visual rows do not fit each other") }
+    }
+}

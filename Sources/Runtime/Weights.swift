@@ -1,0 +1,114 @@
+import Bundles
+import CKernels
+import GraphIR
+import GroupFormats
+import Storage
+
+/// The weights of a bundle as the kernels take them: pointers into the mapped file, and small vectors widened to floats.
+struct Weights: @unchecked Sendable {
+    /// A matrix [rows, columns].
+    enum Matrix {
+        case packed(tsr_packed)
+        case float(tsr_float_type, UnsafeRawPointer, rows: Int, columns: Int)
+
+        var rows: Int {
+            switch self {
+            case .packed(let packed): packed.rows
+            case .float(_, _, let rows, _): rows
+            }
+        }
+
+        var columns: Int {
+            switch self {
+            case .packed(let packed): packed.columns
+            case .float(_, _, _, let columns): columns
+            }
+        }
+    }
+
+    private(set) var matrices: [Matrix] = []
+    private var matrixIndices: [String: Int] = [:]
+    /// Norms and biases, in `vectorMemory`.
+    private(set) var vectors: [UnsafePointer<Float>] = []
+    private var vectorIndices: [String: Int] = [:]
+    private let vectorMemory: AnonymousMemory
+    // Keeps the file mapped.
+    private let bundle: Bundle
+
+    /// Takes the weights that `graph` declares; each must be there with its shape.
+    init(_ bundle: Bundle, graph: ModelGraph) throws(Failure) {
+        self.bundle = bundle
+        let vectorBytes = graph.weights.filter { $0.shape.rank == 1 }.reduce(0) { $0 + ($1.shape.count * 4 + 63) / 64 * 64 }
+        vectorMemory = try AnonymousMemory(vectorBytes)
+        var free = vectorMemory.base
+        for slot in graph.weights {
+            guard let entry = bundle[slot.name] else {
+                throw .badInput("the weight '\(slot.name)' of the graph is not there", file: bundle.path)
+            }
+            guard entry.shape == slot.shape else {
+                throw .badInput(
+                    "has shape \(entry.shape), but the graph says \(slot.shape)", file: bundle.path,
+                    at: "tensor '\(slot.name)'")
+            }
+            let bytes = bundle.bytes(of: entry)
+            guard let source = bytes.bytes.baseAddress else {
+                throw .badInput("is empty", file: bundle.path, at: "tensor '\(slot.name)'")
+            }
+            if slot.shape.rank == 1 {
+                guard let type = entry.encoding.floatType else {
+                    throw .badInput("is no vector of floats", file: bundle.path, at: "tensor '\(slot.name)'")
+                }
+                let vector = free.bindMemory(to: Float.self, capacity: slot.shape.count)
+                tsr_to_f32(type, source, slot.shape.count, vector)
+                vectorIndices[slot.name] = vectors.count
+                vectors.append(UnsafePointer(vector))
+                free += (slot.shape.count * 4 + 63) / 64 * 64
+            } else {
+                matrixIndices[slot.name] = matrices.count
+                matrices.append(
+                    try Weights.matrix(entry.encoding, source, slot.shape, place: "tensor '\(slot.name)'"))
+            }
+        }
+    }
+
+    private static func matrix(
+        _ encoding: TensorEncoding, _ source: UnsafeRawPointer, _ shape: Shape, place: String
+    ) throws(Failure) -> Matrix {
+        let (rows, columns) = (shape.extents[0], shape.extents[1])
+        switch encoding {
+        case .groups(let format):
+            return .packed(
+                tsr_packed(
+                    tiles: source.assumingMemoryBound(to: UInt8.self), rows: rows, columns: columns,
+                    bits: UInt32(format.bits.rawValue), group: UInt32(format.groupSize)))
+        case .float:
+            guard let type = encoding.floatType else { throw .badInput("is no matrix of floats", at: place) }
+            return .float(type, source, rows: rows, columns: columns)
+        }
+    }
+
+    /// The matrix of that name. The plan compiler asks only for what the checked graph declares.
+    func matrixIndex(_ name: String) throws(Failure) -> Int {
+        guard let index = matrixIndices[name] else { throw .badInput("'\(name)' is no matrix") }
+        return index
+    }
+
+    /// The vector of that name.
+    func vectorIndex(_ name: String) throws(Failure) -> Int {
+        guard let index = vectorIndices[name] else { throw .badInput("'\(name)' is no vector") }
+        return index
+    }
+}
+
+extension TensorEncoding {
+    /// The kernels' name for a float encoding; nil for groups and integers.
+    var floatType: tsr_float_type? {
+        switch self {
+        case .float(.float64): TSR_F64
+        case .float(.float32): TSR_F32
+        case .float(.float16): TSR_F16
+        case .float(.bfloat16): TSR_BF16
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,81 @@
+public import Bundles
+public import Prompts
+public import Runtime
+public import Storage
+
+/// A bundle opened to be talked to: the engine that runs it, and what it takes to make prompts for it.
+///
+///     let model = try Model("qwen2-vl-2b-int4.tessera")
+///     let session = try Session(model, capacity: 4096)
+///     let picture = try model.picture("photo.jpg")
+///     let answer = try session.answer([.image(picture), .text("What is written on the sign?")]) { print($0, terminator: "") }
+public final class Model {
+    public let bundle: Bundle
+    public let engine: Engine
+    public let prompt: PromptSettings
+    /// Nil for a bundle made of a checkpoint without one: such a model takes token ids only.
+    public let tokenizer: Tokenizer?
+    /// The checkpoint's own way of choosing tokens.
+    public let sampling: Sampler.Settings
+    /// Positions that the model was made for.
+    public let contextLimit: Int
+    public let decoder: ImageDecoder
+
+    /// Maps the bundle at `path`.
+    /// - Throws: `io` when it cannot be opened, `badInput` when it is not a bundle that this version runs.
+    public init(
+        _ path: String, _ options: Engine.Options = Engine.Options(), decoder: ImageDecoder = ImageDecoder()
+    ) throws(Failure) {
+        bundle = try Bundle(path)
+        engine = try Engine(bundle, options)
+        self.decoder = decoder
+        do {
+            let metadata = try bundle.metadata
+            prompt = try PromptSettings(json: metadata["prompt"] ?? .null)
+            sampling = Sampler.Settings(json: metadata["sampling"] ?? .null)
+            contextLimit = metadata["general"]?["context_length"]?.int ?? 32768
+            let section = try bundle.tokenizer
+            tokenizer =
+                section.isEmpty
+                ? nil : try section.withBytes { (bytes) throws(Failure) in try Tokenizer(serialized: bytes) }
+        } catch { throw error.located(in: path) }
+        guard prompt.images.mergeSize * prompt.images.mergeSize == engine.patchesPerRow else {
+            throw .badInput("the image processing and the vision tower disagree about merging", file: path)
+        }
+    }
+
+    /// Decodes a JPEG, PNG or WebP file and cuts it into patches.
+    public func picture(_ path: String) throws(Failure) -> Patches {
+        let picture = try decoder.decode(file: path)
+        do { return try prompt.images.patches(picture) } catch { throw error.located(in: path) }
+    }
+
+    /// Encodes one picture or video into the rows that stand for it in the prompt.
+    public func encode(_ patches: Patches, observer: Observer? = nil) throws(Failure) -> Engine.Rows {
+        let coordinates = PatchCoordinates([patches.grid], mergeSize: prompt.images.mergeSize)
+        return try engine.encode(
+            patches: patches.values, coordinates: coordinates.values, segments: coordinates.segments,
+            observer: observer)
+    }
+
+    /// The tokenizer, for those who need one.
+    public func requireTokenizer() throws(Failure) -> Tokenizer {
+        guard let tokenizer else {
+            throw .badInput("has no tokenizer, so it takes no text", file: bundle.path)
+        }
+        return tokenizer
+    }
+}
+
+extension Sampler.Settings {
+    /// Reads `generation_config.json`'s words; without `do_sample` the most likely token is taken.
+    init(json: JSON) {
+        self.init()
+        repetitionPenalty = json["repetition_penalty"]?.double.map(Float.init) ?? 1
+        guard json["do_sample"]?.bool == true else { return }
+        temperature = json["temperature"]?.double.map(Float.init) ?? 1
+        // The reference samples from the 50 most likely unless told otherwise.
+        topK = json["top_k"]?.int ?? 50
+        topP = json["top_p"]?.double.map(Float.init) ?? 1
+    }
+}

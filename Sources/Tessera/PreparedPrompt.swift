@@ -1,0 +1,74 @@
+public import Prompts
+public import Runtime
+public import Storage
+
+/// A prompt as the engine takes it: tokens, where they stand, and the pictures and videos among them.
+public struct PreparedPrompt {
+    /// A picture or a video, cut into patches.
+    public struct Visual: Sendable {
+        public let medium: PromptPiece.Medium
+        public let patches: Patches
+
+        public init(_ medium: PromptPiece.Medium, _ patches: Patches) {
+            self.medium = medium
+            self.patches = patches
+        }
+    }
+
+    public let tokens: [Int32]
+    public let positions: Positions
+    /// In the order of the prompt.
+    public let visuals: [Visual]
+    /// The numbers of the placeholder tokens.
+    public let visualRows: [Int32]
+
+    /// Finds the placeholders of `visuals` among `tokens` and gives positions from `start` on.
+    /// - Parameter visuals: pictures in order and videos in order; they are matched to the placeholders of their kind.
+    /// - Throws: `badInput` when placeholders and visuals do not fit.
+    public init(
+        tokens: [Int32], visuals: [Visual], settings: PromptSettings, start: Int32 = 0
+    ) throws(Failure) {
+        let images = visuals.filter { $0.medium == .image }
+        let videos = visuals.filter { $0.medium == .video }
+        let spans = try VisualSpan.find(
+            in: tokens, image: (settings.imageToken, images.map(\.patches.grid)),
+            video: (settings.videoToken, videos.map(\.patches.grid)), mergeSize: settings.positions.mergeSize)
+        var (nextImage, nextVideo) = (images[...], videos[...])
+        var ordered: [Visual] = []
+        var rows: [Int32] = []
+        for span in spans {
+            guard let visual = span.medium == .image ? nextImage.popFirst() : nextVideo.popFirst(),
+                let count = span.grid.tokens(mergeSize: settings.positions.mergeSize)
+            else { throw .badInput("the prompt's placeholders do not fit its pictures") }
+            ordered.append(visual)
+            rows += (span.start..<span.start + count).map(Int32.init)
+        }
+        self.tokens = tokens
+        self.visuals = ordered
+        visualRows = rows
+        positions = try Positions(
+            tokenCount: tokens.count, spans: spans, rule: settings.positions, start: start)
+    }
+
+    /// What a text context evaluates, given the encoded visuals.
+    public func input(_ rows: Engine.Rows?) -> TextContext.Input {
+        TextContext.Input(
+            tokens: tokens, positions: positions.time + positions.height + positions.width, visuals: rows,
+            visualRows: visualRows)
+    }
+}
+
+extension Model {
+    /// Encodes the visuals of a prompt one after the other, so that memory is that of the largest.
+    /// - Parameter observer: is told which visual the values belong to.
+    public func encodeVisuals(
+        of prompt: PreparedPrompt, observer: ((Int, PromptPiece.Medium) -> Observer?)? = nil
+    ) throws(Failure) -> Engine.Rows? {
+        guard !prompt.visuals.isEmpty else { return nil }
+        var all = Engine.Rows(values: [], columns: engine.width)
+        for (index, visual) in prompt.visuals.enumerated() {
+            all.values += try encode(visual.patches, observer: observer?(index, visual.medium)).values
+        }
+        return all
+    }
+}

@@ -1,0 +1,138 @@
+import GraphIR
+import Storage
+import Testing
+
+/// x → gate, up → silu(gate)·up → down + x: a small decoder's MLP, with an embedding before it.
+func makeGraph() throws -> ModelGraph {
+    var builder = ModelGraphBuilder()
+    try builder.begin("text")
+    let ids = try builder.input("tokens", ValueType(.index, [.symbol(.tokens)]))
+    let positions = try builder.input("positions", ValueType(.index, [.fixed(2), .symbol(.tokens)]))
+    let table = try builder.weight("embedding", [100, 8])
+    let x = try builder.add(.embedding(.init(table, Role("text.embedding"))), ids, name: "inputs")
+    let angles = try builder.add(
+        .rotaryTable(.init(headDimension: 4, theta: 10000, layout: .sections([1, 1]))), positions)
+    let q = try builder.add(.rotary(heads: 2, headDimension: 4), x, angles)
+    let attended = try builder.add(
+        .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .causal(layer: 0))), q, q, x)
+    let norm = try builder.weight("norm", [8])
+    let h = try builder.add(.norm(.init(.rms, weight: norm, epsilon: 1e-6)), attended)
+    let gate = try builder.add(
+        .linear(.init(try builder.weight("gate", [12, 8]), Role("text.mlp.gate"), block: 0), bias: nil), h)
+    let up = try builder.add(
+        .linear(.init(try builder.weight("up", [12, 8]), Role("text.mlp.up"), block: 0), bias: nil), h)
+    let product = try builder.add(.gatedProduct(.silu), gate, up)
+    let bias = try builder.weight("down.bias", [8])
+    let down = try builder.add(
+        .linear(.init(try builder.weight("down", [8, 12]), Role("text.mlp.down"), block: 0), bias: bias), product)
+    try builder.output(try builder.add(.add, x, down, name: "block.0"))
+    return try builder.finish()
+}
+
+@Suite struct GraphTests {
+    @Test func aGraphReadsBackAsItWasWritten() throws {
+        let graph = try makeGraph()
+        #expect(try ModelGraph(json: graph.json) == graph)
+        let text = graph.json.serialized()
+        #expect(try ModelGraph(json: JSON(parsing: Array(text.utf8))) == graph)
+    }
+
+    @Test func usesComeInTheOrderOfExecutionWithTheirRoles() throws {
+        let roles = try makeGraph().uses.map(\.role.description)
+        #expect(roles == ["text.embedding", "text.mlp.gate", "text.mlp.up", "text.mlp.down"])
+    }
+
+    @Test func textNamesEveryValueWithItsType() throws {
+        let text = try makeGraph().text
+        #expect(text.contains("inputs: float[tokens, 8] = embedding(tokens) weight=embedding role=text.embedding"))
+        #expect(text.contains("return block.0"))
+    }
+
+    @Test func mermaidDrawsAnArrowForEveryOperand() throws {
+        let graph = try makeGraph()
+        let arrows = graph.mermaid.split(separator: "\n").filter { $0.contains("-->") }.count
+        #expect(arrows == graph.graphs[0].nodes.reduce(0) { $0 + $1.operands.count })
+    }
+
+    @Test func aLinearOfTheWrongWidthIsRefused() throws {
+        var builder = ModelGraphBuilder()
+        try builder.begin("text")
+        let x = try builder.input("x", .rows(.symbol(.tokens), 8))
+        let weight = try builder.weight("w", [4, 7])
+        let failure = #expect(throws: Failure.self) {
+            _ = try builder.add(.linear(.init(weight, Role("text.mlp.up")), bias: nil), x, name: "y")
+        }
+        #expect(failure?.kind == .badInput)
+        #expect(failure?.place?.contains("'y'") == true)
+    }
+
+    @Test func aWeightDeclaredButNeverUsedIsRefused() throws {
+        var builder = ModelGraphBuilder()
+        try builder.weight("idle", [4, 4])
+        #expect(throws: Failure.self) { _ = try builder.finish() }
+    }
+
+    @Test(arguments: [
+        ("\"op\":\"linear\"", "\"op\":\"teleport\""),
+        ("\"version\":1", "\"version\":2"),
+        ("float[tokens, 8]", "float[moons, 8]"),
+        ("\"shape\":[12,8]", "\"shape\":[12,9]"),
+        ("\"shape\":[12,8]", "\"shape\":[-12,8]"),
+        ("\"operands\":[\"tokens\"]", "\"operands\":[\"block.0\"]"),
+        ("\"output\":\"block.0\"", "\"output\":\"block.9\""),
+        ("\"key_heads\":2", "\"key_heads\":0"),
+        ("\"head_dimension\":4", "\"head_dimension\":3"),
+        ("\"sections\":[1,1]", "\"sections\":[1,9]"),
+        ("\"function\":\"silu\"", "\"function\":\"sin\""),
+    ])
+    func damagedJSONIsRefused(original: String, damaged: String) throws {
+        let input = JSON.pairs(["name": "tokens", "type": "float[tokens, 8]"]).serialized()
+        var text = try makeGraph().json.serialized()
+        // Types of results are for people; damage the type of an input instead.
+        if original.hasPrefix("float") {
+            text = text.replacing("\"name\":\"tokens\",\"type\":\"index[tokens]\"", by: String(input.dropFirst().dropLast()))
+        }
+        let broken = text.replacing(original, by: damaged)
+        #expect(broken != text)
+        let failure = #expect(throws: Failure.self) {
+            _ = try ModelGraph(json: JSON(parsing: Array(broken.utf8)))
+        }
+        #expect(failure?.kind == .badInput)
+    }
+}
+
+@Suite struct RoleTests {
+    @Test(arguments: [
+        ("text.attention.q", "text.*", true), ("text.attention.q", "*.q", true), ("text.attention.q", "*", true),
+        ("text.attention.q", "text.attention.q", true), ("text.attention.q", "text.*.q", true),
+        ("text.attention.q", "vision.*", false), ("text.attention.q", "text", false), ("text.attention.q", "", false),
+        ("aab", "*ab", true), ("abab", "a*b", true), ("abc", "a*b", false),
+    ])
+    func patterns(role: String, pattern: String, matches: Bool) {
+        #expect(Role(role).matches(pattern) == matches)
+    }
+}
+
+@Suite struct DimensionTests {
+    @Test(arguments: ["1536", "tokens", "patches/4"])
+    func descriptionsReadBack(text: String) {
+        #expect(Dimension(text)?.description == text)
+    }
+
+    @Test(arguments: ["", "0", "-3", "moons", "patches/0", "patches/", "patches/4/2", "9999999999999999999"])
+    func nonsenseIsRefused(text: String) {
+        #expect(Dimension(text) == nil)
+    }
+}
+
+extension String {
+    /// The text with every occurrence of `old` replaced.
+    fileprivate func replacing(_ old: String, by new: String) -> String {
+        var (result, rest) = ("", self[...])
+        while let range = rest.firstRange(of: old) {
+            result += rest[..<range.lowerBound] + new
+            rest = rest[range.upperBound...]
+        }
+        return result + rest
+    }
+}

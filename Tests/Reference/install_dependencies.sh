@@ -1,0 +1,28 @@
+#!/bin/sh
+# Installs the system packages that are missing, with apt; uses sudo unless run by root.
+set -eu
+
+missing=""
+need() { # pkg-config name, Debian package
+    pkg-config --exists "$1" 2>/dev/null || missing="$missing $2"
+}
+
+command -v pkg-config >/dev/null || missing="$missing pkg-config"
+need openblas libopenblas-dev
+need libzstd libzstd-dev
+need json-c libjson-c-dev
+need libcrypto libssl-dev
+need libturbojpeg libturbojpeg0-dev
+need libpng libpng-dev
+need libwebp libwebp-dev
+command -v zstd >/dev/null || missing="$missing zstd"
+command -v python3 >/dev/null || missing="$missing python3"
+python3 -c 'import numpy' 2>/dev/null || missing="$missing python3-numpy"
+
+[ -z "$missing" ] && exit 0
+echo "installing:$missing"
+sudo=""
+[ "$(id -u)" -eq 0 ] || sudo="sudo"
+$sudo apt-get update -qq
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
