@@ -6,9 +6,12 @@
 int tessera_jpeg_read_header(const uint8_t *bytes, size_t count, struct tessera_image *image, char *message) {
     tjhandle handle = tjInitDecompress();
     if (!handle) return tessera_image_fail(message, "no memory");
-    int width, height, subsampling, colours;
+    // A file of tables only succeeds without telling a size.
+    int width = 0, height = 0, subsampling = 0, colours = 0;
     int status = tjDecompressHeader3(handle, bytes, count, &width, &height, &subsampling, &colours);
-    if (status == 0) {
+    if (status == 0 && width == 0) {
+        status = tessera_image_fail(message, "it holds no picture");
+    } else if (status == 0) {
         image->width = width;
         image->height = height;
         image->is_cmyk = colours == TJCS_CMYK || colours == TJCS_YCCK;

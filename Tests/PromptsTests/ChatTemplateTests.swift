@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test func templatesAreRecognized() throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         let plain = [
             "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['content'] is string %}{{ m['content'] }}",
             "{% else %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<|vision_start|><|image_pad|>",

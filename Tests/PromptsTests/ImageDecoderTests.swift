@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func otherFilesAreNamed() throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         for content in ["", "just text\n", "RIFF1234WAVE", "\u{89}PNG"] {
             let file = try folder.write("picture.png", content)
             let refusal = failure { _ = try ImageDecoder().decode(file: file) }

@@ -73,7 +73,7 @@ import Testing
         #"{"size": {"shortest_edge": 1, "longest_edge": 2}, "min_pixels": 3136, "max_pixels": 1003520}"#,
     ])
     func checkpointSettings(text: String) throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         try folder.write("preprocessor_config.json", text)
         var expected = ImagePreprocessor()
         expected.maximumPixels = 1_003_520
@@ -89,7 +89,7 @@ import Testing
         #"{"max_pixels": 9223372036854775807}"#, #"{"resample": 2}"#, #"{"rescale_factor": 1}"#, "[",
     ])
     func badSettingsAreRefused(text: String) throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         let file = try folder.write("preprocessor_config.json", text)
         let refusal = failure { _ = try ImagePreprocessor(checkpoint: folder.path) }
         #expect(refusal?.kind == .badInput)
