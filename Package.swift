@@ -26,9 +26,10 @@ func tool(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)", swiftSettings: strict)
+        name: name, dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)", exclude: exclude,
+        swiftSettings: strict)
 }
 
 let package = Package(
@@ -100,7 +101,7 @@ let package = Package(
         tests("StorageTests", ["Storage"]),
         tests("CheckpointsTests", ["Checkpoints", "Storage"]),
         tests("GraphIRTests", ["GraphIR", "Storage"]),
-        tests("CKernelsTests", ["CKernels"]),
+        tests("CKernelsTests", ["CKernels"], exclude: ["arm64"]),
         tests("GroupFormatsTests", ["CKernels", "GroupFormats", "Storage"]),
         tests("BundlesTests", ["Bundles", "GraphIR", "Storage"]),
         tests("PromptsTests", ["CImageCodecs", "Checkpoints", "Prompts", "Storage"]),

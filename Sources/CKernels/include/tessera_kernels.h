@@ -1,6 +1,8 @@
 // The kernels: what the runtime and the quantizers call. No model, no file, no allocation.
 #pragma once
 
+#include "fit.h"
 #include "floats.h"
 #include "isa.h"
+#include "packed.h"
 #include "pool.h"

@@ -1,0 +1,69 @@
+#include "packed.h"
+
+// A float row is the same on every processor only if s·q − m is rounded twice everywhere.
+#pragma STDC FP_CONTRACT OFF
+
+static packed_product *const products[] = {
+    [TSR_ISA_SCALAR] = tsr_packed_product_scalar,
+#if defined(__x86_64__)
+    [TSR_ISA_AVX2] = tsr_packed_product_avx2,
+    [TSR_ISA_AVX512] = tsr_packed_product_avx512,
+#elif defined(__aarch64__)
+    [TSR_ISA_NEON] = tsr_packed_product_neon,
+    [TSR_ISA_DOTPROD] = tsr_packed_product_dotprod,
+#endif
+};
+
+static packed_quantize *const quantizes[] = {
+    [TSR_ISA_SCALAR] = tsr_packed_quantize_scalar,
+#if defined(__x86_64__)
+    [TSR_ISA_AVX2] = tsr_packed_quantize_avx2,
+    [TSR_ISA_AVX512] = tsr_packed_quantize_avx512,
+#elif defined(__aarch64__)
+    [TSR_ISA_NEON] = tsr_packed_quantize_neon,
+    [TSR_ISA_DOTPROD] = tsr_packed_quantize_neon,
+#endif
+};
+
+size_t tsr_packed_tile_bytes(size_t columns, uint32_t bits, uint32_t group) {
+    return tile_layout_of(columns, bits, group).bytes;
+}
+
+void tsr_quantize_rows_with(tsr_isa isa, const float *x, size_t x_stride, size_t tokens, size_t columns, uint32_t group,
+                            int8_t *codes, float *scales, float *sums) {
+    packed_quantize *quantize = quantizes[isa];
+    for (size_t t = 0; t < tokens; t++, x += x_stride)
+        for (size_t k = 0; k < columns; k += group, codes += group)
+            quantize(x + k, columns - k < group ? columns - k : group, group, codes, scales++, sums++);
+}
+
+void tsr_quantize_rows(const float *x, size_t x_stride, size_t tokens, size_t columns, uint32_t group, int8_t *codes,
+                       float *scales, float *sums) {
+    tsr_quantize_rows_with(tsr_isa_in_use(), x, x_stride, tokens, columns, group, codes, scales, sums);
+}
+
+void tsr_packed_product_with(tsr_isa isa, const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x,
+                             size_t token_begin, size_t token_end, const float *bias, float *y, size_t y_stride) {
+    products[isa](w, tile_begin, tile_end, x, token_begin, token_end, bias, y, y_stride);
+}
+
+void tsr_packed_product(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x,
+                        size_t token_begin, size_t token_end, const float *bias, float *y, size_t y_stride) {
+    tsr_packed_product_with(tsr_isa_in_use(), w, tile_begin, tile_end, x, token_begin, token_end, bias, y, y_stride);
+}
+
+void tsr_packed_row(const tsr_packed *w, size_t row, float *out) {
+    const tile_layout l = tile_layout_of(w->columns, w->bits, w->group);
+    const uint8_t *tile = w->tiles + row / TSR_TILE_ROWS * l.bytes;
+    const float *factors = (const float *)tile;
+    const size_t r = row % TSR_TILE_ROWS, half = w->group / 2;
+    for (size_t k = 0; k < w->columns; k++) {
+        size_t g = k / w->group, in = k % w->group;
+        const uint8_t *scale = tile + 128 + g * 32 + r, *codes = tile + l.codes_offset + g * l.group_bytes + r * 4;
+        float s = factors[r] * (float)scale[0], m = factors[16 + r] * (float)scale[16];
+        size_t place = w->bits == 4 && in >= half ? in - half : in;
+        uint8_t q = codes[place / 4 * 64 + place % 4];
+        if (w->bits == 4) q = in < half ? q & 15 : q >> 4;
+        out[k] = s * (float)q - m;
+    }
+}

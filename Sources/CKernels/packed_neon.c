@@ -1,0 +1,78 @@
+// The packed kernels for Arm: with plain Advanced SIMD, and with the dot-product instructions.
+#if defined(__aarch64__)
+#include "packed.h"
+
+#include <arm_neon.h>
+
+// Four tokens by sixteen rows: 16 integer accumulators of 32 registers; the float ones are touched once a group.
+enum { MAX_TOKENS = 4 };
+
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+static inline int8x16_t broadcast4(const int8_t *codes) {
+    int32_t four;
+    memcpy(&four, codes, 4);
+    return vreinterpretq_s8_s32(vdupq_n_s32(four));
+}
+
+static inline void widen(const uint8_t *bytes, float32x4_t v[4]) {
+    uint8x16_t all = vld1q_u8(bytes);
+    uint16x8_t low = vmovl_u8(vget_low_u8(all)), high = vmovl_high_u8(all);
+    v[0] = vcvtq_f32_u32(vmovl_u16(vget_low_u16(low)));
+    v[1] = vcvtq_f32_u32(vmovl_high_u16(low));
+    v[2] = vcvtq_f32_u32(vmovl_u16(vget_low_u16(high)));
+    v[3] = vcvtq_f32_u32(vmovl_high_u16(high));
+}
+
+/// Two products add up to at most 128·127·2, which fits 16 bits.
+static inline int32x4_t dot4_neon(int32x4_t sum, int8x16_t q, int8x16_t c) {
+    int16x8_t low = vmull_s8(vget_low_s8(q), vget_low_s8(c)), high = vmull_high_s8(q, c);
+    return vpadalq_s16(sum, vpaddq_s16(low, high));
+}
+
+#define NAME(function) function##_neon
+#define PRODUCT tsr_packed_product_neon
+#include "packed_neon_block.h"
+#undef PRODUCT
+#undef NAME
+
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+
+static inline int32x4_t dot4_dotprod(int32x4_t sum, int8x16_t q, int8x16_t c) { return vdotq_s32(sum, q, c); }
+
+#define NAME(function) function##_dotprod
+#define PRODUCT tsr_packed_product_dotprod
+#include "packed_neon_block.h"
+#undef PRODUCT
+#undef NAME
+
+#pragma clang attribute pop
+
+void tsr_packed_quantize_neon(const float *x, size_t count, size_t group, int8_t *codes, float *scale, float *sum) {
+    // Whole vectors only: the rest of a short group goes through a padded copy of its last four values.
+    const size_t whole = count / 4 * 4;
+    float rest[4] = {0};
+    memcpy(rest, x + whole, (count - whole) * sizeof(float));
+
+    const uint32x4_t magnitude = vdupq_n_u32(0x7fffffff);
+    uint32x4_t largest = vandq_u32(vreinterpretq_u32_f32(vld1q_f32(rest)), magnitude);
+    for (size_t k = 0; k < whole; k += 4)
+        largest = vmaxq_u32(largest, vandq_u32(vreinterpretq_u32_f32(vld1q_f32(x + k)), magnitude));
+    *scale = scale_of(vmaxvq_u32(largest));
+
+    const int finite = usable(*scale);
+    const float32x4_t divisor = vdupq_n_f32(divisor_of(*scale));
+    int32x4_t total = vdupq_n_s32(0);
+    for (size_t k = 0; k < group; k += 4) {
+        float32x4_t v = vdupq_n_f32(0);
+        if (finite && k < count) v = vld1q_f32(k < whole ? x + k : rest);
+        int32x4_t c = vcvtnq_s32_f32(vdivq_f32(v, divisor));
+        c = vmaxq_s32(vminq_s32(c, vdupq_n_s32(127)), vdupq_n_s32(-127));
+        total = vaddq_s32(total, c);
+        int16x4_t words = vmovn_s32(c);
+        int32_t four = vget_lane_s32(vreinterpret_s32_s8(vmovn_s16(vcombine_s16(words, words))), 0);
+        memcpy(codes + k, &four, 4);
+    }
+    *sum = *scale * (float)vaddvq_s32(total);
+}
+#endif

@@ -1,0 +1,309 @@
+import CKernels
+import Testing
+
+private let available = [TSR_ISA_SCALAR, TSR_ISA_AVX2, TSR_ISA_AVX512, TSR_ISA_NEON, TSR_ISA_DOTPROD]
+    .filter { tsr_isa_available($0) != 0 }
+
+/// Numbers that are the same in every run.
+private struct Random: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return (state ^ (state >> 33)) &* 0xff51_afd7_ed55_8ccd
+    }
+}
+
+private struct Format: CustomStringConvertible, Sendable {
+    var bits: Int
+    var group: Int
+    var description: String { "int\(bits), groups of \(group)" }
+}
+
+private let formats =
+    [16, 32, 64, 128].map { Format(bits: 4, group: $0) } + [32, 64, 128].map { Format(bits: 8, group: $0) }
+    + [Format(bits: 4, group: 8), Format(bits: 8, group: 4), Format(bits: 4, group: 512), Format(bits: 8, group: 512)]
+
+/// A matrix by its definition, and packed by the text of packed.h.
+private final class Matrix {
+    let rows: Int, columns: Int, format: Format, groups: Int
+    var codes: [UInt8] = []  // [rows][columns]
+    var scales: [UInt8] = [], minimums: [UInt8] = []  // [rows][groups]
+    var d: [Float] = [], dm: [Float] = []
+    let tiles: UnsafeMutableRawBufferPointer
+
+    init(
+        rows: Int, columns: Int, format: Format, random: inout Random, code: ((inout Random) -> UInt8)? = nil
+    ) {
+        (self.rows, self.columns, self.format) = (rows, columns, format)
+        groups = (columns + format.group - 1) / format.group
+        let largest: UInt8 = format.bits == 4 ? 15 : 255
+        for _ in 0..<rows * columns { codes.append(code?(&random) ?? .random(in: 0...largest, using: &random)) }
+        for _ in 0..<rows * groups {
+            scales.append(.random(in: 0...255, using: &random))
+            minimums.append(.random(in: 0...255, using: &random))
+        }
+        for _ in 0..<rows {
+            d.append(.random(in: 1e-5...1e-3, using: &random))
+            dm.append(.random(in: 1e-5...1e-3, using: &random))
+        }
+
+        let scaleBytes = (32 * groups + 63) / 64 * 64
+        let groupBytes = 16 * format.group * format.bits / 8
+        let tileBytes = 128 + scaleBytes + groups * groupBytes
+        tiles = .allocate(byteCount: (rows + 15) / 16 * tileBytes, alignment: 64)
+        tiles.initializeMemory(as: UInt8.self, repeating: 0)
+        for n in 0..<rows {
+            let tile = n / 16 * tileBytes, r = n % 16
+            tiles.storeBytes(of: d[n], toByteOffset: tile + r * 4, as: Float.self)
+            tiles.storeBytes(of: dm[n], toByteOffset: tile + 64 + r * 4, as: Float.self)
+            for g in 0..<groups {
+                tiles[tile + 128 + g * 32 + r] = scales[n * groups + g]
+                tiles[tile + 128 + g * 32 + 16 + r] = minimums[n * groups + g]
+            }
+            for k in 0..<columns {
+                let group = tile + 128 + scaleBytes + k / format.group * groupBytes
+                let within = k % format.group, half = format.group / 2
+                let code = codes[n * columns + k]
+                if format.bits == 8 {
+                    tiles[group + within / 4 * 64 + r * 4 + within % 4] = code
+                } else {
+                    let place = within % half
+                    tiles[group + place / 4 * 64 + r * 4 + place % 4] |= within < half ? code : code << 4
+                }
+            }
+        }
+    }
+
+    deinit { tiles.deallocate() }
+
+    var packed: tsr_packed {
+        tsr_packed(
+            tiles: tiles.baseAddress?.assumingMemoryBound(to: UInt8.self), rows: rows, columns: columns,
+            bits: UInt32(format.bits), group: UInt32(format.group))
+    }
+
+    var tileCount: Int { (rows + 15) / 16 }
+}
+
+private struct Activations: Equatable {
+    var tokens: Int, groups: Int, pitch: Int
+    var codes: [Int8], scales: [Float], sums: [Float]
+
+    init(_ x: [Float], tokens: Int, columns: Int, group: Int, isa: tsr_isa = TSR_ISA_SCALAR) {
+        self.tokens = tokens
+        groups = (columns + group - 1) / group
+        pitch = groups * group
+        codes = Array(repeating: 99, count: tokens * pitch)
+        scales = Array(repeating: -1, count: tokens * groups)
+        sums = scales
+        tsr_quantize_rows_with(isa, x, columns, tokens, columns, UInt32(group), &codes, &scales, &sums)
+    }
+}
+
+/// The outputs as bits: tests of equality mean every bit.
+private func product(
+    _ isa: tsr_isa, _ matrix: Matrix, tiles: Range<Int>? = nil, _ x: Activations, tokens: Range<Int>? = nil,
+    bias: [Float]?, into y: inout [Float]
+) {
+    var packed = matrix.packed
+    let tiles = tiles ?? 0..<matrix.tileCount, tokens = tokens ?? 0..<x.tokens
+    x.codes.withUnsafeBufferPointer { codes in
+        x.scales.withUnsafeBufferPointer { scales in
+            x.sums.withUnsafeBufferPointer { sums in
+                var activations = tsr_activations(
+                    codes: codes.baseAddress, scales: scales.baseAddress, sums: sums.baseAddress, tokens: x.tokens,
+                    padded_columns: x.pitch, groups: x.groups)
+                if let bias {
+                    tsr_packed_product_with(
+                        isa, &packed, tiles.lowerBound, tiles.upperBound, &activations, tokens.lowerBound,
+                        tokens.upperBound, bias, &y, matrix.rows)
+                } else {
+                    tsr_packed_product_with(
+                        isa, &packed, tiles.lowerBound, tiles.upperBound, &activations, tokens.lowerBound,
+                        tokens.upperBound, nil, &y, matrix.rows)
+                }
+            }
+        }
+    }
+}
+
+private func product(_ isa: tsr_isa, _ matrix: Matrix, _ x: Activations, bias: [Float]?) -> [Float] {
+    var y = [Float](repeating: .nan, count: x.tokens * matrix.rows)
+    product(isa, matrix, x, bias: bias, into: &y)
+    return y
+}
+
+private func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
+
+private func floats(_ count: Int, _ random: inout Random) -> [Float] {
+    (0..<count).map { _ in .random(in: -2...2, using: &random) }
+}
+
+@Suite struct PackedKernelTests {
+    /// An element is a chain of one fused operation per group for each of its two sums, with one rounding before and two after,
+    /// and the bias: |error| ≤ (groups + 4)·2⁻²⁴ · Σ |terms|, to first order.
+    private func check(_ matrix: Matrix, _ x: Activations, bias: [Float]?, _ isa: tsr_isa) {
+        let y = product(isa, matrix, x, bias: bias)
+        let group = matrix.format.group
+        for t in 0..<x.tokens {
+            for n in 0..<matrix.rows {
+                var value = Double(bias?[n] ?? 0), size = abs(value)
+                for g in 0..<matrix.groups {
+                    var dot = 0
+                    for k in g * group..<min((g + 1) * group, matrix.columns) {
+                        dot += Int(matrix.codes[n * matrix.columns + k]) * Int(x.codes[t * x.pitch + k])
+                    }
+                    let at = n * matrix.groups + g, side = t * x.groups + g
+                    let scaled = Double(matrix.d[n]) * Double(matrix.scales[at]) * Double(x.scales[side]) * Double(dot)
+                    let minimum = Double(matrix.dm[n]) * Double(matrix.minimums[at]) * Double(x.sums[side])
+                    value += scaled - minimum
+                    size += abs(scaled) + abs(minimum)
+                }
+                let bound = 1.001 * Double(matrix.groups + 4) * 0x1p-24 * size
+                let error = abs(Double(y[t * matrix.rows + n]) - value)
+                if !(error <= bound) {
+                    Issue.record("\(matrix.format), row \(n), token \(t): off by \(error), allowed \(bound)")
+                    return
+                }
+            }
+        }
+    }
+
+    @Test(arguments: available, formats)
+    fileprivate func agreesWithTheDefinition(isa: tsr_isa, format: Format) {
+        var random = Random(state: 1)
+        for (rows, columns, tokens) in [
+            (1, 4, 1), (15, 31, 2), (17, 33, 3), (50, 1176, 7), (17, 31, 13), (50, 33, 33), (33, 3420, 2), (16, 512, 6),
+        ] {
+            let matrix = Matrix(rows: rows, columns: columns, format: format, random: &random)
+            let x = Activations(
+                floats(tokens * columns, &random), tokens: tokens, columns: columns, group: format.group)
+            check(matrix, x, bias: nil, isa)
+            check(matrix, x, bias: floats(rows, &random), isa)
+        }
+    }
+
+    @Test(arguments: formats)
+    fileprivate func everyInstructionSetGivesTheSameBits(format: Format) {
+        var random = Random(state: 2)
+        for (rows, columns) in [(17, 33), (50, 1176), (80, 257)] {
+            let matrix = Matrix(rows: rows, columns: columns, format: format, random: &random)
+            let bias = floats(rows, &random)
+            for tokens in [1, 4, 7, 33] {
+                let x = Activations(
+                    floats(tokens * columns, &random), tokens: tokens, columns: columns, group: format.group)
+                let expected = bits(product(TSR_ISA_SCALAR, matrix, x, bias: bias))
+                for isa in available { #expect(bits(product(isa, matrix, x, bias: bias)) == expected) }
+            }
+        }
+    }
+
+    @Test(arguments: available, formats)
+    fileprivate func anyPartitionGivesTheSameBits(isa: tsr_isa, format: Format) {
+        var random = Random(state: 3)
+        let matrix = Matrix(rows: 90, columns: 300, format: format, random: &random)
+        let x = Activations(floats(13 * 300, &random), tokens: 13, columns: 300, group: format.group)
+        let bias = floats(90, &random)
+        let whole = bits(product(isa, matrix, x, bias: bias))
+        for (tileStep, tokenStep) in [(1, 1), (1, 13), (2, 3), (3, 5), (6, 1), (5, 7)] {
+            var y = [Float](repeating: .nan, count: 13 * 90)
+            for tile in stride(from: 0, to: matrix.tileCount, by: tileStep) {
+                for token in stride(from: 0, to: 13, by: tokenStep) {
+                    product(
+                        isa, matrix, tiles: tile..<min(tile + tileStep, matrix.tileCount), x,
+                        tokens: token..<min(token + tokenStep, 13), bias: bias, into: &y)
+                }
+            }
+            #expect(bits(y) == whole)
+        }
+    }
+
+    @Test(arguments: available, formats)
+    fileprivate func extremeCodesDoNotSaturate(isa: tsr_isa, format: Format) {
+        var random = Random(state: 4)
+        let columns = 4 * format.group
+        for code in [UInt8(0), 127, 128, 255] {
+            let code = format.bits == 4 ? code >> 4 : code
+            let matrix = Matrix(rows: 18, columns: columns, format: format, random: &random) { _ in code }
+            for signs in [[Float](arrayLiteral: 1), [-1], [1, -1], [1, 1, -1, -1]] {
+                let values = (0..<7 * columns).map { 3 * signs[$0 % signs.count] }
+                let x = Activations(values, tokens: 7, columns: columns, group: format.group)
+                #expect(x.codes.allSatisfy { abs($0) == 127 })
+                check(matrix, x, bias: nil, isa)
+            }
+        }
+    }
+
+    @Test(arguments: available)
+    func quantizesByTheDefinition(isa: tsr_isa) {
+        var random = Random(state: 5)
+        for (columns, group) in [(4, 16), (31, 32), (33, 4), (1176, 128), (257, 64), (48, 16), (100, 8), (1000, 512)] {
+            let tokens = 3
+            var values = floats(tokens * columns, &random)
+            for k in 0..<min(group, columns) { values[columns + k] = 0 }
+            values[0] = 0x1p-140
+            let x = Activations(values, tokens: tokens, columns: columns, group: group, isa: isa)
+            for t in 0..<tokens {
+                for g in 0..<x.groups {
+                    let members = values[t * columns + g * group..<t * columns + min((g + 1) * group, columns)]
+                    let scale = members.reduce(0) { max($0, abs($1)) } / 127
+                    var expected = members.map { scale > 0 ? Int8(($0 / scale).rounded(.toNearestOrEven)) : 0 }
+                    expected += Array(repeating: 0, count: group - members.count)
+                    let at = t * x.groups + g
+                    #expect(x.scales[at] == scale)
+                    #expect(Array(x.codes[t * x.pitch + g * group..<t * x.pitch + (g + 1) * group]) == expected)
+                    #expect(x.sums[at] == scale * Float(expected.reduce(0) { $0 + Int($1) }))
+                }
+            }
+        }
+    }
+
+    @Test(arguments: available)
+    func quantizesOddValues(isa: tsr_isa) {
+        let tiny = Float.leastNonzeroMagnitude
+        let rows: [[Float]] = [
+            [190 * tiny, -190 * tiny, tiny, 0], [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1, 0],
+            [0.5, 1.5, -2.5, 127], [-0.0, 0, -0.0, 0],
+        ]
+        for row in rows {
+            let x = Activations(row, tokens: 1, columns: 4, group: 16, isa: isa)
+            #expect(x == Activations(row, tokens: 1, columns: 4, group: 16))
+            #expect(x.codes.allSatisfy { $0 >= -127 })
+        }
+        for odd in [Float.infinity, -.infinity, .nan] {
+            let x = Activations([1, odd, 2, 3, 5], tokens: 1, columns: 5, group: 4, isa: isa)
+            #expect(!x.scales[0].isFinite && x.sums[0].isNaN && x.codes[0..<4].allSatisfy { $0 == 0 })
+            #expect(x.scales[1] == 5 / Float(127) && x.codes[4] == 127)
+        }
+    }
+
+    @Test(arguments: formats)
+    fileprivate func unpacksRows(format: Format) {
+        var random = Random(state: 6)
+        let matrix = Matrix(rows: 35, columns: 333, format: format, random: &random)
+        var packed = matrix.packed
+        for n in [0, 15, 16, 34] {
+            var row = [Float](repeating: .nan, count: 333)
+            tsr_packed_row(&packed, n, &row)
+            let expected = (0..<333).map { k -> Float in
+                let at = n * matrix.groups + k / format.group
+                let s = matrix.d[n] * Float(matrix.scales[at]), m = matrix.dm[n] * Float(matrix.minimums[at])
+                let scaled = s * Float(matrix.codes[n * 333 + k])
+                return scaled - m
+            }
+            #expect(row == expected)
+        }
+    }
+
+    @Test(arguments: formats)
+    fileprivate func tileBytes(format: Format) {
+        var random = Random(state: 7)
+        for columns in [4, 31, 1176] {
+            let matrix = Matrix(rows: 16, columns: columns, format: format, random: &random)
+            #expect(
+                tsr_packed_tile_bytes(columns, UInt32(format.bits), UInt32(format.group)) == matrix.tiles.count)
+        }
+        #expect(tsr_packed_tile_bytes(1536, 4, 32) == 128 + 1536 + 12288)
+    }
+}
