@@ -82,19 +82,26 @@ let package = Package(
         library("FloatProducts", ["COpenBLAS", "Runtime"]),
         library("Tessera", ["Bundles", "GraphIR", "Prompts", "Runtime", "Storage"]),
         library("Quantization", ["Bundles", "CKernels", "Formats", "GraphIR", "GroupFormats", "Storage"]),
-        library("Accuracy", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera"]),
+        library("Accuracy", ["Bundles", "Checkpoints", "GraphIR", "Prompts", "Runtime", "Storage", "Tessera"]),
 
         // The commands.
         .target(
             name: "CommandSupport",
-            dependencies: ["Storage", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Bundles", "Storage", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict),
-        tool("tessera-from-qwen2-vl", ["Bundles", "Checkpoints", "Generations", "Quantization", "Storage"]),
-        tool("tessera-quantize", ["Bundles", "Quantization", "Storage"]),
-        tool("tessera-run", ["FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
-        tool("tessera-diff", ["Accuracy", "Bundles", "Checkpoints", "FloatProducts", "Storage", "Tessera"]),
-        tool("tessera-inspect", ["Bundles", "GraphIR", "Prompts", "Storage"]),
-        tool("tessera-bench", ["Bundles", "CKernels", "FloatProducts", "Runtime", "Storage", "Tessera"]),
+        .target(
+            name: "BundleCommands",
+            dependencies: [
+                "Bundles", "Checkpoints", "CommandSupport", "Generations", "GraphIR", "GroupFormats", "Prompts",
+                "Quantization", "Runtime", "Storage", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        tool("tessera-from-qwen2-vl", ["BundleCommands", "Generations", "Prompts", "Storage"]),
+        tool("tessera-quantize", ["BundleCommands", "Bundles", "GraphIR", "Quantization", "Storage"]),
+        tool("tessera-run", ["Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
+        tool("tessera-diff", ["Accuracy", "Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
+        tool("tessera-inspect", ["Bundles", "GraphIR", "GroupFormats", "Runtime", "Storage"]),
+        tool("tessera-bench", ["CKernels", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
 
         // Tests.
         .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/TestSupport", swiftSettings: strict),

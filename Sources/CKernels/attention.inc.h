@@ -4,18 +4,19 @@ enum {
     TILE_FLOATS = 8192,  // a tile: 64 keys up to head_dim 128, 32 beyond
     MAX_QUERIES = 48,
     SUM_FLOATS = 4096,
-    DIRECT_QUERIES = 4,
+    DIRECT_QUERIES = 6,  // fewer read keys and values in place
 };
 
 typedef struct {
-    size_t tile_keys; // a multiple of PANEL and of LANES
-    size_t width;                                           // head_dim, up to whole vectors
-    _Alignas(64) float tile[TILE_FLOATS];                   // keys in panels, then values
-    _Alignas(64) float weights[MAX_QUERIES * 64];           // scores, then e^(score - peak)
-    _Alignas(64) float sums[SUM_FLOATS];                    // Σ weight·value
-    wide totals[MAX_QUERIES];                               // Σ weight, lane by lane
-    float peaks[MAX_QUERIES];                               // the largest score so far
+    size_t tile_keys;                              // a multiple of PANEL and of LANES
+    size_t width;                                  // head_dim, up to whole vectors
+    _Alignas(64) float tile[TILE_FLOATS];          // keys in panels, then values
+    _Alignas(64) float weights[MAX_QUERIES * 64];  // scores, then e^(score - peak)
+    _Alignas(64) float sums[SUM_FLOATS];           // Σ weight·value
+    wide totals[MAX_QUERIES];                      // Σ weight, lane by lane
+    float peaks[MAX_QUERIES];                      // the largest score so far
 } attention_scratch;
+_Static_assert(sizeof(attention_scratch) <= 65536, "on the stack of every thread");
 
 // Scores of `keys` keys, unscaled.
 INLINE void score(tsr_float_type type, attention_scratch *s, const float *q, size_t q_stride, size_t queries,
@@ -23,8 +24,9 @@ INLINE void score(tsr_float_type type, attention_scratch *s, const float *q, siz
     if (queries < DIRECT_QUERIES) {
         for (size_t i = 0; i < queries; i++)
             for (size_t j = 0; j < keys; j += NARROW) {
+                const void *group = element(type, k, j * k_stride);
                 const narrow scores =
-                    direct_product(type, element(type, k, j * k_stride), k_stride, keys - j, head_dim, q + i * q_stride);
+                    direct_product(type, group, k_stride, keys - j, head_dim, q + i * q_stride);
                 memcpy(s->weights + i * s->tile_keys + j, &scores, sizeof scores);
             }
         return;
@@ -84,18 +86,48 @@ INLINE void blend_rows(size_t rows, attention_scratch *s, size_t i, size_t keys)
     for (; d < s->width; d += LANES) blend_block(rows, 1, s, i, d, keys);
 }
 
+// One query's sums from d on, `vecs` narrow vectors or the `rest` floats of one, straight from the values:
+// the same sums in the same order.
+INLINE void blend_direct(tsr_float_type type, size_t vecs, attention_scratch *s, size_t i, size_t d,
+                         const void *v, size_t v_stride, size_t keys, size_t rest) {
+    const float *weights = s->weights + i * s->tile_keys;
+    float *sums = s->sums + i * s->width + d;
+    narrow sum[8];
+#pragma clang loop unroll(full)
+    for (size_t n = 0; n < vecs; n++) sum[n] = widened(TSR_F32, sums + n * NARROW);
+    for (size_t j = 0; j < keys; j++) {
+        const void *row = element(type, v, j * v_stride + d);
+        const narrow weight = weights[j];
+#pragma clang loop unroll(full)
+        for (size_t n = 0; n < vecs; n++) {
+            const void *value = element(type, row, n * NARROW);
+            sum[n] += weight * (rest ? widened_first(type, value, rest) : widened(type, value));
+        }
+    }
+    memcpy(sums, sum, vecs * sizeof *sum);
+}
+
 // sums += weights · values
 INLINE void blend(tsr_float_type type, attention_scratch *s, size_t queries, const void *v, size_t v_stride,
                   size_t keys, size_t head_dim) {
+    if (queries < DIRECT_QUERIES) {
+        for (size_t i = 0; i < queries; i++) {
+            size_t d = 0;
+            for (; d + 8 * NARROW <= head_dim; d += 8 * NARROW)
+                blend_direct(type, 8, s, i, d, v, v_stride, keys, 0);
+            for (; d + 2 * NARROW <= head_dim; d += 2 * NARROW)
+                blend_direct(type, 2, s, i, d, v, v_stride, keys, 0);
+            for (; d + NARROW <= head_dim; d += NARROW) blend_direct(type, 1, s, i, d, v, v_stride, keys, 0);
+            if (d < head_dim) blend_direct(type, 1, s, i, d, v, v_stride, keys, head_dim - d);
+        }
+        return;
+    }
     for (size_t j = 0; j < keys; j++) {
         const void *row = element(type, v, j * v_stride);
-        size_t d = 0;
-        for (; d + NARROW <= head_dim; d += NARROW) {
-            const narrow x = widened(type, element(type, row, d));
-            memcpy(s->tile + j * s->width + d, &x, sizeof x);
-        }
-        for (; d < s->width; d += NARROW) {
-            const narrow x = widened_first(type, element(type, row, d), d < head_dim ? head_dim - d : 0);
+        for (size_t d = 0; d < s->width; d += NARROW) {
+            const narrow x = d + NARROW <= head_dim ? widened(type, element(type, row, d))
+                             : d < head_dim         ? widened_first(type, element(type, row, d), head_dim - d)
+                                                    : (narrow)0;
             memcpy(s->tile + j * s->width + d, &x, sizeof x);
         }
     }
@@ -117,8 +149,8 @@ INLINE void attend_block(tsr_float_type type, const tsr_attention *a, attention_
     }
     for (size_t tile = key_begin; tile < key_end; tile += s->tile_keys) {
         const size_t keys = lesser(s->tile_keys, key_end - tile);
-        score(type, s, q, a->q_stride, queries, element(type, k, tile * a->k_row_stride), a->k_row_stride, keys,
-              head_dim);
+        score(type, s, q, a->q_stride, queries, element(type, k, tile * a->k_row_stride), a->k_row_stride,
+              keys, head_dim);
         for (size_t i = 0; i < queries; i++) {
             const size_t end = causal < 0 ? key_end : (size_t)causal + q_begin + i + 1;
             weigh(s, i, end > tile ? lesser(keys, end - tile) : 0, keys, a->scale);

@@ -10,7 +10,8 @@
 #define BLOCK_VECS 2
 #define HAS_F16_CONVERSION
 
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("fma,f16c,avx512f,avx512bw,avx512vl,avx512dq"))), \
+                             apply_to = function)
 #include "float_kernels.inc.h"
 #pragma clang attribute pop
 #endif

@@ -35,8 +35,8 @@ static void layer_norm(const float *x, size_t x_stride, const float *weight, con
         const wide factor = 1 / __builtin_sqrtf(variance + epsilon);
         for (size_t i = 0; i < columns; i += LANES) {
             const wide normal = (load_first(x + i, columns - i) - mean) * factor;
-            store_first(y + i, normal * load_first(weight + i, columns - i) + load_first(bias + i, columns - i),
-                        columns - i);
+            const wide scaled = normal * load_first(weight + i, columns - i);
+            store_first(y + i, scaled + load_first(bias + i, columns - i), columns - i);
         }
     }
 }
@@ -49,8 +49,8 @@ INLINE wide times_sigmoid(wide x, wide c) {
     return x * (c < 0 ? e : (wide)1) / (1 + e);
 }
 
-// x·Φ(x). For t = |x|, Φ(-t) = e^(-t²/2)·R(t); R is a minimax polynomial in z = 1/(1 + 0.35 t) over t ≤ 15,
-// relative error 4e-8.
+// x·Φ(x). For t = |x|, Φ(-t) = e^(-t²/2)·R(t); R is z times a minimax polynomial in z = 1/(1 + 0.35 t)
+// over t ≤ 15, relative error 4e-8.
 INLINE wide gelu_erf(wide x) {
     const wide t = magnitude(x), z = 1 / (1 + 0.35f * t);
     wide p = z * -0x1.ddd1cap-6f + 0x1.270902p-3f;

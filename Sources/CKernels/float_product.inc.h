@@ -1,9 +1,9 @@
 // Products of f32 rows with rows of any float type, and the two forms that they take.
 //
-// Both give a·w as the same sum in the same order: over k ≡ 0, then 1, … NARROW-1 (mod NARROW), each of these
-// partial sums in ascending k, then the partial sums in turn. The direct form holds the partial sums in the lanes
-// of one vector for each row of w and reads w as it lies, at memory speed. The panel form copies PANEL rows
-// of w transposed, so that lanes run along rows, and pays when several rows of a use the copy.
+// Both give a·w as the same sum in the same order: a partial sum over k ≡ 0 (mod NARROW) in ascending k, one
+// over k ≡ 1, …, then the partial sums in turn. The direct form holds the partial sums in the lanes of a vector
+// for each row of w and reads w as it lies, at memory speed. The panel form copies PANEL rows of w transposed,
+// so that lanes run along rows; it pays when several rows of a use the copy.
 enum { PANEL = LANES * BLOCK_VECS };
 
 // A panel holds its k in the order of summation: slots for k ≡ 0, then for k ≡ 1, …
@@ -54,8 +54,8 @@ INLINE void panel_rows(size_t rows, const float *a, size_t a_stride, size_t dept
     wide total[BLOCK_ROWS][BLOCK_VECS] = {0};
     for (size_t part = 0; part < lesser(NARROW, depth); part++) {
         wide partial[BLOCK_ROWS][BLOCK_VECS] = {0};
-        add_product(rows, BLOCK_VECS, partial, a + part, a_stride, NARROW, panel + part * steps * PANEL, PANEL,
-                    panel_steps(depth - part));
+        add_product(rows, BLOCK_VECS, partial, a + part, a_stride, NARROW, panel + part * steps * PANEL,
+                    PANEL, panel_steps(depth - part));
 #pragma clang loop unroll(full)
         for (size_t r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
@@ -73,7 +73,8 @@ static void panel_product(const float *a, size_t a_stride, size_t rows, size_t d
     size_t r = 0;
     for (; r + BLOCK_ROWS <= rows; r += BLOCK_ROWS)
         panel_rows(BLOCK_ROWS, a + r * a_stride, a_stride, depth, panel, out + r * out_stride, out_stride);
-    for (; r < rows; r++) panel_rows(1, a + r * a_stride, a_stride, depth, panel, out + r * out_stride, out_stride);
+    for (; r < rows; r++)
+        panel_rows(1, a + r * a_stride, a_stride, depth, panel, out + r * out_stride, out_stride);
 }
 
 // Lane n is a·w[n], for NARROW rows n of w; those beyond `rows` repeat the last.
@@ -102,7 +103,8 @@ INLINE narrow direct_product(tsr_float_type type, const void *w, size_t row_stri
 }
 
 // A product's k is summed in blocks of DEPTH, so that a block of x and a panel stay in the caches.
-enum { DEPTH = 512, DIRECT_TOKENS = 4 };
+// Fewer tokens than DIRECT_TOKENS take the direct form.
+enum { DEPTH = 512, DIRECT_TOKENS = 10 };
 
 // y = (first ? bias : y) + sums, `rows` of them.
 INLINE void accumulate(float *y, const float *sums, size_t rows, int first, const float *bias) {
@@ -130,11 +132,12 @@ INLINE void product_of(tsr_float_type type, const void *w, size_t columns, size_
             const size_t group = direct ? 1 : BLOCK_ROWS;
             for (size_t t = 0; t < tokens; t += group) {
                 const size_t count = lesser(group, tokens - t);
+                const float *a = x + t * x_stride + k;
                 if (direct) {
-                    const narrow lanes = direct_product(type, block, columns, rows, depth, x + t * x_stride + k);
+                    const narrow lanes = direct_product(type, block, columns, rows, depth, a);
                     memcpy(sums, &lanes, sizeof lanes);
                 } else {
-                    panel_product(x + t * x_stride + k, x_stride, count, depth, panel, sums, PANEL);
+                    panel_product(a, x_stride, count, depth, panel, sums, PANEL);
                 }
                 for (size_t i = 0; i < count; i++)
                     accumulate(y + (t + i) * y_stride + n, sums + i * PANEL, rows, k == 0, row_bias);
@@ -143,9 +146,9 @@ INLINE void product_of(tsr_float_type type, const void *w, size_t columns, size_
     }
 }
 
-static void float_product(tsr_float_type type, const void *w, size_t columns, size_t row_begin, size_t row_end,
-                          const float *x, size_t x_stride, size_t token_begin, size_t token_end,
-                          const float *bias, float *y, size_t y_stride) {
+static void float_product(tsr_float_type type, const void *w, size_t columns, size_t row_begin,
+                          size_t row_end, const float *x, size_t x_stride, size_t token_begin,
+                          size_t token_end, const float *bias, float *y, size_t y_stride) {
     const size_t tokens = token_end - token_begin;
     x += token_begin * x_stride;
     y += token_begin * y_stride;

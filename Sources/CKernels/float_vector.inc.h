@@ -106,7 +106,8 @@ INLINE void transpose(narrow r[NARROW]) {
         pairs[i + 3] = __builtin_shufflevector(r[i + 2], r[i + 3], 2, 10, 3, 11, 6, 14, 7, 15);
 #pragma clang loop unroll(full)
         for (size_t j = 0; j < 2; j++) {
-            fours[i + 2 * j] = __builtin_shufflevector(pairs[i + j], pairs[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            fours[i + 2 * j] =
+                __builtin_shufflevector(pairs[i + j], pairs[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
             fours[i + 2 * j + 1] =
                 __builtin_shufflevector(pairs[i + j], pairs[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
         }

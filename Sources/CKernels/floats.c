@@ -36,8 +36,8 @@ int tsr_first_nonfinite(tsr_float_type type, const void *x, size_t count, size_t
 void tsr_float_product(tsr_float_type type, const void *w, size_t columns, size_t row_begin, size_t row_end,
                        const float *x, size_t x_stride, size_t token_begin, size_t token_end,
                        const float *bias, float *y, size_t y_stride) {
-    kernels()->float_product(type, w, columns, row_begin, row_end, x, x_stride, token_begin, token_end, bias, y,
-                             y_stride);
+    kernels()->float_product(type, w, columns, row_begin, row_end, x, x_stride, token_begin, token_end, bias,
+                             y, y_stride);
 }
 
 void tsr_rms_norm(const float *x, size_t x_stride, const float *weight, float epsilon, size_t rows,

@@ -71,7 +71,7 @@ static uint32_t enter_next(tsr_pool *pool, uint32_t last) {
         } else if (spins < SPINS) {
             pause_briefly();
         } else {
-            // Counted before the kernel compares the word: a caller that misses the count has changed the word.
+            // Counted before the kernel compares the word: a caller that misses the count changed the word.
             atomic_fetch_add(&pool->sleepers, 1);
             sleep_while(&pool->state, state, WAKE_WORKERS);
             atomic_fetch_sub(&pool->sleepers, 1);

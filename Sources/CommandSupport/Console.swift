@@ -20,6 +20,13 @@ public enum Console {
     /// Whether stdin is a terminal, so that there is someone to talk to.
     public static var isInteractive: Bool { isatty(STDIN_FILENO) == 1 }
 
+    /// All of stdin.
+    public static func readAll() -> String {
+        var text = ""
+        while let line = readLine(strippingNewline: false) { text += line }
+        return text
+    }
+
     private static func emit(_ text: String, to descriptor: Int32) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {

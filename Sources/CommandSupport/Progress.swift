@@ -9,9 +9,9 @@ public final class Progress {
     private let visible: Bool
 
     /// A job of `total` bytes.
-    public init(total: Int, quiet: Bool = false) {
+    public init(total: Int) {
         self.total = max(1, total)
-        visible = Console.isTerminal && !quiet
+        visible = Console.isTerminal
     }
 
     /// Shows `done` bytes and what is being worked on, at most ten times a second.
@@ -27,6 +27,11 @@ public final class Progress {
         Console.note(
             "\r\u{1b}[K\(percent) %  \(ByteCount.text(done)) of \(ByteCount.text(total))  "
                 + "\(ByteCount.text(Int(rate)))/s  \(left) s left  \(what)")
+    }
+
+    /// Shows what is being worked on where there are no bytes to count.
+    public func show(_ what: String) {
+        if visible { Console.note("\r\u{1b}[K\(what)") }
     }
 
     /// Clears the line.

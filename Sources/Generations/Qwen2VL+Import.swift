@@ -1,7 +1,7 @@
-public import Checkpoints
+import Checkpoints
 import Formats
 import GraphIR
-import Prompts
+public import Prompts
 public import Storage
 
 extension ImportedModel {

@@ -1,18 +1,25 @@
+internal import CImageCodecs
 public import Storage
 
 /// Reads JPEG, PNG and WebP pictures.
+///
+/// Pixels are those that Pillow makes of the same file, with one exception: of 16-bit grey the upper eight bits are
+/// taken, where Pillow cuts everything above 255 off.
 public struct ImageDecoder: Sendable {
     /// The most pixels a picture may have; checked against its header before anything is decoded.
     public var maximumPixels: Int
 
-    /// The default is a limit at which the field's own loaders refuse, too: 2·(1 GiB / 4 / 3) pixels.
+    /// The default, 1 GiB / 4 / 3 · 2, is the limit at which Pillow refuses, too.
     public init(maximumPixels: Int = 178_956_970) { self.maximumPixels = maximumPixels }
 
     /// The size of the picture in a file, after turning it upright, from its header alone.
     ///
     /// - Throws: `io` when the file can't be read, `badInput` when it is no picture, `limit` when it is too large.
     public func size(file path: String) throws(Failure) -> ImageSize {
-        throw .badInput("not yet", file: path)
+        let file = try MappedFile(path)
+        defer { withExtendedLifetime(file) {} }
+        let header = try header(file.bytes, name: path)
+        return header.orientation.upright(header.size)
     }
 
     /// Decodes the picture in a file: turned upright as its Exif data say, and laid over white where transparent.
@@ -20,11 +27,74 @@ public struct ImageDecoder: Sendable {
     /// - Throws: `io` when the file can't be read, `badInput` when it is no picture or damaged, `limit` when it is too
     ///   large.
     public func decode(file path: String) throws(Failure) -> Picture {
-        throw .badInput("not yet", file: path)
+        let file = try MappedFile(path)
+        defer { withExtendedLifetime(file) {} }
+        return try decode(file.bytes, name: path)
     }
 
     /// Decodes a picture in memory; `name` stands for it in errors.
     public func decode(_ bytes: UnsafeRawBufferPointer, name: String) throws(Failure) -> Picture {
-        throw .badInput("not yet", file: name)
+        let header = try header(bytes, name: name)
+        let pixels = try Self.pixels(bytes, header, name: name)
+        return header.orientation.upright(Picture(unchecked: pixels, size: header.size))
+    }
+
+    /// What a picture's header says.
+    private struct Header {
+        var format: ImageFormat
+        var image: tessera_image
+        var orientation: ImageOrientation
+
+        /// As stored, before turning.
+        var size: ImageSize { ImageSize(width: Int(image.width), height: Int(image.height)) }
+    }
+
+    private func header(_ bytes: UnsafeRawBufferPointer, name: String) throws(Failure) -> Header {
+        guard let format = ImageFormat(bytes) else {
+            throw .badInput("is not a JPEG, PNG or WebP picture", file: name)
+        }
+        var image = tessera_image()
+        var message = [CChar](repeating: 0, count: Int(TESSERA_IMAGE_MESSAGE_SIZE))
+        let status = tessera_image_read_header(
+            format.codec, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, &image, &message)
+        guard status == 0, image.width > 0, image.height > 0 else {
+            throw .badInput("cannot be read as a picture: \(Self.text(message))", file: name)
+        }
+        guard Int(image.width) * Int(image.height) <= maximumPixels else {
+            throw Failure(
+                .limit, "has \(image.width)×\(image.height) pixels, more than the \(maximumPixels) allowed",
+                file: name)
+        }
+        return Header(format: format, image: image, orientation: ImageOrientation(of: bytes, format))
+    }
+
+    /// Decodes to 8-bit RGB, not yet turned.
+    private static func pixels(
+        _ bytes: UnsafeRawBufferPointer, _ header: Header, name: String
+    ) throws(Failure) -> [UInt8] {
+        var image = header.image
+        var message = [CChar](repeating: 0, count: Int(TESSERA_IMAGE_MESSAGE_SIZE))
+        let count = header.size.width * header.size.height
+        var isDecoded = false
+        let pixels = [UInt8](unsafeUninitializedCapacity: count * Int(image.channels)) { buffer, initialized in
+            let status = tessera_image_decode(
+                header.format.codec, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, &image,
+                buffer.baseAddress, &message)
+            guard status == 0, let base = buffer.baseAddress else { return }
+            isDecoded = true
+            // Three bytes a pixel are written behind the four that are read.
+            if image.is_cmyk != 0 {
+                tessera_image_cmyk_to_rgb(base, count, base)
+            } else if image.channels == 4 {
+                tessera_image_flatten(base, count, base)
+            }
+            initialized = count * 3
+        }
+        guard isDecoded else { throw .badInput("is a damaged picture: \(text(message))", file: name) }
+        return pixels
+    }
+
+    private static func text(_ message: [CChar]) -> String {
+        String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

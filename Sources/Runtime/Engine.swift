@@ -47,7 +47,7 @@ public final class Engine {
     /// - Throws: `badInput` when the bundle's graph is not what this runtime runs.
     public init(_ bundle: Bundle, _ options: Options = Options()) throws(Failure) {
         do {
-            graph = try ModelGraph(json: bundle.graph)
+            graph = try ModelGraph(json: bundle.graphJSON)
         } catch {
             throw error.located(in: bundle.path)
         }

@@ -42,7 +42,7 @@ struct Weights: @unchecked Sendable {
         vectorMemory = try AnonymousMemory(vectorBytes)
         var free = vectorMemory.base
         for slot in graph.weights {
-            guard let entry = bundle.tensor(named: slot.name) else {
+            guard let entry = bundle[slot.name] else {
                 throw .badInput("the weight '\(slot.name)' of the graph is not there", file: bundle.path)
             }
             guard entry.shape == slot.shape else {
@@ -50,7 +50,7 @@ struct Weights: @unchecked Sendable {
                     "has shape \(entry.shape), but the graph says \(slot.shape)", file: bundle.path,
                     at: "tensor '\(slot.name)'")
             }
-            let bytes = try bundle.bytes(of: entry)
+            let bytes = bundle.bytes(of: entry)
             guard let source = bytes.bytes.baseAddress else {
                 throw .badInput("is empty", file: bundle.path, at: "tensor '\(slot.name)'")
             }

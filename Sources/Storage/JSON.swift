@@ -32,6 +32,17 @@ public enum JSON: Equatable, Sendable {
         return member.value
     }
 
+    /// The object with `key` set to `value`, in its old place or at the end.
+    public func setting(_ key: String, to value: JSON) -> JSON {
+        var members = members ?? []
+        if let index = members.firstIndex(where: { $0.key == key }) {
+            members[index] = Member(key, value)
+        } else {
+            members.append(Member(key, value))
+        }
+        return .object(members)
+    }
+
     public var string: String? { if case .string(let value) = self { value } else { nil } }
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
     public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }

@@ -134,8 +134,6 @@ private func product(_ isa: tsr_isa, _ matrix: Matrix, _ x: Activations, bias: [
     return y
 }
 
-private func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
-
 private func floats(_ count: Int, _ random: inout Random) -> [Float] {
     (0..<count).map { _ in .random(in: -2...2, using: &random) }
 }

@@ -115,8 +115,8 @@ func makeGraph() throws -> ModelGraph {
 
 @Suite struct DimensionTests {
     @Test(arguments: ["1536", "tokens", "patches/4"])
-    func descriptionsReadBack(text: String) throws {
-        #expect(try #require(Dimension(text)).description == text)
+    func descriptionsReadBack(text: String) {
+        #expect(Dimension(text)?.description == text)
     }
 
     @Test(arguments: ["", "0", "-3", "moons", "patches/0", "patches/", "patches/4/2", "9999999999999999999"])

@@ -4,7 +4,7 @@
 729 tensors, 4.4 GB, two shards, bf16, tied head.  The weights are noise of the size that trained ones have, so speed and
 memory can be measured without the real model; what it says is meaningless.  Needs numpy.
 
-The tokenizer has the 256 bytes and Qwen2's special tokens at their published ids, and no merges.
+The tokenizer has the 256 bytes, one merge (some readers want to see any) and Qwen2's special tokens at their published ids.
 """
 import argparse
 import json
@@ -75,7 +75,7 @@ def write_tokenizer(put):
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     rest = [b for b in range(256) if b not in printable]
     letter = {b: chr(b) for b in printable} | {b: chr(256 + i) for i, b in enumerate(rest)}
-    vocab = {letter[b]: i for i, b in enumerate(printable + rest)}
+    vocab = {letter[b]: i for i, b in enumerate(printable + rest)} | {"th": 256}
     special = {"<|endoftext|>": 151643, "<|im_start|>": 151644, "<|im_end|>": 151645, "<|vision_start|>": 151652,
                "<|vision_end|>": 151653, "<|vision_pad|>": 151654, "<|image_pad|>": 151655, "<|video_pad|>": 151656}
     pattern = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
@@ -89,8 +89,9 @@ def write_tokenizer(put):
             {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False},
             {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}]},
         "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False},
-        "model": {"type": "BPE", "vocab": vocab, "merges": []}})
+        "model": {"type": "BPE", "vocab": vocab, "merges": ["t h"]}})
     put("vocab.json", vocab)
+
 
 
 def main():

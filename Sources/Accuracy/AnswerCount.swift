@@ -1,0 +1,42 @@
+import Prompts
+import Runtime
+public import Storage
+public import Tessera
+
+/// How many questions about pictures a model answers right.
+public struct AnswerCount {
+    /// A question that was put.
+    public struct Item: Sendable {
+        public let image: String
+        public let question: String
+        public let expected: String
+        public let answer: String
+
+        public var isRight: Bool { expected == answer }
+    }
+
+    public let items: [Item]
+
+    public var right: Int { items.count { $0.isRight } }
+
+    /// Asks every question of a JSON file `[{ "image", "question", "answer" }]`, greedily; images are named from the file's
+    /// folder.
+    /// - Throws: `badInput` when the file is malformed.
+    public init(_ model: Model, file path: String) throws(Failure) {
+        guard let entries = try JSON(file: path).array, !entries.isEmpty else {
+            throw .badInput("holds no list of questions", file: path)
+        }
+        var items: [Item] = []
+        for (index, entry) in entries.enumerated() {
+            guard let image = entry["image"]?.string, let question = entry["question"]?.string,
+                let expected = entry["answer"]?.string
+            else { throw .badInput("lacks 'image', 'question' or 'answer'", file: path, at: "entry \(index)") }
+            let picture = try model.picture(Path.join(Path.directory(path), image))
+            let prompt = try Session(model, capacity: 1).prepare([.image(picture), .text(question)])
+            let session = try Session(model, capacity: prompt.tokens.count + 64)
+            let answer = try session.answer(prompt, options: .init(sampling: .init(), maximumTokens: 64))
+            items.append(Item(image: image, question: question, expected: expected, answer: answer.text))
+        }
+        self.items = items
+    }
+}

@@ -1,0 +1,98 @@
+import Bundles
+import Prompts
+import Runtime
+public import Storage
+public import Tessera
+
+/// The final hidden states of a base model over the windows of a text, in memory or in a file.
+///
+/// The logits follow from them exactly, and they take a small part of the room.
+public struct KeptRun {
+    public let window: Int
+    public let windows: Int
+    private let allTokens: [Int32]
+    private let values: Values
+    private let width: Int
+
+    private enum Values {
+        case memory([Float])
+        case file(MappedBytes)
+    }
+
+    /// Rows scored of each window: of its second half, those with a token after them.
+    private var rowsPerWindow: Int { window - window / 2 - 1 }
+
+    /// The tokens of a window.
+    func tokens(_ index: Int) -> [Int32] { Array(allTokens[index * window..<(index + 1) * window]) }
+
+    /// The final hidden states of the scored rows of a window.
+    func hidden(_ index: Int) throws(Failure) -> Engine.Rows {
+        let count = rowsPerWindow * width
+        switch values {
+        case .memory(let all):
+            return Engine.Rows(values: Array(all[index * count..<(index + 1) * count]), columns: width)
+        case .file(let mapped):
+            let bytes = mapped.bytes
+            let values = (0..<count).map { bytes.loadUnaligned(fromByteOffset: (index * count + $0) * 4, as: Float.self) }
+            return Engine.Rows(values: values, columns: width)
+        }
+    }
+
+    /// The scored rows of one window, by a model.
+    static func hidden(_ model: Model, _ tokens: [Int32]) throws(Failure) -> Engine.Rows {
+        let context = try TextContext(model.engine, capacity: tokens.count)
+        let positions = (0..<3).flatMap { _ in (0..<tokens.count).map(Int32.init) }
+        var rows = try context.evaluate(
+            .init(tokens: tokens, positions: positions), wanted: .from(tokens.count / 2))
+        // Nothing follows the last token, so there is nothing to score.
+        rows.values.removeLast(rows.columns)
+        return rows
+    }
+
+    /// Runs `model` over a text.
+    /// - Parameters:
+    ///   - maximumWindows: 0 for all.
+    ///   - keep: a file to keep the run in; one that holds the same run is read instead of running.
+    /// - Throws: `badInput` when the text has no whole window, or `keep` holds another run.
+    public init(
+        _ model: Model, text: String, window: Int, maximumWindows: Int, keep: String?,
+        report: (Int, Int) throws(Failure) -> Void
+    ) throws(Failure) {
+        guard window >= 4 else { throw Failure(.usage, "a window of \(window) tokens is too short") }
+        let all = try model.requireTokenizer().encode(text, specials: .asText)
+        let available = all.count / window
+        guard available > 0 else {
+            throw .badInput("the text has \(all.count) tokens, fewer than a window of \(window)")
+        }
+        self.window = window
+        windows = maximumWindows > 0 ? min(maximumWindows, available) : available
+        allTokens = Array(all.prefix(windows * window))
+        width = model.engine.width
+        let header = try KeptRun.header(model, allTokens, window)
+        let count = (window - window / 2 - 1) * windows * width
+        if let keep, Path.exists(keep) {
+            let file = try MappedFile(keep)
+            guard file.bytes.count == header.count + count * 4, file.bytes.prefix(header.count).elementsEqual(header),
+                let bytes = MappedBytes(file, header.count..<file.bytes.count)
+            else {
+                throw .badInput("holds the run of another model or text", file: keep, remedy: "give another name")
+            }
+            values = .file(bytes)
+            return
+        }
+        var hidden: [Float] = []
+        hidden.reserveCapacity(count)
+        for index in 0..<windows {
+            hidden += try KeptRun.hidden(model, Array(allTokens[index * window..<(index + 1) * window])).values
+            try report(index + 1, windows)
+        }
+        if let keep { try writeFile(keep, header + hidden.withUnsafeBytes(Array.init)) }
+        values = .memory(hidden)
+    }
+
+    /// 8 bytes of name, then the SHA-256 of model, tokens and window; the values follow.
+    private static func header(_ model: Model, _ tokens: [Int32], _ window: Int) throws(Failure) -> [UInt8] {
+        let identity = model.bundle.digest.bytes + tokens.withUnsafeBytes(Array.init) + Array("\(window)".utf8)
+        return Array("TSRHIDE1".utf8) + (try SHA256.digest(identity)).bytes
+    }
+}

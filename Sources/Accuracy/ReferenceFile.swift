@@ -1,0 +1,46 @@
+import Checkpoints
+import Storage
+
+/// Tensors that a reference implementation computed, by name, from a safetensors file.
+struct ReferenceFile {
+    let path: String
+    private let tensors: [String: SourceTensor]
+
+    init(_ path: String) throws(Failure) {
+        self.path = path
+        var tensors: [String: SourceTensor] = [:]
+        for tensor in try SafetensorsFile(path).tensors { tensors[tensor.name] = tensor }
+        self.tensors = tensors
+    }
+
+    /// The floats of the first of these tensors that is there, and its shape; nil when none is.
+    /// - Throws: `badInput` when it holds anything but F32.
+    func floats(_ names: String...) throws(Failure) -> (values: [Float], shape: [Int])? {
+        guard let name = names.first(where: { tensors[$0] != nil }), let tensor = tensors[name] else { return nil }
+        guard tensor.type == .float32 else { throw .badInput("is no F32 tensor", file: path, at: "tensor '\(name)'") }
+        let bytes = tensor.data.bytes
+        let values = (0..<tensor.shape.count).map { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) }
+        return (values, tensor.shape.extents)
+    }
+
+    /// The integers of the first of these tensors that is there, and its shape; nil when none is.
+    /// - Throws: `badInput` when it holds no integers that fit 32 bits.
+    func integers(_ names: String...) throws(Failure) -> (values: [Int32], shape: [Int])? {
+        guard let name = names.first(where: { tensors[$0] != nil }), let tensor = tensors[name] else { return nil }
+        let bytes = tensor.data.bytes
+        var values: [Int32] = []
+        for index in 0..<tensor.shape.count {
+            let value: Int64
+            switch tensor.type {
+            case .int64: value = bytes.loadUnaligned(fromByteOffset: index * 8, as: Int64.self)
+            case .int32: value = Int64(bytes.loadUnaligned(fromByteOffset: index * 4, as: Int32.self))
+            default: throw .badInput("holds no integers", file: path, at: "tensor '\(name)'")
+            }
+            guard let narrow = Int32(exactly: value) else {
+                throw .badInput("holds \(value)", file: path, at: "tensor '\(name)'")
+            }
+            values.append(narrow)
+        }
+        return (values, tensor.shape.extents)
+    }
+}

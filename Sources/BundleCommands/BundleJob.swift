@@ -1,0 +1,103 @@
+import Bundles
+import CommandSupport
+public import GraphIR
+import GroupFormats
+public import Quantization
+public import Storage
+
+/// Writing a bundle from weights by a recipe: the work that converting and quantizing share.
+public struct BundleJob {
+    private let plan: QuantizationPlan
+    private let graph: ModelGraph
+    private let options: OutputOptions
+
+    /// Plans the work; nothing is written yet.
+    /// - Throws: `badInput` when the recipe and the weights do not fit.
+    public init(
+        _ recipe: Recipe, _ graph: ModelGraph, _ weights: [SourceWeight], _ options: OutputOptions
+    ) throws(Failure) {
+        plan = try QuantizationPlan(recipe, graph, weights)
+        self.graph = graph
+        self.options = options
+        for rule in plan.idleRules {
+            Console.warn("the recipe's rule for \(rule.roles.joined(separator: ", ")) fits no weight")
+        }
+    }
+
+    /// Prints the plan instead of carrying it out.
+    public func printPlan() {
+        guard !options.json else {
+            let tensors = plan.items.map { item in
+                JSON.pairs([
+                    "name": .string(item.description.name), "encoding": .string("\(item.description.encoding)"),
+                    "bytes": .int(item.description.byteCount),
+                ])
+            }
+            print(
+                JSON.pairs([
+                    "bytes": .int(byteCount), "effective_bits": .double(plan.effectiveBits),
+                    "tensors": .array(tensors),
+                ]).serialized(pretty: true))
+            return
+        }
+        print(EncodingTable(plan.descriptions).text)
+        print("\(ByteCount.text(byteCount)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight")
+    }
+
+    private var byteCount: Int { plan.descriptions.reduce(0) { $0 + $1.byteCount } }
+
+    /// Streams the weights into the bundle; interrupted, it can be run again and goes on.
+    /// - Parameter fingerprint: everything beside the plan that determines the bytes.
+    public func run(
+        _ source: some WeightSource, fingerprint: JSON, metadata: JSON, tokenizer: [UInt8]
+    ) throws(Failure) {
+        Interruption.watch()
+        let writer = try BundleWriter(
+            options.output, fingerprint: fingerprint.setting("recipe", to: plan.recipe.json), plan: plan.descriptions,
+            overwrite: options.force)
+        if writer.completed > 0 { Console.log("resuming after \(writer.completed) of \(plan.items.count) tensors") }
+        let progress = Progress(total: source.weights.reduce(0) { $0 + $1.shape.count * $1.type.width })
+        let start = monotonicSeconds()
+        let reports = try Quantizer(plan, threads: options.threads).run(source, into: writer) { (event) throws(Failure) in
+            if case .panel(let tensor, let done, _) = event { progress.show(done, tensor) }
+            try Interruption.check()
+        }
+        progress.finish()
+        let digest = try writer.finish(graph: graph.json, metadata: metadata, tokenizer: tokenizer)
+        report(reports, digest, seconds: monotonicSeconds() - start)
+    }
+
+    private func report(_ reports: [TensorReport], _ digest: Digest, seconds: Double) {
+        if options.json {
+            let tensors = reports.map { report in
+                JSON.pairs([
+                    "name": .string(report.name), "encoding": .string("\(report.encoding)"),
+                    "bits": .double(report.effectiveBits), "sqnr_db": .double(report.distortion.decibels),
+                    "relative_error": .double(report.distortion.relative),
+                ])
+            }
+            print(
+                JSON.pairs([
+                    "output": .string(options.output), "digest": .string(digest.description),
+                    "weight_bytes": .int(byteCount), "effective_bits": .double(plan.effectiveBits),
+                    "seconds": .double(seconds), "tensors": .array(tensors),
+                ]).serialized(pretty: true))
+            return
+        }
+        if options.verbose {
+            var table = Table("tensor", "encoding", "bits", "SQNR dB", "worst group")
+            for report in reports {
+                let grouped = report.distortion.energy > 0
+                table.add(
+                    report.name, "\(report.encoding)", fixed(report.effectiveBits, 2),
+                    grouped ? fixed(report.distortion.decibels, 1) : "exact",
+                    grouped ? significant(report.distortion.worstGroup) : "0")
+            }
+            print(table.text)
+        }
+        print(EncodingTable(plan.descriptions).text)
+        print(
+            "\(options.output): \(ByteCount.text(byteCount)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight, "
+                + "\(fixed(seconds, 1)) s")
+    }
+}

@@ -1,0 +1,94 @@
+import ArgumentParser
+import CKernels
+import CommandSupport
+import Storage
+
+struct BenchKernels: ToolCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kernels",
+        abstract: "Time the products with int4 and int8 groups on one thread, for every instruction set there is.")
+
+    @Option(help: "Rows of the matrix.")
+    var rows: Int = 8960
+
+    @Option(help: "Columns of the matrix.")
+    var columns: Int = 1536
+
+    @Option(help: "Tokens of a large product.")
+    var tokens: Int = 128
+
+    mutating func validate() throws {
+        guard rows > 0, columns > 0, tokens > 0 else { throw ValidationError("all extents must be above 0") }
+    }
+
+    mutating func execute() throws(Failure) {
+        var table = Table("kernel", "GMAC/s, \(tokens) tokens", "GB/s, 1 token")
+        for isa in [TSR_ISA_SCALAR, TSR_ISA_AVX2, TSR_ISA_AVX512, TSR_ISA_NEON, TSR_ISA_DOTPROD]
+        where tsr_isa_available(isa) != 0 {
+            for (bits, group) in [(4, 32), (4, 64), (4, 128), (8, 32), (8, 64)] as [(UInt32, UInt32)] {
+                let bench = ProductBench(isa, rows: rows, columns: columns, tokens: tokens, bits: bits, group: group)
+                table.add(
+                    "\(String(cString: tsr_isa_name(isa))) int\(bits)-g\(group)",
+                    fixed(Double(rows * columns * tokens) / bench.seconds(tokens: tokens) * 1e-9, 1),
+                    fixed(Double(bench.bytes) / bench.seconds(tokens: 1) * 1e-9, 1))
+            }
+        }
+        print(table.text)
+    }
+}
+
+/// One product over and over.
+private final class ProductBench {
+    private let isa: tsr_isa
+    private let tiles: UnsafeMutableRawPointer
+    private var packed: tsr_packed
+    private let codes: [Int8]
+    private let scales: [Float]
+    private let sums: [Float]
+    private let groups: Int
+    private var y: [Float]
+    let bytes: Int
+
+    init(_ isa: tsr_isa, rows: Int, columns: Int, tokens: Int, bits: UInt32, group: UInt32) {
+        self.isa = isa
+        groups = (columns + Int(group) - 1) / Int(group)
+        bytes = (rows + 15) / 16 * tsr_packed_tile_bytes(columns, bits, group)
+        tiles = .allocate(byteCount: bytes, alignment: 64)
+        let octets = tiles.bindMemory(to: UInt8.self, capacity: bytes)
+        // Any bytes will do, but for floats that must not be subnormal, which would be slow.
+        for index in 0..<bytes { octets[index] = 0x3f }
+        packed = tsr_packed(tiles: octets, rows: rows, columns: columns, bits: bits, group: group)
+        codes = [Int8](repeating: 3, count: tokens * groups * Int(group))
+        scales = [Float](repeating: 0.01, count: tokens * groups)
+        sums = [Float](repeating: 0.5, count: tokens * groups)
+        y = [Float](repeating: 0, count: tokens * rows)
+    }
+
+    deinit { tiles.deallocate() }
+
+    /// The best of several runs.
+    func seconds(tokens: Int) -> Double {
+        var best = Double.infinity
+        let start = monotonicSeconds()
+        repeat {
+            let begin = monotonicSeconds()
+            run(tokens)
+            best = min(best, monotonicSeconds() - begin)
+        } while monotonicSeconds() - start < 0.3
+        return best
+    }
+
+    private func run(_ tokens: Int) {
+        codes.withUnsafeBufferPointer { codes in
+            scales.withUnsafeBufferPointer { scales in
+                sums.withUnsafeBufferPointer { sums in
+                    var x = tsr_activations(
+                        codes: codes.baseAddress, scales: scales.baseAddress, sums: sums.baseAddress, tokens: tokens,
+                        padded_columns: groups * Int(packed.group), groups: groups)
+                    tsr_packed_product_with(
+                        isa, &packed, 0, (packed.rows + 15) / 16, &x, 0, tokens, nil, &y, packed.rows)
+                }
+            }
+        }
+    }
+}

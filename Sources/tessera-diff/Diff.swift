@@ -1,0 +1,145 @@
+import Accuracy
+public import ArgumentParser
+import Bundles
+import CommandSupport
+import FloatProducts
+public import Runtime
+import Storage
+import Tessera
+
+@main struct Diff: ToolCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tessera-diff",
+        abstract: "Show what quantization cost, and where.",
+        discussion: """
+            Two bundles on a prompt with pictures:   tessera-diff BASE OTHER --image photo.jpg -p "What is this?"
+            Two bundles over a text:                 tessera-diff BASE OTHER --text book.txt --ctx 512
+            A bundle against reference activations:  tessera-diff MODEL --golden case.safetensors
+            Questions with known answers:            tessera-diff MODEL [OTHER] --answers answers.json
+
+            KL divergences are KL(BASE || OTHER) in nats. Exit code 1 when a limit given is exceeded.
+            """)
+
+    @Argument(help: "The bundle to measure against.")
+    var base: String
+
+    @Argument(help: "The bundle that is measured.")
+    var other: String?
+
+    @Option(name: [.short, .long], help: "What to ask both.")
+    var prompt: String?
+
+    @Option(help: "A picture for the prompt; repeat for more.")
+    var image: [String] = []
+
+    @Option(name: [.customShort("n"), .long], help: "Tokens of the greedy answers that are compared, at most.")
+    var maxTokens: Int = 64
+
+    @Option(help: "A safetensors file of reference activations.")
+    var golden: String?
+
+    @Option(help: "A text to compare over.")
+    var text: String?
+
+    @Option(name: [.customLong("ctx"), .customShort("c")], help: "Tokens of a window of the text; its second half is scored.")
+    var window: Int = 512
+
+    @Option(help: "Windows of the text, at most; 0 for all.")
+    var chunks: Int = 0
+
+    @Option(help: "Keep the base's final hidden states over the text in this file, or read them from it.")
+    var keepBase: String?
+
+    @Option(help: "A JSON file of pictures, questions and right answers.")
+    var answers: String?
+
+    @Option(help: "Fail when a stage is further from its reference than this, relative to its largest value.")
+    var maxRelError: Double?
+
+    @Option(help: "Fail when the mean KL divergence is above this.")
+    var maxKl: Double?
+
+    @Option(name: [.short, .long], help: "Threads to use.")
+    var threads: Int = ThreadPool.processors
+
+    @Option(help: "Keys and values in f16 or f32.")
+    var cacheType: KeyValueCache.Precision = .float32
+
+    @Flag(help: "Report as JSON.")
+    var json = false
+
+    @Flag(name: [.short, .long], help: "List every stage, not only whole blocks.")
+    var verbose = false
+
+    mutating func validate() throws {
+        let modes = [prompt != nil, golden != nil, text != nil, answers != nil].count { $0 }
+        guard modes == 1 else { throw ValidationError("give one of --prompt, --golden, --text and --answers") }
+        guard other != nil || golden != nil || answers != nil else { throw ValidationError("give a second bundle") }
+        guard threads > 0, maxTokens > 0 else { throw ValidationError("--threads and --max-tokens must be above 0") }
+    }
+
+    mutating func execute() throws(Failure) {
+        let base = try open(base)
+        if let golden { return try compareGolden(base, golden) }
+        let second = try other.map { (path) throws(Failure) in try open(path) }
+        if let answers { return try countAnswers([base] + (second.map { [$0] } ?? []), answers) }
+        guard let second else { return }
+        if let prompt {
+            let comparison = try PromptComparison(
+                base: base, other: second, pictures: image, prompt: prompt, answerTokens: maxTokens)
+            DiffReport(json: json, allStages: verbose).print(comparison)
+            try check(comparison.stages, mean: comparison.divergence.mean)
+        } else if let text {
+            let comparison = try compareText(base, second, text)
+            DiffReport(json: json, allStages: verbose).print(comparison)
+            try check([], mean: comparison.divergence.mean)
+        }
+    }
+
+    private func open(_ path: String) throws(Failure) -> Model {
+        try Model(path, .init(threads: threads, cachePrecision: cacheType, largeProduct: .openBLAS()))
+    }
+
+    private func compareText(_ base: Model, _ other: Model, _ path: String) throws(Failure) -> TextComparison {
+        guard let text = String(validating: try readFile(path), as: UTF8.self) else {
+            throw .badInput("is not UTF-8 text", file: path)
+        }
+        let progress = Progress(total: 2 * chunks)
+        let kept = try KeptRun(
+            base, text: text, window: window, maximumWindows: chunks, keep: keepBase
+        ) { (done, total) throws(Failure) in progress.show("window \(done) of \(total) by the base") }
+        let comparison = try TextComparison(base: base, other: other, kept: kept) { (done, total, mean) throws(Failure) in
+            progress.show("window \(done) of \(total), mean KL so far \(significant(mean))")
+        }
+        progress.finish()
+        return comparison
+    }
+
+    private func compareGolden(_ model: Model, _ path: String) throws(Failure) {
+        let comparison = try GoldenComparison(model, file: path)
+        let tolerance = maxRelError ?? 1e-3
+        DiffReport(json: json, allStages: true).print(comparison, tolerance: tolerance)
+        if comparison.positionsEqual == false { throw Failure(.mismatch, "the positions differ", file: path) }
+        try check(comparison.stages, mean: comparison.divergence?.mean, tolerance: tolerance)
+    }
+
+    private func countAnswers(_ models: [Model], _ path: String) throws(Failure) {
+        for model in models {
+            let count = try AnswerCount(model, file: path)
+            DiffReport(json: json, allStages: verbose).print(count, model: model.bundle.path)
+        }
+    }
+
+    private func check(_ stages: [StageError], mean: Double?, tolerance: Double? = nil) throws(Failure) {
+        if let limit = tolerance ?? maxRelError, let stage = stages.first(where: { !($0.relativeMaximum <= limit) }) {
+            throw Failure(
+                .mismatch, "is the first stage beyond \(limit): relative error \(significant(stage.relativeMaximum))",
+                at: stage.name)
+        }
+        if let maxKl, let mean, !(mean <= maxKl) {
+            throw Failure(.mismatch, "the mean KL divergence is \(significant(mean)), above \(maxKl)")
+        }
+    }
+}
+
+extension KeyValueCache.Precision: ExpressibleByArgument {}

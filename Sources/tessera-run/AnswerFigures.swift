@@ -1,0 +1,35 @@
+import CommandSupport
+import Storage
+import Tessera
+
+/// What an answer took.
+struct AnswerFigures {
+    private let promptTokens: Int
+    private let tokens: Int
+    private let promptSeconds: Double
+    private let answerSeconds: Double
+
+    /// `first` is when the first text came; it ends the reading of the prompt.
+    init(_ answer: Session.Answer, start: Double, first: Double?, end: Double) {
+        promptTokens = answer.promptTokens
+        tokens = answer.tokens.count
+        promptSeconds = (first ?? end) - start
+        answerSeconds = end - (first ?? end)
+    }
+
+    private var tokensPerSecond: Double { answerSeconds > 0 ? Double(max(0, tokens - 1)) / answerSeconds : 0 }
+
+    var text: String {
+        "prompt: \(promptTokens) tokens with pictures in \(fixed(promptSeconds, 2)) s; "
+            + "answer: \(tokens) tokens, \(fixed(tokensPerSecond, 1)) tokens/s"
+    }
+
+    func json(_ answer: Session.Answer) -> JSON {
+        .pairs([
+            "text": .string(answer.text), "tokens": .array(answer.tokens.map { .int(Int($0)) }),
+            "end": .string(answer.end.rawValue), "prompt_tokens": .int(promptTokens),
+            "prompt_seconds": .double(promptSeconds), "answer_seconds": .double(answerSeconds),
+            "tokens_per_second": .double(tokensPerSecond),
+        ])
+    }
+}

@@ -1,0 +1,113 @@
+public import ArgumentParser
+import Bundles
+import CommandSupport
+import FloatProducts
+import Prompts
+public import Runtime
+import Storage
+import Tessera
+
+@main struct Run: ToolCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tessera-run",
+        abstract: "Ask a model about pictures and text.",
+        discussion: """
+            With --prompt the answer goes to stdout. Without it, on a terminal, a chat begins whose cache is kept between \
+            turns; /image FILE adds a picture to the next message, /quit ends it.
+            """)
+
+    @Argument(help: "The bundle.")
+    var model: String
+
+    @Option(name: [.short, .long], help: "What to ask; \"-\" reads it from stdin.")
+    var prompt: String?
+
+    @Option(help: "A picture (JPEG, PNG, WebP); repeat for more.")
+    var image: [String] = []
+
+    @Option(help: "A system message instead of the template's own.")
+    var system: String?
+
+    @Option(name: [.customShort("n"), .long], help: "Tokens of an answer, at most.")
+    var maxTokens: Int = 512
+
+    @Option(name: [.customShort("c"), .long], help: "Tokens of the whole conversation, at most.")
+    var ctxSize: Int = 4096
+
+    @Option(name: [.short, .long], help: "Threads to use.")
+    var threads: Int = ThreadPool.processors
+
+    @OptionGroup var sampling: SamplingOptions
+
+    @Option(help: "Keys and values in f16 or f32.")
+    var cacheType: KeyValueCache.Precision = .float16
+
+    @Option(help: "Refuse to run when more than this must be held in memory, such as 512M.")
+    var memoryLimit: ByteCount?
+
+    @Flag(help: "Report the answer and its figures as JSON.")
+    var json = false
+
+    @Flag(name: [.short, .long], help: "Print figures to stderr.")
+    var verbose = false
+
+    mutating func validate() throws {
+        guard maxTokens > 0, ctxSize > 0 else { throw ValidationError("--max-tokens and --ctx-size must be above 0") }
+        guard threads > 0 else { throw ValidationError("--threads must be above 0") }
+    }
+
+    mutating func execute() throws(Failure) {
+        let model = try Model(
+            model, .init(threads: threads, cachePrecision: cacheType, largeProduct: .openBLAS()))
+        let options = Session.Options(sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens)
+        guard let prompt else {
+            guard Console.isInteractive else {
+                throw Failure(.usage, "there is nothing to ask", remedy: "give --prompt, or --prompt - to read it from stdin")
+            }
+            try checkMemory(model, pictures: [])
+            let chat = Chat(try Session(model, capacity: ctxSize), options, system: system, verbose: verbose)
+            return try chat.run(firstPictures: image)
+        }
+        let text = prompt == "-" ? Console.readAll() : prompt
+        var pictures: [Patches] = []
+        for path in image { pictures.append(try model.picture(path)) }
+        try checkMemory(model, pictures: pictures)
+        let session = try Session(model, capacity: ctxSize)
+        let start = monotonicSeconds()
+        var first: Double?
+        let quiet = json
+        let answer = try session.answer(
+            pictures.map(Session.Part.image) + [.text(text)], system: system, options: options
+        ) { piece in
+            first = first ?? monotonicSeconds()
+            if !quiet { Console.write(piece) }
+            return true
+        }
+        let figures = AnswerFigures(answer, start: start, first: first, end: monotonicSeconds())
+        if json {
+            print(figures.json(answer).serialized(pretty: true))
+        } else {
+            Console.write("\n")
+            if verbose { Console.log(figures.text) }
+        }
+    }
+
+    /// Says before the work begins what it would take, and refuses what is beyond the limit.
+    private func checkMemory(_ model: Model, pictures: [Patches]) throws(Failure) {
+        let largest = pictures.map { $0.grid.patches ?? 0 }.max() ?? 0
+        let estimate = try model.engine.estimateMemory(
+            capacity: ctxSize, patches: largest, segments: 1, mapped: model.bundle.file.bytes.count)
+        if verbose {
+            Console.log(
+                "memory: \(ByteCount.text(estimate.mapped)) mapped, \(ByteCount.text(estimate.cache)) cache, "
+                    + "\(ByteCount.text(estimate.arena)) activations, \(ByteCount.text(estimate.rows)) rows")
+        }
+        if let memoryLimit, estimate.anonymous > memoryLimit.bytes {
+            throw Failure(
+                .limit, "needs \(ByteCount.text(estimate.anonymous)) of memory, \(ByteCount.text(memoryLimit.bytes)) are allowed",
+                file: self.model, remedy: "use a smaller --ctx-size or picture")
+        }
+    }
+}
+
+extension KeyValueCache.Precision: ExpressibleByArgument {}

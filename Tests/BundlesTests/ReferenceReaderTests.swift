@@ -1,0 +1,105 @@
+import Glibc
+import GroupFormats
+import Storage
+import TestSupport
+import Testing
+
+@testable import Bundles
+
+/// The reader in Python, written from the specification alone, must see what Swift wrote.
+@Suite struct ReferenceReaderTests {
+    let directory: TemporaryDirectory
+    let sample: SampleBundle
+    var path: String { directory.file("a.tessera") }
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        sample = try SampleBundle()
+        try sample.write(to: path)
+    }
+
+    /// What the reader prints, errors included, and its exit status.
+    private func read(_ path: String) throws -> (output: String, status: Int32) {
+        let script = Path.join(Path.directory(Path.directory(#filePath)), "Reference/read_bundle.py")
+        let pipe = try #require(popen("python3 '\(script)' '\(path)' 2>&1", "r"))
+        var output: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while case let count = fread(&buffer, 1, buffer.count, pipe), count > 0 { output += buffer[..<count] }
+        let status = pclose(pipe)
+        return (String(decoding: output, as: UTF8.self), (status >> 8) & 0xFF)
+    }
+
+    @Test func agreesOnEveryTensor() throws {
+        let (output, status) = try read(path)
+        try #require(status == 0, "\(output)")
+        let report = try JSON(parsing: Array(output.utf8))
+        let bundle = try Bundle(path)
+        #expect(report["root"]?.string == bundle.digest.description)
+        let tensors = try #require(report["tensors"]?.array)
+        try #require(tensors.count == bundle.tensors.count)
+        for (index, (tensor, seen)) in zip(bundle.tensors, tensors).enumerated() {
+            #expect(seen["name"]?.string == tensor.name)
+            #expect(seen["shape"]?.ints == tensor.shape.extents)
+            #expect(seen["encoding"]?.string == tensor.encoding.description)
+            #expect(seen["sha256"]?.string == tensor.digest.description)
+            let values = try Self.values(of: tensor.description, sample.data[index])
+            let mean = values.reduce(0) { $0 + Double($1) } / Double(values.count)
+            let variance = values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(values.count)
+            #expect(abs((seen["mean"]?.double ?? .nan) - mean) <= 1e-9 * (1 + abs(mean)))
+            #expect(abs((seen["std"]?.double ?? .nan) - variance.squareRoot()) <= 1e-9 * (1 + variance.squareRoot()))
+            let first = try #require(seen["first"]?.array).compactMap(\.double)
+            #expect(first == values.prefix(min(4, tensor.shape.extents.last ?? 0)).map(Double.init))
+        }
+    }
+
+    @Test func refusesWhatSwiftRefuses() throws {
+        let intact = try readFile(path)
+        for (offset, expected) in [(0, 3), (8, 3), (16, 3), (130, 3), (4096, 1), (4096 + 31, 1), (intact.count - 1, 1)] {
+            var bytes = intact
+            bytes[offset] ^= 0x10
+            try writeFile(directory.file("b.tessera"), bytes)
+            let (output, status) = try read(directory.file("b.tessera"))
+            #expect(status == expected, "byte \(offset): \(output)")
+        }
+        try writeFile(directory.file("b.tessera"), Array(intact.dropLast()))
+        #expect(try read(directory.file("b.tessera")).status == 3)
+    }
+
+    /// All values in order, by the formula of the specification, one at a time.
+    private static func values(of tensor: TensorDescription, _ data: [UInt8]) throws -> [Float] {
+        switch tensor.encoding {
+        case .float(.float32):
+            return (0..<tensor.shape.count).map { Float(bitPattern: UInt32(data, at: 4 * $0)) }
+        case .float(.float16):
+            return (0..<tensor.shape.count).map { Float(Float16(bitPattern: UInt16(data, at: 2 * $0))) }
+        case .float:
+            return (0..<tensor.shape.count).map { Float(bitPattern: UInt32(UInt16(data, at: 2 * $0)) << 16) }
+        case .groups(let format):
+            let (rows, columns) = (tensor.shape.extents[0], tensor.shape.extents[1])
+            return (0..<rows).flatMap { n in (0..<columns).map { k in weight(n, k, columns, format, data) } }
+        }
+    }
+
+    private static func weight(_ n: Int, _ k: Int, _ columns: Int, _ format: GroupFormat, _ data: [UInt8]) -> Float {
+        let size = format.groupSize
+        let groups = (columns + size - 1) / size
+        let table = (32 * groups + 63) / 64 * 64
+        let groupBytes = 16 * size * format.bits.rawValue / 8
+        let tile = n / 16 * (128 + table + groups * groupBytes)
+        let (row, group, within) = (n % 16, k / size, k % size)
+        let d = Float(bitPattern: UInt32(data, at: tile + 4 * row))
+        let dm = Float(bitPattern: UInt32(data, at: tile + 64 + 4 * row))
+        let scale = Float(data[tile + 128 + 32 * group + row])
+        let minimum = Float(data[tile + 128 + 32 * group + 16 + row])
+        let codes = tile + 128 + table + group * groupBytes
+        let code: UInt8
+        switch format.bits {
+        case .eight: code = data[codes + within / 4 * 64 + 4 * row + within % 4]
+        case .four:
+            let half = within % (size / 2)
+            let byte = data[codes + half / 4 * 64 + 4 * row + half % 4]
+            code = within < size / 2 ? byte & 15 : byte >> 4
+        }
+        return d * scale * Float(code) - dm * minimum
+    }
+}

@@ -1,0 +1,122 @@
+import Storage
+import TestSupport
+import Testing
+
+@testable import Bundles
+
+@Suite struct ResumeTests {
+    let directory: TemporaryDirectory
+    let sample: SampleBundle
+    var path: String { directory.file("a.tessera") }
+    var partial: String { path + ".partial" }
+    var journal: String { path + ".partial.journal" }
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        sample = try SampleBundle()
+    }
+
+    /// Writes `count` tensors and half of the next, and goes away.
+    private func abandon(after count: Int, checkpoint: Bool = true) throws {
+        let writer = try BundleWriter(path, fingerprint: "sample", plan: sample.plan)
+        try sample.append(to: writer, until: count)
+        if checkpoint { try writer.checkpoint() }
+        if count < sample.plan.count {
+            try writer.append(Array(sample.data[count].prefix(sample.data[count].count / 2)), to: count)
+        }
+    }
+
+    /// Opens the writer again, checks how far it is, finishes, and compares with a run that was never interrupted.
+    private func expectResume(at count: Int, fingerprint: JSON = "sample") throws {
+        let writer = try BundleWriter(path, fingerprint: fingerprint, plan: sample.plan)
+        #expect(writer.completed == count)
+        try sample.append(to: writer, until: sample.plan.count)
+        try writer.finish(
+            graph: SampleBundle.graph, metadata: SampleBundle.metadata, tokenizer: SampleBundle.tokenizer)
+        let whole = directory.file("whole.tessera")
+        try sample.write(to: whole)
+        #expect(try readFile(path) == readFile(whole))
+        #expect(try Path.list(directory.path) == ["a.tessera", "whole.tessera"])
+    }
+
+    private func change(_ path: String, at offset: Int) throws {
+        var bytes = try readFile(path)
+        bytes[offset] ^= 1
+        try writeFile(path, bytes)
+    }
+
+    @Test(arguments: 0...6) func goesOnWhereItStopped(count: Int) throws {
+        try abandon(after: count)
+        #expect(!Path.exists(path))
+        #expect(try failure { _ = try Bundle(partial) }?.message == "was never finished")
+        try expectResume(at: count)
+    }
+
+    @Test func withoutACheckpointItStartsOver() throws {
+        try abandon(after: 3, checkpoint: false)
+        try expectResume(at: 0)
+    }
+
+    @Test func anotherFingerprintStartsAfresh() throws {
+        try abandon(after: 3)
+        try expectResume(at: 0, fingerprint: "another recipe")
+    }
+
+    @Test func anotherPlanStartsAfresh() throws {
+        try abandon(after: 3)
+        let first = sample.plan[0]
+        let renamed = try TensorDescription(name: "other", shape: first.shape, encoding: first.encoding)
+        let writer = try BundleWriter(path, fingerprint: "sample", plan: [renamed] + sample.plan.dropFirst())
+        #expect(writer.completed == 0)
+    }
+
+    @Test func aChangedTensorIsWrittenAgain() throws {
+        try abandon(after: 4)
+        let layout = try WeightsLayout(sample.plan)
+        try change(partial, at: 4096 + layout.ranges[2].lowerBound + 5)
+        try expectResume(at: 2)
+    }
+
+    @Test func changedPaddingIsWrittenAgain() throws {
+        try abandon(after: 4)
+        let layout = try WeightsLayout(sample.plan)
+        try change(partial, at: 4096 + layout.ranges[0].upperBound)
+        try expectResume(at: 1)
+    }
+
+    @Test func aShortenedPartialFileCountsAsFarAsItGoes() throws {
+        try abandon(after: 4)
+        let layout = try WeightsLayout(sample.plan)
+        try OutputFile(resuming: partial).truncate(to: 4096 + layout.ranges[2].upperBound - 1)
+        try expectResume(at: 2)
+    }
+
+    @Test func aMissingPartialFileStartsAfresh() throws {
+        try abandon(after: 4)
+        try OutputFile(resuming: partial).rename(to: directory.file("a.tessera.gone"))
+        let writer = try BundleWriter(path, fingerprint: "sample", plan: sample.plan)
+        #expect(writer.completed == 0)
+    }
+
+    /// Whatever is cut off or changed in the journal, the result is right; only work is lost.
+    @Test func aDamagedJournalNeverDamagesTheBundle() throws {
+        try abandon(after: 4)
+        let (intactJournal, intactPartial) = (try readFile(journal), try readFile(partial))
+        let lineStarts = [0] + intactJournal.indices.filter { intactJournal[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
+        for cut in stride(from: 0, through: intactJournal.count, by: 13) {
+            try writeFile(journal, Array(intactJournal.prefix(cut)))
+            try writeFile(partial, intactPartial)
+            let writer = try BundleWriter(path, fingerprint: "sample", plan: sample.plan)
+            #expect(writer.completed == max(0, lineStarts.count { $0 <= cut } - 2))
+        }
+        for offset in stride(from: 0, to: intactJournal.count - 1, by: 7) {
+            var changed = intactJournal
+            changed[offset] ^= 1
+            try writeFile(journal, changed)
+            try writeFile(partial, intactPartial)
+            let writer = try BundleWriter(path, fingerprint: "sample", plan: sample.plan)
+            #expect(writer.completed == max(0, lineStarts.count { $0 <= offset } - 2))
+        }
+        try expectResume(at: 3)
+    }
+}

@@ -1,0 +1,161 @@
+import CKernels
+import Glibc
+import Testing
+
+@Suite struct AttentionTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        let width, queries, keys, heads, kvHeads: Int
+        var causal = -1
+        var keyBegin = 0
+        var half = false
+
+        var testDescription: String {
+            let shape = "\(heads)/\(kvHeads) heads of \(width), \(queries)×\(keys)"
+            return "\(half ? "f16" : "f32") \(shape), causal \(causal) from \(keyBegin)"
+        }
+    }
+
+    static let cases = [
+        Case(width: 80, queries: 61, keys: 150, heads: 2, kvHeads: 2),
+        Case(width: 72, queries: 13, keys: 129, heads: 1, kvHeads: 1, keyBegin: 17),
+        Case(width: 64, queries: 50, keys: 64, heads: 2, kvHeads: 1, half: true),
+        Case(width: 128, queries: 70, keys: 90, heads: 2, kvHeads: 1, causal: 20, half: true),
+        Case(width: 32, queries: 100, keys: 100, heads: 4, kvHeads: 2, causal: 0),
+        Case(width: 256, queries: 20, keys: 75, heads: 1, kvHeads: 1, causal: 55, half: true),
+        Case(width: 5, queries: 9, keys: 3, heads: 2, kvHeads: 2),
+        Case(width: 36, queries: 1, keys: 200, heads: 2, kvHeads: 1, causal: 199, half: true),
+        Case(width: 80, queries: 3, keys: 0, heads: 1, kvHeads: 1),
+    ]
+
+    /// Inputs with rows of q, k, v and y longer than their heads.
+    struct Inputs {
+        let shape: Case
+        var q, k, v: [Float]
+        let qStride, kStride, vStride, yStride: Int
+
+        init(_ shape: Case, size: Float = 2) {
+            self.shape = shape
+            (qStride, yStride) = (shape.heads * shape.width + 3, shape.heads * shape.width + 2)
+            (kStride, vStride) = (shape.kvHeads * shape.width + 7, shape.kvHeads * shape.width + 1)
+            var noise = Noise(state: 11)
+            q = noise.floats(shape.queries * qStride).map { $0 * size }
+            k = noise.floats(shape.keys * kStride).map { $0 * size }
+            v = noise.floats(shape.keys * vStride)
+            if shape.half {
+                k = k.map { Float(Float16($0)) }
+                v = v.map { Float(Float16($0)) }
+            }
+        }
+
+        var scale: Float { 1 / Float(shape.width).squareRoot() }
+
+        func attend(_ kernels: FloatKernels, parts: [Range<Int>]) -> [Float] {
+            shape.half
+                ? attend(
+                    kernels, k.map { Float16($0).bitPattern }, v.map { Float16($0).bitPattern }, TSR_F16,
+                    parts)
+                : attend(kernels, k, v, TSR_F32, parts)
+        }
+
+        private func attend<T: BitwiseCopyable>(
+            _ kernels: FloatKernels, _ k: [T], _ v: [T], _ type: tsr_float_type, _ parts: [Range<Int>]
+        ) -> [Float] {
+            var y = [Float](repeating: 9, count: shape.queries * yStride)
+            q.withUnsafeBufferPointer { q in
+                k.withUnsafeBytes { k in
+                    v.withUnsafeBytes { v in
+                        y.withUnsafeMutableBufferPointer { y in
+                            var call = tsr_attention(
+                                q: q.baseAddress, q_stride: qStride, cache_type: type, k: k.baseAddress,
+                                v: v.baseAddress, k_row_stride: kStride, v_row_stride: vStride,
+                                k_head_stride: shape.width, v_head_stride: shape.width, y: y.baseAddress,
+                                y_stride: yStride, heads: shape.heads, kv_heads: shape.kvHeads,
+                                head_dim: shape.width, scale: scale)
+                            for head in 0..<shape.heads {
+                                for part in parts {
+                                    kernels.table.attend(
+                                        &call, head, part.lowerBound, part.upperBound, shape.causal,
+                                        shape.keyBegin,
+                                        shape.keys)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            return y
+        }
+
+        /// The row of one query and head, and the bound of its error.
+        func reference(_ query: Int, _ head: Int) -> (row: [Double], tolerance: Double) {
+            let kvHead = head * shape.kvHeads / shape.heads
+            let keys = shape.causal < 0 ? shape.keyBegin..<shape.keys : 0..<shape.causal + query + 1
+            var doubt = 0.0
+            let scores = keys.map { key in
+                var sum = 0.0, size = 0.0
+                for d in 0..<shape.width {
+                    let term =
+                        Double(q[query * qStride + head * shape.width + d])
+                        * Double(k[key * kStride + kvHead * shape.width + d])
+                    sum += term
+                    size += abs(term)
+                }
+                doubt = max(doubt, Double(shape.width / 4 + 8) * roundoff * size * Double(scale))
+                return sum * Double(scale)
+            }
+            let peak = scores.max() ?? 0
+            let weights = scores.map { exp($0 - peak) }
+            let total = weights.reduce(0, +)
+            let row = (0..<shape.width).map { d in
+                zip(keys, weights).reduce(0) {
+                    $0 + $1.1 * Double(v[$1.0 * vStride + kvHead * shape.width + d])
+                }
+                    / (keys.isEmpty ? 1 : total)
+            }
+            // Scores' errors show in the weights and in their sum; |v| ≤ 1; the rest is the sums' own rounding.
+            return (row, 2 * doubt + 4e-7 + Double(keys.count + 8) * roundoff)
+        }
+    }
+
+    @Test(arguments: FloatKernels.available, cases) func matchesTheReference(
+        _ kernels: FloatKernels, _ shape: Case
+    ) {
+        let inputs = Inputs(shape)
+        let y = inputs.attend(kernels, parts: [0..<shape.queries])
+        for query in Set([0, 1, shape.queries / 2, shape.queries - 2, shape.queries - 1]) where query >= 0 {
+            guard query < shape.queries else { continue }
+            for head in 0..<shape.heads {
+                let (row, tolerance) = inputs.reference(query, head)
+                for d in 0..<shape.width {
+                    let error = abs(Double(y[query * inputs.yStride + head * shape.width + d]) - row[d])
+                    if !(error <= tolerance) { Issue.record("[\(query), \(head), \(d)]: off by \(error)") }
+                }
+            }
+            #expect(y[query * inputs.yStride + shape.heads * shape.width] == 9)
+        }
+    }
+
+    @Test(arguments: FloatKernels.available, cases) func queriesMaySplitAnyhow(
+        _ kernels: FloatKernels, _ shape: Case
+    ) {
+        let inputs = Inputs(shape)
+        let whole = inputs.attend(kernels, parts: [0..<shape.queries])
+        let singles = inputs.attend(kernels, parts: (0..<shape.queries).map { $0..<$0 + 1 })
+        #expect(bits(singles) == bits(whole))
+        let third = shape.queries / 3
+        let parts = inputs.attend(kernels, parts: [third..<shape.queries, 0..<third])
+        #expect(bits(parts) == bits(whole))
+    }
+
+    /// Scores 40 apart: the running peak moves, and all but one weight vanish.
+    @Test(arguments: FloatKernels.available) func steepScores(_ kernels: FloatKernels) {
+        let shape = Case(width: 64, queries: 12, keys: 200, heads: 1, kvHeads: 1)
+        var inputs = Inputs(shape, size: 1)
+        for key in 0..<shape.keys {
+            for d in 0..<shape.width { inputs.k[key * inputs.kStride + d] = Float(key) * 5 }
+        }
+        for i in inputs.q.indices { inputs.q[i] = 1 }
+        let y = inputs.attend(kernels, parts: [0..<shape.queries])
+        for d in 0..<shape.width { #expect(y[d] == inputs.v[(shape.keys - 1) * inputs.vStride + d]) }
+    }
+}

@@ -1,0 +1,115 @@
+import Storage
+import TestSupport
+import Testing
+
+@testable import Checkpoints
+
+@Suite struct CheckpointTests {
+    let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    /// Writes a shard that holds these tensors, of one byte each.
+    private func shard(_ file: String, _ names: [String]) throws {
+        let entries = names.enumerated().map { index, name in
+            #""\#(name)":{"dtype":"U8","shape":[1],"data_offsets":[\#(index),\#(index + 1)]}"#
+        }
+        try writeFile(
+            directory.file(file), safetensors("{" + entries.joined(separator: ",") + "}", data: names.count))
+    }
+
+    private func index(_ map: KeyValuePairs<String, JSON>) throws {
+        let json = JSON.pairs(["metadata": .pairs(["total_size": 3]), "weight_map": .pairs(map)])
+        try writeFile(directory.file("model.safetensors.index.json"), Array(json.serialized().utf8))
+    }
+
+    private func expect(_ part: String) throws {
+        do {
+            _ = try Checkpoint(directory.path)
+            Issue.record("accepted, but expected '\(part)'")
+        } catch let failure {
+            #expect(failure.kind == .badInput)
+            #expect("\(failure)".contains(part), "\(failure)")
+        }
+    }
+
+    @Test func aSingleFile() throws {
+        try shard("model.safetensors", ["x", "y"])
+        let checkpoint = try Checkpoint(directory.path)
+        #expect(checkpoint.names == ["x", "y"])
+        #expect(checkpoint["y"].map { Array($0.data.bytes) } == [1])
+        #expect(checkpoint["z"] == nil)
+        #expect(checkpoint.files.map(\.name) == ["model.safetensors"])
+    }
+
+    @Test func shardsOfAnIndex() throws {
+        try shard("one.safetensors", ["x", "y"])
+        try shard("two.safetensors", ["z"])
+        try index(["z": "two.safetensors", "x": "one.safetensors", "y": "one.safetensors"])
+        let checkpoint = try Checkpoint(directory.path)
+        #expect(checkpoint.names == ["x", "y", "z"])
+        #expect(
+            checkpoint.files.map(\.name) == ["model.safetensors.index.json", "one.safetensors", "two.safetensors"])
+        for file in checkpoint.files {
+            let bytes = try readFile(file.path)
+            #expect(file.byteCount == bytes.count)
+            #expect(try file.digest() == SHA256.digest(bytes))
+        }
+    }
+
+    @Test(arguments: ["../../x", "..", ".", "", "/etc/passwd", "sub/one.safetensors", "one\u{0}.safetensors"])
+    func shardsStayInTheFolder(name: String) throws {
+        try index(["x": .string(name)])
+        try expect("leaves the checkpoint's folder")
+    }
+
+    @Test func indexesThatDisagreeWithTheirShards() throws {
+        try shard("one.safetensors", ["x", "y"])
+        try index(["x": "one.safetensors", "y": "one.safetensors", "z": "one.safetensors"])
+        try expect("lists tensor 'z', which is not in one.safetensors")
+        try index(["x": "one.safetensors"])
+        try expect("does not list tensor 'y' of one.safetensors")
+        try index(["x": "one.safetensors", "y": "one.safetensors", "z": "two.safetensors"])
+        try expect("shard 'two.safetensors' is missing")
+        try shard("two.safetensors", ["z", "x"])
+        try expect("tensor 'x' is in more than one shard")
+        try index(["x": "one.safetensors", "y": "two.safetensors"])
+        try shard("two.safetensors", [])
+        try expect("puts tensor 'y' into two.safetensors, but it is in one.safetensors")
+    }
+
+    @Test func indexesThatAreNone() throws {
+        let path = directory.file("model.safetensors.index.json")
+        for (text, part) in [
+            ("{", "not valid JSON"), ("{}", "no weight_map"), (#"{"weight_map":{}}"#, "no weight_map"),
+            (#"{"weight_map":[]}"#, "no weight_map"), (#"{"weight_map":{"x":1}}"#, "the shard is no string"),
+        ] {
+            try writeFile(path, Array(text.utf8))
+            try expect(part)
+        }
+    }
+
+    @Test func aStaleIndexIsNamed() throws {
+        try shard("model.safetensors", ["x"])
+        try index(["x": "one.safetensors"])
+        try expect("remove the stale model.safetensors.index.json")
+    }
+
+    @Test func saysWhatIsThereInstead() throws {
+        try expect("holds neither")
+        try writeFile(directory.file("pytorch_model-00001-of-00002.bin"), [])
+        try expect("PyTorch .bin files only")
+        do {
+            _ = try Checkpoint(directory.file("absent"))
+        } catch let failure {
+            #expect(failure.message == "is no folder")
+        }
+    }
+
+    @Test func aFileThatGrewIsNoticed() throws {
+        try shard("model.safetensors", ["x"])
+        let file = try #require(try Checkpoint(directory.path).files.first)
+        try shard("model.safetensors", ["x", "y"])
+        #expect(throws: Failure.self) { try file.digest() }
+    }
+}

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""An independent reader of .tessera bundles, written from formats/bundle.md alone.
+
+    read_bundle.py FILE
+
+checks the whole file and prints its tensors as JSON. Needs Python 3.9, numpy, and for zstd either the package
+`zstandard` or the program `zstd`. Exit status: 0 intact, 1 damaged, 3 not a bundle this reader can read.
+"""
+
+import hashlib
+import json
+import mmap
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy as np
+except ImportError:
+    sys.exit("read_bundle.py needs numpy: pip install numpy")
+
+PAGE = 4096
+MAGIC = b"\x89TSR\r\n\x1a\n"
+TABLE, ENTRY = 128, 64
+KNOWN_FEATURES = 1
+LIMITS = {"WGTS": 2**63 - 1, "GRPH": 64 << 20, "META": 64 << 20, "TOKN": 256 << 20, "DIRY": 64 << 20}
+GROUP_SIZES = {4: (16, 32, 64, 128), 8: (32, 64, 128)}
+FLOATS = {"F32": 4, "F16": 2, "BF16": 2}
+
+
+class BadBundle(Exception):
+    """The file is not what the specification says."""
+
+
+class Damaged(BadBundle):
+    """The structure holds, but bytes are not those that were written."""
+
+
+def need(condition, message):
+    if not condition:
+        raise BadBundle(message)
+
+
+def align(offset):
+    return (offset + 63) // 64 * 64
+
+
+def decompress(data, length):
+    """At most `length` bytes, whatever the frame claims."""
+    try:
+        import zstandard
+    except ImportError:
+        with tempfile.TemporaryFile() as stored:
+            stored.write(data)
+            stored.seek(0)
+            with subprocess.Popen(["zstd", "-d", "-q", "-c"], stdin=stored, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL) as process:
+                output = process.stdout.read(length + 1)
+    else:
+        output = zstandard.ZstdDecompressor().stream_reader(data).read(length + 1)
+    need(len(output) == length, "a section does not decompress to its stated length")
+    return output
+
+
+class Section:
+    def __init__(self, code, codec, offset, stored, decoded, digest):
+        self.code, self.codec, self.offset = code, codec, offset
+        self.stored, self.decoded, self.digest = stored, decoded, digest
+
+
+class Tensor:
+    def __init__(self, entry, weights_length):
+        self.name, self.shape, self.encoding = entry["name"], entry["shape"], entry["encoding"]
+        self.offset, self.length, self.sha256 = entry["offset"], entry["length"], entry["sha256"]
+        need(isinstance(self.name, str) and 0 < len(self.name.encode()) <= 1024, "a tensor has no proper name")
+        need(isinstance(self.shape, list) and len(self.shape) in (1, 2)
+             and all(isinstance(extent, int) and extent > 0 for extent in self.shape), f"{self.name}: shape")
+        need(self.length == self.expected_length(), f"{self.name}: length does not follow from shape and encoding")
+        need(0 <= self.offset and self.offset + self.length <= weights_length, f"{self.name}: outside the weights")
+
+    def group(self):
+        match = re.fullmatch(r"int([48])-g(\d+)", self.encoding)
+        need(match, f"{self.name}: unknown encoding {self.encoding}")
+        bits, size = int(match[1]), int(match[2])
+        need(size in GROUP_SIZES[bits], f"{self.name}: group size {size}")
+        need(len(self.shape) == 2, f"{self.name}: groups need a matrix")
+        return bits, size
+
+    def tile_shape(self):
+        bits, size = self.group()
+        rows, columns = self.shape
+        groups, tiles = -(-columns // size), -(-rows // 16)
+        table = align(32 * groups)
+        return bits, size, groups, tiles, table, 128 + table + 16 * groups * size * bits // 8
+
+    def expected_length(self):
+        if self.encoding in FLOATS:
+            return FLOATS[self.encoding] * int(np.prod(self.shape, dtype=object))
+        _, _, _, tiles, _, tile_bytes = self.tile_shape()
+        return tiles * tile_bytes
+
+    def dequantize(self, data):
+        """The values as float32, in the tensor's shape."""
+        if self.encoding == "F32":
+            return np.frombuffer(data, "<f4").reshape(self.shape)
+        if self.encoding == "F16":
+            return np.frombuffer(data, "<f2").astype(np.float32).reshape(self.shape)
+        if self.encoding == "BF16":
+            return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(self.shape)
+        bits, size, groups, tiles, table, tile_bytes = self.tile_shape()
+        raw = np.frombuffer(data, np.uint8).reshape(tiles, tile_bytes)
+        factors = raw[:, :128].copy().view("<f4").reshape(tiles, 2, 16)
+        scales = raw[:, 128:128 + 32 * groups].reshape(tiles, groups, 2, 16).astype(np.float32)
+        codes = raw[:, 128 + table:]
+        if bits == 8:
+            # tile, group, step, row, i  ->  tile, group, row, k = 4·step + i
+            q = codes.reshape(tiles, groups, size // 4, 16, 4).transpose(0, 1, 3, 2, 4).reshape(tiles, groups, 16, size)
+        else:
+            steps = codes.reshape(tiles, groups, size // 8, 16, 4).transpose(0, 1, 3, 2, 4)
+            half = steps.reshape(tiles, groups, 16, size // 2)
+            q = np.concatenate([half & 15, half >> 4], axis=3)
+        d = factors[:, 0, None, :, None] * scales[:, :, 0, :, None]
+        m = factors[:, 1, None, :, None] * scales[:, :, 1, :, None]
+        w = d * q.astype(np.float32) - m
+        w = w.transpose(0, 2, 1, 3).reshape(tiles * 16, groups * size)
+        return w[:self.shape[0], :self.shape[1]]
+
+
+class Bundle:
+    """Opens and checks the structure; `verify` checks every byte."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        need(len(self.data) >= PAGE, "too short")
+        page = self.data[:PAGE]
+        need(page[:8] == MAGIC, "not a .tessera bundle, or damaged by a transfer in text mode")
+        version, count, features, length = struct.unpack_from("<IIQQ", page, 8)
+        need(version == 1, f"version {version}")
+        self.root = page[32:64]
+        blank = page[:64] + bytes(32) + page[96:]
+        need(hashlib.sha256(blank).digest() == page[64:96], "the header is corrupt")
+        need(features & ~KNOWN_FEATURES == 0, f"unknown features {features:#x}")
+        need(length == len(self.data), f"{len(self.data)} bytes instead of {length}")
+        need(count <= (PAGE - TABLE) // ENTRY, "too many sections")
+        need(not any(page[96:TABLE]) and not any(page[TABLE + count * ENTRY:]), "reserved bytes are set")
+        self.sections = self.read_table(page, count)
+        self.directory = json.loads(self.content("DIRY"))
+        self.tensors = self.read_directory()
+        need(self.tensors_digest() == self.sections["WGTS"].digest, "the tensors' digest does not match")
+        grouped = any(tensor.encoding.startswith("int") for tensor in self.tensors)
+        need(features == (1 if grouped else 0), "the feature bits do not match the encodings")
+
+    def read_table(self, page, count):
+        sections, end, root = {}, PAGE, hashlib.sha256()
+        for index in range(count):
+            at = TABLE + index * ENTRY
+            code = page[at:at + 4].decode("ascii")
+            codec, offset, stored, decoded = struct.unpack_from("<IQQQ", page, at + 4)
+            digest = page[at + 32:at + 64]
+            need(code.isalpha() and code not in sections, f"section {code}")
+            need(code in LIMITS or code[0].islower(), f"unknown section {code}")
+            need(decoded <= LIMITS.get(code, 2**63 - 1), f"section {code} is too large")
+            need(codec == 0 and stored == decoded or codec == 1 and code != "WGTS", f"section {code}: codec")
+            need(offset == align(end) and offset + stored <= len(self.data), f"section {code}: place")
+            end = offset + stored
+            sections[code] = Section(code, codec, offset, stored, decoded, digest)
+            root.update(page[at:at + 4] + digest)
+        need(end == len(self.data), "bytes behind the last section")
+        need(list(sections)[:1] == ["WGTS"] and set(LIMITS) <= set(sections), "a section is missing")
+        need(root.digest() == self.root, "the root digest does not match")
+        return sections
+
+    def content(self, code):
+        section = self.sections[code]
+        stored = self.data[section.offset:section.offset + section.stored]
+        if hashlib.sha256(stored).digest() != section.digest:
+            raise Damaged(f"section {code} is damaged")
+        return decompress(stored, section.decoded) if section.codec == 1 else stored
+
+    def read_directory(self):
+        weights = self.sections["WGTS"].stored
+        tensors, end, names = [], 0, set()
+        need(isinstance(self.directory, list), "the directory is no array")
+        for entry in self.directory:
+            tensor = Tensor(entry, weights)
+            need(tensor.name not in names, f"{tensor.name} appears twice")
+            need(tensor.offset == align(end), f"{tensor.name} overlaps or leaves a gap")
+            names.add(tensor.name)
+            end = tensor.offset + tensor.length
+            tensors.append(tensor)
+        need(end == weights, "bytes behind the last tensor")
+        return tensors
+
+    def tensors_digest(self):
+        digest = hashlib.sha256()
+        for tensor in self.tensors:
+            for text in (tensor.name.encode(), tensor.encoding.encode()):
+                digest.update(struct.pack("<I", len(text)) + text)
+            digest.update(struct.pack(f"<I{len(tensor.shape)}Q", len(tensor.shape), *tensor.shape))
+            digest.update(bytes.fromhex(tensor.sha256))
+        return digest.digest()
+
+    def bytes_of(self, tensor):
+        start = PAGE + tensor.offset
+        return self.data[start:start + tensor.length]
+
+    def verify(self):
+        end = 0
+        for tensor in self.tensors:
+            if any(self.data[PAGE + end:PAGE + tensor.offset]):
+                raise Damaged(f"padding before {tensor.name} is not zero")
+            if hashlib.sha256(self.bytes_of(tensor)).hexdigest() != tensor.sha256:
+                raise Damaged(f"{tensor.name} is damaged")
+            end = tensor.offset + tensor.length
+        end = None
+        for section in self.sections.values():
+            if end is not None and any(self.data[end:section.offset]):
+                raise Damaged(f"padding before section {section.code} is not zero")
+            end = section.offset + section.stored
+            if section.code != "WGTS":
+                self.content(section.code)
+
+
+def describe(bundle):
+    tensors = []
+    for tensor in bundle.tensors:
+        values = tensor.dequantize(bundle.bytes_of(tensor))
+        tensors.append({
+            "name": tensor.name, "shape": tensor.shape, "encoding": tensor.encoding, "sha256": tensor.sha256,
+            "mean": float(values.mean(dtype=np.float64)), "std": float(values.std(dtype=np.float64)),
+            "first": [float(value) for value in np.atleast_2d(values)[0, :4]],
+        })
+    return {"root": bundle.root.hex(), "tensors": tensors}
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        bundle = Bundle(sys.argv[1])
+        bundle.verify()
+        print(json.dumps(describe(bundle), indent=1))
+    except Damaged as error:
+        print(f"{sys.argv[1]}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except (BadBundle, OSError, ValueError, KeyError, TypeError) as error:
+        print(f"{sys.argv[1]}: {error!r}", file=sys.stderr)
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()
