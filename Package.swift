@@ -110,7 +110,7 @@ let package = Package(
         tests("GraphIRTests", ["GraphIR", "Storage"]),
         tests("CKernelsTests", ["CKernels"], exclude: ["arm64"]),
         tests("GroupFormatsTests", ["CKernels", "GroupFormats", "Storage"]),
-        tests("BundlesTests", ["Bundles", "GraphIR", "Storage"]),
+        tests("BundlesTests", ["Bundles", "GraphIR", "GroupFormats", "Storage"]),
         tests("PromptsTests", ["CImageCodecs", "Checkpoints", "Prompts", "Storage"]),
         tests(
             "RuntimeTests",

@@ -34,7 +34,7 @@ extension JSON {
         guard file.bytes.count <= limit else {
             throw Failure(.limit, "has \(file.bytes.count) bytes, more than the \(limit) allowed", file: path)
         }
-        do { self = try JSON(parsing: file.bytes) } catch { throw error.located(in: path) }
+        do throws(Failure) { self = try file.withBytes(JSON.init(parsing:)) } catch { throw error.located(in: path) }
     }
 
     /// Parses bytes in memory.

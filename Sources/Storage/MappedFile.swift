@@ -34,6 +34,15 @@ public final class MappedFile: Sendable {
         }
     }
 
+    /// Shows the whole file to `body`; it stays mapped as long as that runs.
+    public func withBytes<Result>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        // Without this the file may be unmapped as soon as its pointer has been taken.
+        defer { withExtendedLifetime(self) {} }
+        return try body(bytes)
+    }
+
     /// How a range is about to be used.
     public enum Advice: Sendable {
         /// Read once, front to back.
@@ -89,5 +98,5 @@ public func readFile(_ path: String, limit: Int = 256 << 20) throws(Failure) -> 
     guard file.bytes.count <= limit else {
         throw Failure(.limit, "has \(file.bytes.count) bytes, more than the \(limit) expected", file: path)
     }
-    return [UInt8](file.bytes)
+    return try file.withBytes { (bytes) throws(Failure) in [UInt8](bytes) }
 }
