@@ -104,7 +104,7 @@ class Tensor:
     def dequantize(self, data):
         """The values as float32, in the tensor's shape."""
         if self.encoding == "F64":
-            return numpy.frombuffer(data, "<f8").astype(numpy.float32).reshape(self.shape)
+            return np.frombuffer(data, "<f8").astype(np.float32).reshape(self.shape)
         if self.encoding == "F32":
             return np.frombuffer(data, "<f4").reshape(self.shape)
         if self.encoding == "F16":
