@@ -98,7 +98,7 @@ let package = Package(
             swiftSettings: strict),
         tool("tessera-from-qwen2-vl", ["BundleCommands", "Generations", "Prompts", "Storage"]),
         tool("tessera-quantize", ["BundleCommands", "Bundles", "GraphIR", "Quantization", "Storage"]),
-        tool("tessera-run", ["Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
+        tool("tessera-run", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera"]),
         tool("tessera-diff", ["Accuracy", "Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
         tool("tessera-inspect", ["Bundles", "GraphIR", "GroupFormats", "Runtime", "Storage"]),
         tool("tessera-bench", ["CKernels", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
@@ -112,8 +112,13 @@ let package = Package(
         tests("GroupFormatsTests", ["CKernels", "GroupFormats", "Storage"]),
         tests("BundlesTests", ["Bundles", "GraphIR", "Storage"]),
         tests("PromptsTests", ["CImageCodecs", "Checkpoints", "Prompts", "Storage"]),
-        tests("RuntimeTests", ["Bundles", "CKernels", "Checkpoints", "FloatProducts", "Generations", "GraphIR", "Prompts", "Quantization", "Runtime", "Storage", "Tessera"]),
+        tests(
+            "RuntimeTests",
+            [
+                "Accuracy", "BundleCommands", "Bundles", "CKernels", "Checkpoints", "FloatProducts", "Generations", "GraphIR",
+                "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage", "Tessera",
+            ]),
         tests("QuantizationTests", ["Bundles", "CKernels", "Generations", "GraphIR", "GroupFormats", "Quantization", "Storage"]),
-        tests("CommandTests", ["Storage"]),
+        tests("CommandTests", ["Bundles", "Checkpoints", "Storage"]),
     ]
 )

@@ -1,5 +1,5 @@
 import Checkpoints
-import Prompts
+public import Prompts
 import Runtime
 public import Storage
 public import Tessera
@@ -26,12 +26,13 @@ public struct GoldenComparison {
     }
 
     /// Runs the model on the inputs of `file` and compares.
+    /// - Parameter pictures: for a file without pixels, the pictures of its prompt.
     /// - Throws: `badInput` when the file lacks inputs or they do not fit the model.
-    public init(_ model: Model, file path: String) throws(Failure) {
+    public init(_ model: Model, file path: String, pictures: [Patches] = []) throws(Failure) {
         let file = try ReferenceFile(path)
         guard let ids = try file.integers("input_ids") else { throw .badInput("holds no 'input_ids'", file: path) }
         let visuals =
-            try GoldenComparison.visuals(file, .image, "pixel_values", "image_grid_thw", model)
+            try pictures.map { PreparedPrompt.Visual(.image, $0) } + GoldenComparison.visuals(file, .image, "pixel_values", "image_grid_thw", model)
             + GoldenComparison.visuals(file, .video, "pixel_values_videos", "video_grid_thw", model)
         let prompt = try PreparedPrompt(tokens: ids.values, visuals: visuals, settings: model.prompt)
         let run = try StageComparison(file)
@@ -125,7 +126,7 @@ private final class StageComparison {
         self.file = file
         let legacy = try file.integers("position_ids_legacy")?.values
         let current = try file.integers("llm.position_ids")?.values
-        decoderNeedsLegacy = legacy != nil && legacy != current
+        decoderNeedsLegacy = legacy != nil && current != nil && legacy != current
     }
 
     var stages: [StageError] { order.compactMap { name in errors[name]?.finish(name) } }

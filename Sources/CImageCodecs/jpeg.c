@@ -6,9 +6,12 @@
 int tessera_jpeg_read_header(const uint8_t *bytes, size_t count, struct tessera_image *image, char *message) {
     tjhandle handle = tjInitDecompress();
     if (!handle) return tessera_image_fail(message, "no memory");
-    int width, height, subsampling, colours;
+    // A file of tables only succeeds without telling a size.
+    int width = 0, height = 0, subsampling = 0, colours = 0;
     int status = tjDecompressHeader3(handle, bytes, count, &width, &height, &subsampling, &colours);
-    if (status == 0) {
+    if (status == 0 && width == 0) {
+        status = tessera_image_fail(message, "it holds no picture");
+    } else if (status == 0) {
         image->width = width;
         image->height = height;
         image->is_cmyk = colours == TJCS_CMYK || colours == TJCS_YCCK;
@@ -20,10 +23,11 @@ int tessera_jpeg_read_header(const uint8_t *bytes, size_t count, struct tessera_
     return status;
 }
 
-/// Whether a warning means that pixels are missing or wrong. Others (stray bytes, odd markers) are common and harmless.
-static int is_damage(const char *warning) {
-    return strstr(warning, "remature end") || strstr(warning, "bad Huffman") || strstr(warning, "bad data")
-        || strstr(warning, "inconsistent");
+/// Whether a message is only of something odd that loses no pixels, as cameras and editors leave it. It is the text that
+/// tells: after a warning the library calls a fatal error a warning, too.
+static int is_harmless(const char *message) {
+    return strstr(message, "extraneous bytes before marker") || strstr(message, "unknown JFIF revision")
+        || strstr(message, "bad ICC marker") || strstr(message, "Unknown Adobe color transform");
 }
 
 int tessera_jpeg_decode(const uint8_t *bytes, size_t count, const struct tessera_image *image, uint8_t *pixels,
@@ -35,8 +39,7 @@ int tessera_jpeg_decode(const uint8_t *bytes, size_t count, const struct tessera
                                image->is_cmyk ? TJPF_CMYK : TJPF_RGB, TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS);
     if (status != 0) {
         const char *text = tjGetErrorStr2(handle);
-        if (tjGetErrorCode(handle) == TJERR_WARNING && !is_damage(text)) status = 0;
-        else tessera_image_fail(message, text);
+        status = is_harmless(text) ? 0 : tessera_image_fail(message, text);
     }
     tjDestroy(handle);
     return status;

@@ -46,8 +46,8 @@ static inline __attribute__((always_inline)) void dots4(const uint8_t *q, const 
                 const int8_t *c = codes + t * pitch + j * 4;
                 __m256i first = broadcast4(c), second = broadcast4(c + half);
                 UNROLL for (int h = 0; h < 2; h++) {
-                    __m256i two = _mm256_add_epi16(_mm256_maddubs_epi16(low[h], first), _mm256_maddubs_epi16(high[h], second));
-                    part[h][t] = _mm256_add_epi16(part[h][t], two);
+                    __m256i a = _mm256_maddubs_epi16(low[h], first), b = _mm256_maddubs_epi16(high[h], second);
+                    part[h][t] = _mm256_add_epi16(part[h][t], _mm256_add_epi16(a, b));
                 }
             }
         }

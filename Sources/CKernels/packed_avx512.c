@@ -26,7 +26,7 @@ static inline __m512 widen(const uint8_t *bytes) {
 }
 
 /// The product of `tiles` tiles and `tokens` tokens, both constants of the caller: all accumulators are registers.
-/// The codes `ahead` bytes farther on are prefetched.
+/// The codes `ahead` bytes farther on are prefetched; with 0 that is a line already here.
 static inline __attribute__((always_inline)) void block(const tsr_packed *w, size_t tile, const tsr_activations *x,
                                                         size_t token, const float *bias, float *y, size_t y_stride,
                                                         size_t ahead, const int tiles, const int tokens, const int bits) {

@@ -19,7 +19,8 @@ struct AddedTokenMatcher: Sendable {
 
     /// Calls `text` and `token` with the pieces of `input`, in order. Text pieces are never empty.
     func split(
-        _ input: UnsafeBufferPointer<UInt8>, text: (UnsafeBufferPointer<UInt8>) -> Void, token: (Int32) -> Void
+        _ input: UnsafeBufferPointer<UInt8>, text: (UnsafeBufferPointer<UInt8>) -> Void,
+        token: (Int32) -> Void
     ) {
         var start = 0
         var position = 0

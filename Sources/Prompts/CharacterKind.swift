@@ -18,7 +18,8 @@ enum CharacterKind {
             return
         }
         switch scalar.properties.generalCategory {
-        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: self = .letter
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
+            self = .letter
         case .decimalNumber, .letterNumber, .otherNumber: self = .number
         default: self = scalar.properties.isWhitespace ? .space : .other
         }

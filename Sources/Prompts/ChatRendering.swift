@@ -5,7 +5,9 @@ extension ChatTemplate {
     public struct Progress: Equatable, Sendable {
         /// Whether a turn was rendered already.
         public var hasStarted = false
+        /// How many pictures there were.
         public var images = 0
+        /// How many videos there were.
         public var videos = 0
 
         /// The beginning of a conversation.
@@ -33,7 +35,9 @@ extension ChatTemplate {
         if progress.hasStarted {
             pieces.append(.markup(turnEnd))
         } else if let first = messages.first, first.role != "system", let system = defaultSystemMessage {
-            pieces += [.markup(turnStart), .text("system"), .markup(roleEnd), .text(system), .markup(turnEnd)]
+            pieces += [
+                .markup(turnStart), .text("system"), .markup(roleEnd), .text(system), .markup(turnEnd),
+            ]
         }
         for message in messages {
             progress.hasStarted = true

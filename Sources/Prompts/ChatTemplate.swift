@@ -31,8 +31,10 @@ public struct ChatTemplate: Equatable, Sendable {
     public var turnEnd = "<|im_end|>\n"
     /// Asks the model for an answer.
     public var generationPrompt = "<|im_start|>assistant\n"
+    /// How pictures are written.
     public var image = Markup(
         prefix: "<|vision_start|>", placeholder: "<|image_pad|>", suffix: "<|vision_end|>", label: "Picture")
+    /// How videos are written.
     public var video = Markup(
         prefix: "<|vision_start|>", placeholder: "<|video_pad|>", suffix: "<|vision_end|>", label: "Video")
 
@@ -53,6 +55,7 @@ public struct Message: Equatable, Sendable {
 
     /// `system`, `user` or `assistant`.
     public var role: String
+    /// The content, in order.
     public var parts: [Part]
 
     /// A turn of several parts.

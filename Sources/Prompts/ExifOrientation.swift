@@ -28,7 +28,9 @@ private struct BoundedBytes {
     }
 
     private func part(_ offset: Int, count: Int) -> BoundedBytes? {
-        guard offset >= 0, count >= 0, offset <= bytes.count, count <= bytes.count - offset else { return nil }
+        guard offset >= 0, count >= 0, offset <= bytes.count, count <= bytes.count - offset else {
+            return nil
+        }
         return BoundedBytes(UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)]))
     }
 
@@ -81,10 +83,14 @@ private struct BoundedBytes {
         var tiff = self
         guard hasText("II*\0", at: 0) || hasText("MM\0*", at: 0) else { return nil }
         tiff.isLittleEndian = hasText("II", at: 0)
-        guard let directory = tiff.number(4, size: 4), let count = tiff.number(directory, size: 2) else { return nil }
+        guard let directory = tiff.number(4, size: 4), let count = tiff.number(directory, size: 2) else {
+            return nil
+        }
         for index in 0..<count {
             let entry = directory + 2 + 12 * index
-            guard let tag = tiff.number(entry, size: 2), let type = tiff.number(entry + 2, size: 2) else { return nil }
+            guard let tag = tiff.number(entry, size: 2), let type = tiff.number(entry + 2, size: 2) else {
+                return nil
+            }
             guard tag == 0x0112 else { continue }
             // Type 3 is a 16-bit number, 4 a 32-bit one.
             guard let value = tiff.number(entry + 8, size: type == 4 ? 4 : 2) else { return nil }

@@ -76,7 +76,8 @@ public struct ImageDecoder: Sendable {
         var message = [CChar](repeating: 0, count: Int(TESSERA_IMAGE_MESSAGE_SIZE))
         let count = header.size.width * header.size.height
         var isDecoded = false
-        let pixels = [UInt8](unsafeUninitializedCapacity: count * Int(image.channels)) { buffer, initialized in
+        let pixels = [UInt8](unsafeUninitializedCapacity: count * Int(image.channels)) {
+            buffer, initialized in
             let status = tessera_image_decode(
                 header.format.codec, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, &image,
                 buffer.baseAddress, &message)

@@ -7,6 +7,7 @@ public struct Patches: Equatable, Sendable {
     /// Rows run over time, then over squares of merged patches, then over the patches in a square; the values in a row
     /// over channel, frame, pixel row, pixel column.
     public var values: [Float]
+    /// How many rows there are, and of what.
     public var grid: PatchGrid
 
     /// Patches from their parts; `values` must be of the grid's size.
@@ -64,9 +65,11 @@ extension ImagePreprocessor {
                 for (channel, table) in tables.enumerated() {
                     table.withUnsafeBufferPointer { values in
                         let plane = channel * temporalPatchSize + frame
-                        var target = (time * grid.h * grid.w + row) * rowLength + plane * patchSize * patchSize
+                        var target =
+                            (time * grid.h * grid.w + row) * rowLength + plane * patchSize * patchSize
                         for line in 0..<patchSize {
-                            var source = 3 * ((y * patchSize + line) * picture.width + x * patchSize) + channel
+                            var source =
+                                3 * ((y * patchSize + line) * picture.width + x * patchSize) + channel
                             for _ in 0..<patchSize {
                                 output[target] = values[Int(pixels[source])]
                                 target += 1

@@ -6,6 +6,7 @@ public struct ImagePlan: Equatable, Sendable {
     public var size: ImageSize
     /// The picture as the model sees it.
     public var resized: ImageSize
+    /// The resized picture in patches.
     public var grid: PatchGrid
     /// Rows that the vision tower takes.
     public var patches: Int
@@ -55,7 +56,8 @@ extension ImagePreprocessor {
             t: frameCount / temporalPatchSize + (frameCount % temporalPatchSize == 0 ? 0 : 1),
             h: resized.height / patchSize, w: resized.width / patchSize)
         guard let patches = grid.patches, let tokens = grid.tokens(mergeSize: mergeSize) else {
-            throw Failure(.limit, "\(frames) frames of \(resized.width)×\(resized.height) pixels are too many")
+            throw Failure(
+                .limit, "\(frames) frames of \(resized.width)×\(resized.height) pixels are too many")
         }
         return ImagePlan(size: size, resized: resized, grid: grid, patches: patches, tokens: tokens)
     }

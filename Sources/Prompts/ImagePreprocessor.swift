@@ -14,12 +14,15 @@ public struct ImagePreprocessor: Equatable, Sendable {
     public var temporalPatchSize = 2
     /// Patches along the side of the square that becomes one token.
     public var mergeSize = 2
-    /// The fewest and the most pixels of a resized picture.
+    /// The fewest pixels of a resized picture.
     public var minimumPixels = 3136
+    /// The most pixels of a resized picture.
     public var maximumPixels = 12_845_056
-    /// Of red, green and blue, as fractions of 255.
+    /// What is subtracted from red, green and blue, as fractions of 255.
     public var mean = [0.48145466, 0.4578275, 0.40821073]
+    /// What they are then divided by, as fractions of 255.
     public var standardDeviation = [0.26862954, 0.26130258, 0.27577711]
+    /// Whose arithmetic to follow.
     public var resampling = Resampling.torchvision
 
     /// Qwen2-VL's, as published.

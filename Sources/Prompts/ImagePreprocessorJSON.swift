@@ -79,10 +79,14 @@ extension ImagePreprocessor {
 
     /// Whether the settings make sense together.
     private func check() throws(Failure) {
-        guard (1...256).contains(patchSize), (1...16).contains(temporalPatchSize), (1...16).contains(mergeSize) else {
-            throw .badInput("patch size \(patchSize), \(temporalPatchSize) or merge size \(mergeSize) is out of range")
+        guard (1...256).contains(patchSize), (1...16).contains(temporalPatchSize),
+            (1...16).contains(mergeSize)
+        else {
+            throw .badInput(
+                "patch size \(patchSize), \(temporalPatchSize) or merge size \(mergeSize) is out of range")
         }
-        guard minimumPixels <= maximumPixels, maximumPixels >= factor * factor, maximumPixels <= 1 << 30 else {
+        guard minimumPixels <= maximumPixels, maximumPixels >= factor * factor, maximumPixels <= 1 << 30
+        else {
             throw .badInput("pixel limits \(minimumPixels) to \(maximumPixels) are out of range")
         }
         guard mean.allSatisfy(\.isFinite), standardDeviation.allSatisfy({ $0.isFinite && $0 > 0 }) else {
@@ -93,7 +97,9 @@ extension ImagePreprocessor {
 
 extension JSON {
     fileprivate func setting(_ key: String) throws(Failure) -> Int {
-        guard let value = self[key]?.int, value > 0 else { throw .badInput("\"\(key)\" is no positive integer") }
+        guard let value = self[key]?.int, value > 0 else {
+            throw .badInput("\"\(key)\" is no positive integer")
+        }
         return value
     }
 

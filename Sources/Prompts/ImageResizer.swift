@@ -37,9 +37,11 @@ struct ImageResizer {
         }
     }
 
-    private static func resampleRows(_ input: Picture, to width: Int, _ weights: ResamplingWeights) -> Picture {
+    private static func resampleRows(_ input: Picture, to width: Int, _ weights: ResamplingWeights) -> Picture
+    {
         let size = ImageSize(width: width, height: input.height)
-        let pixels = [UInt8](unsafeUninitializedCapacity: size.width * size.height * 3) { output, initialized in
+        let pixels = [UInt8](unsafeUninitializedCapacity: size.width * size.height * 3) {
+            output, initialized in
             tessera_resample_rows(
                 input.pixels, input.height, input.width, output.baseAddress, width, weights.windows,
                 weights.weights, weights.bits)
@@ -48,13 +50,16 @@ struct ImageResizer {
         return Picture(unchecked: pixels, size: size)
     }
 
-    private static func resampleColumns(_ input: Picture, to height: Int, _ weights: ResamplingWeights) -> Picture {
+    private static func resampleColumns(_ input: Picture, to height: Int, _ weights: ResamplingWeights)
+        -> Picture
+    {
         let size = ImageSize(width: input.width, height: height)
         let stride = 3 * input.width
         var sums = [Int32](repeating: 0, count: stride)
         let pixels = [UInt8](unsafeUninitializedCapacity: stride * height) { output, initialized in
             tessera_resample_columns(
-                input.pixels, stride, output.baseAddress, height, weights.windows, weights.weights, weights.bits,
+                input.pixels, stride, output.baseAddress, height, weights.windows, weights.weights,
+                weights.bits,
                 &sums)
             initialized = output.count
         }

@@ -2,6 +2,7 @@ public import Storage
 
 /// Where a picture's or a video's tokens stand in a prompt, and their shape.
 public struct VisualSpan: Equatable, Sendable {
+    /// What the placeholders stand for.
     public var medium: PromptPiece.Medium
     /// The index of the first placeholder token.
     public var start: Int
@@ -24,6 +25,7 @@ public struct PositionRule: Equatable, Sendable {
         case frame
     }
 
+    /// How time counts.
     public var time: Time
     /// Patches per token along each side.
     public var mergeSize: Int
@@ -59,8 +61,11 @@ public struct PositionRule: Equatable, Sendable {
 /// Positions are not the order of tokens: all of a picture's tokens may lie before, at and after one position. Never
 /// build a causal mask from them.
 public struct Positions: Equatable, Sendable {
+    /// One position a token.
     public var time: [Int32] = []
+    /// One position a token.
     public var height: [Int32] = []
+    /// One position a token.
     public var width: [Int32] = []
     /// The position of the next text token, in all three rows.
     public var next: Int32
@@ -83,14 +88,15 @@ public struct Positions: Equatable, Sendable {
         tokenCount: Int, spans: [VisualSpan], rule: PositionRule, start: Int32 = 0
     ) throws(Failure) {
         next = start
-        guard tokenCount >= 0, Int(start) + tokenCount < Int(Int32.max) else {
+        guard tokenCount >= 0, start >= 0, tokenCount < Int(Int32.max - start) else {
             throw Failure(.limit, "\(tokenCount) tokens are too many")
         }
         for span in spans {
             guard span.start >= count, let tokens = span.grid.tokens(mergeSize: rule.mergeSize),
                 tokens > 0, span.start <= tokenCount, tokens <= tokenCount - span.start
             else {
-                throw .badInput("the \(span.medium.rawValue) at token \(span.start) does not fit its placeholders")
+                throw .badInput(
+                    "the \(span.medium.rawValue) at token \(span.start) does not fit its placeholders")
             }
             appendText(span.start - count)
             append(span.grid, rule)
@@ -133,7 +139,8 @@ extension VisualSpan {
     ///
     /// - Throws: `badInput` when the placeholders are not as many as the grids ask for.
     public static func find(
-        in tokens: [Int32], image: (token: Int32, grids: [PatchGrid]), video: (token: Int32, grids: [PatchGrid]),
+        in tokens: [Int32], image: (token: Int32, grids: [PatchGrid]),
+        video: (token: Int32, grids: [PatchGrid]),
         mergeSize: Int
     ) throws(Failure) -> [VisualSpan] {
         var spans: [VisualSpan] = []
@@ -156,7 +163,9 @@ extension VisualSpan {
             spans.append(VisualSpan(medium: medium, start: index, grid: grid))
             index += count
         }
-        guard images.isEmpty, videos.isEmpty else { throw .badInput("the prompt has fewer placeholders than media") }
+        guard images.isEmpty, videos.isEmpty else {
+            throw .badInput("the prompt has fewer placeholders than media")
+        }
         return spans
     }
 }

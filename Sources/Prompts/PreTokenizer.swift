@@ -44,7 +44,9 @@ struct PreTokenizer {
     private func contractionEnd(after position: Int) -> Int? {
         guard position < text.count else { return nil }
         // U+017F, the long s, folds to s.
-        if text[position] == 0xC5, position + 1 < text.count, text[position + 1] == 0xBF { return position + 2 }
+        if text[position] == 0xC5, position + 1 < text.count, text[position + 1] == 0xBF {
+            return position + 2
+        }
         let first = text[position] | 0x20
         switch first {
         case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return position + 1

@@ -10,7 +10,7 @@ public struct Tokenizer: Sendable {
     public enum Specials: Sendable {
         /// `<|im_end|>` in the text becomes that one token.
         case parse
-        /// `<|im_end|>` in the text is seven ordinary characters and more: what a user typed cannot steer the model.
+        /// `<|im_end|>` in the text is ordinary text: what a user typed cannot steer the model.
         /// Added tokens that are not marked special are ordinary vocabulary and still found.
         case asText
     }

@@ -28,7 +28,9 @@ extension TokenizerParts {
     init(tokenizerJSON json: JSON) throws(Failure) {
         guard let model = json["model"] else { throw .badInput("has no \"model\"") }
         let type = model["type"]?.string ?? "BPE"
-        guard type == "BPE" else { throw .badInput("is a \(type) model; only BPE is known", at: "model.type") }
+        guard type == "BPE" else {
+            throw .badInput("is a \(type) model; only BPE is known", at: "model.type")
+        }
         for key in ["dropout", "unk_token", "byte_fallback", "ignore_merges"] {
             guard let value = model[key], value != false else { continue }
             throw .badInput("\(key) is set, which is not supported", at: "model.\(key)")
@@ -39,13 +41,13 @@ extension TokenizerParts {
         }
         normalizes = try Self.normalizes(json["normalizer"])
         try Self.checkPreTokenizer(json["pre_tokenizer"])
-        if let type = json["post_processor"]?["type"]?.string, type != "ByteLevel" {
-            throw .badInput("is a \(type), which is not supported", at: "post_processor")
-        }
+        try Self.checkPostProcessor(json["post_processor"])
         vocabulary = try Self.vocabulary(model["vocab"])
         merges = try Self.merges(model["merges"])
         for token in json["added_tokens"]?.array ?? [] {
-            guard let id = token["id"]?.int else { throw .badInput("an added token has no id", at: "added_tokens") }
+            guard let id = token["id"]?.int else {
+                throw .badInput("an added token has no id", at: "added_tokens")
+            }
             added.append(try Added(id: id, json: token))
         }
     }
@@ -72,12 +74,27 @@ extension TokenizerParts {
         else { throw .badInput("has other settings than Qwen2's", at: "pre_tokenizer") }
     }
 
+    /// A post-processor may be there as long as it adds no tokens.
+    private static func checkPostProcessor(_ json: JSON?) throws(Failure) {
+        switch json?["type"]?.string {
+        case nil, "ByteLevel": return
+        case "TemplateProcessing":
+            let parts = json?["single"]?.array ?? []
+            guard parts.count == 1, parts[0]["Sequence"] != nil else {
+                throw .badInput("adds tokens of its own, which is not supported", at: "post_processor")
+            }
+        case let type?: throw .badInput("is a \(type), which is not supported", at: "post_processor")
+        }
+    }
+
     private static func vocabulary(_ json: JSON?) throws(Failure) -> [(entry: String, id: Int)] {
         guard let members = json?.members else { throw .badInput("has no vocabulary") }
         var vocabulary: [(entry: String, id: Int)] = []
         vocabulary.reserveCapacity(members.count)
         for member in members {
-            guard let id = member.value.int else { throw .badInput("the id of \"\(member.key)\" is no integer") }
+            guard let id = member.value.int else {
+                throw .badInput("the id of \"\(member.key)\" is no integer")
+            }
             vocabulary.append((member.key, id))
         }
         return vocabulary
@@ -98,7 +115,9 @@ extension TokenizerParts {
 
     /// `"a b"` cut at its space. By scalars: a space followed by a combining mark is one character to Swift.
     private static func pair(_ line: some StringProtocol) -> [Substring] {
-        Substring(line).unicodeScalars.split(separator: " ", omittingEmptySubsequences: false).map { Substring($0) }
+        Substring(line).unicodeScalars.split(separator: " ", omittingEmptySubsequences: false).map {
+            Substring($0)
+        }
     }
 
     /// Reads the older files, each with a part of the tokenizer.
@@ -126,8 +145,12 @@ extension TokenizerParts {
         if Path.exists(config), let decoder = try JSON(file: config)["added_tokens_decoder"]?.members {
             var added: [Added] = []
             for member in decoder {
-                guard let id = Int(member.key) else { throw .badInput("\"\(member.key)\" is no id", file: config) }
-                do { added.append(try Added(id: id, json: member.value)) } catch { throw error.located(in: config) }
+                guard let id = Int(member.key) else {
+                    throw .badInput("\"\(member.key)\" is no id", file: config)
+                }
+                do { added.append(try Added(id: id, json: member.value)) } catch {
+                    throw error.located(in: config)
+                }
             }
             return added
         }
@@ -146,7 +169,9 @@ extension TokenizerParts {
 extension TokenizerParts.Added {
     /// An entry of `added_tokens` or `added_tokens_decoder`.
     init(id: Int, json: JSON) throws(Failure) {
-        guard let content = json["content"]?.string else { throw .badInput("added token \(id) has no content") }
+        guard let content = json["content"]?.string else {
+            throw .badInput("added token \(id) has no content")
+        }
         for key in ["single_word", "lstrip", "rstrip"] where json[key] == true {
             throw .badInput("added token \"\(content)\" has \(key) set, which is not supported")
         }

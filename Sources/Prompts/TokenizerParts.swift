@@ -45,7 +45,9 @@ struct TokenizerParts {
         var bytes: [UInt8] = []
         for token in tokens {
             bytes.append(contentsOf: token)
-            guard let end = UInt32(exactly: bytes.count) else { throw .badInput("the vocabulary is too large") }
+            guard let end = UInt32(exactly: bytes.count) else {
+                throw .badInput("the vocabulary is too large")
+            }
             offsets.append(end)
         }
         return Tokenizer(
@@ -56,7 +58,9 @@ struct TokenizerParts {
     private func place(
         _ bytes: [UInt8], at id: Int, in tokens: inout [[UInt8]], replacing: Bool
     ) throws(Failure) {
-        guard id >= 0, id < Tokenizer.maximumVocabularySize else { throw .badInput("token id \(id) is out of range") }
+        guard id >= 0, id < Tokenizer.maximumVocabularySize else {
+            throw .badInput("token id \(id) is out of range")
+        }
         while tokens.count <= id { tokens.append([]) }
         guard replacing || tokens[id].isEmpty else { throw .badInput("two vocabulary entries have id \(id)") }
         tokens[id] = bytes

@@ -38,7 +38,9 @@ extension Tokenizer {
         let counts = [vocabularySize, merges.merges.count, added.count, bytes.count]
         output.reserveCapacity(
             Layout.headerSize + 4 * offsets.count + Layout.mergeSize * counts[1] + 8 * counts[2] + counts[3])
-        func put(_ value: UInt32) { withUnsafeBytes(of: value.littleEndian) { output.append(contentsOf: $0) } }
+        func put(_ value: UInt32) {
+            withUnsafeBytes(of: value.littleEndian) { output.append(contentsOf: $0) }
+        }
         put(Layout.version)
         put(normalizes ? 1 : 0)
         put(0)
@@ -113,15 +115,20 @@ private struct SectionReader {
             offsets.append(offset)
             last = offset
         }
-        guard offsets.first == 0, last == end else { throw .badInput("tokenizer's offsets do not fit its bytes") }
+        guard offsets.first == 0, last == end else {
+            throw .badInput("tokenizer's offsets do not fit its bytes")
+        }
         return offsets
     }
 
-    mutating func merges(_ count: Int, offsets: [UInt32], bytes: [UInt8]) throws(Failure) -> [MergeTable.Merge] {
+    mutating func merges(_ count: Int, offsets: [UInt32], bytes: [UInt8]) throws(Failure) -> [MergeTable
+        .Merge]
+    {
         var merges: [MergeTable.Merge] = []
         merges.reserveCapacity(count)
         for index in 0..<count {
-            let merge = MergeTable.Merge(left: try next(), right: try next(), rank: try next(), result: try next())
+            let merge = MergeTable.Merge(
+                left: try next(), right: try next(), rank: try next(), result: try next())
             let tokenCount = UInt32(offsets.count - 1)
             guard merge.left < tokenCount, merge.right < tokenCount, merge.result < tokenCount,
                 merge.joins(offsets: offsets, bytes: bytes)
@@ -140,7 +147,8 @@ private struct SectionReader {
         for index in 0..<count {
             let id = try next()
             let flags = try next()
-            guard id < offsets.count - 1, offsets[Int(id)] < offsets[Int(id) + 1], flags <= 3, seen.insert(id).inserted
+            guard id < offsets.count - 1, offsets[Int(id)] < offsets[Int(id) + 1], flags <= 3,
+                seen.insert(id).inserted
             else { throw .badInput("tokenizer's added token \(index) is invalid") }
             added.append(
                 Tokenizer.AddedToken(id: Int32(id), isSpecial: flags & 1 != 0, isNormalized: flags & 2 != 0))

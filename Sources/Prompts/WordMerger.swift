@@ -19,7 +19,9 @@ struct WordMerger {
     private var heap: [UInt64] = []
 
     /// Appends the tokens of `word` to `output`. Bytes without a token are dropped, as the reference does.
-    mutating func merge(_ word: UnsafeBufferPointer<UInt8>, by tokenizer: Tokenizer, into output: inout [Int32]) {
+    mutating func merge(
+        _ word: UnsafeBufferPointer<UInt8>, by tokenizer: Tokenizer, into output: inout [Int32]
+    ) {
         nodes.removeAll(keepingCapacity: true)
         heap.removeAll(keepingCapacity: true)
         for byte in word {

@@ -3,6 +3,7 @@ public import ArgumentParser
 import Bundles
 import CommandSupport
 import FloatProducts
+import Prompts
 public import Runtime
 import Storage
 import Tessera
@@ -29,7 +30,7 @@ import Tessera
     @Option(name: [.short, .long], help: "What to ask both.")
     var prompt: String?
 
-    @Option(help: "A picture for the prompt; repeat for more.")
+    @Option(help: "A picture for the prompt, or for a --golden file without pixels; repeat for more.")
     var image: [String] = []
 
     @Option(name: [.customShort("n"), .long], help: "Tokens of the greedy answers that are compared, at most.")
@@ -116,7 +117,9 @@ import Tessera
     }
 
     private func compareGolden(_ model: Model, _ path: String) throws(Failure) {
-        let comparison = try GoldenComparison(model, file: path)
+        var pictures: [Patches] = []
+        for path in image { pictures.append(try model.picture(path)) }
+        let comparison = try GoldenComparison(model, file: path, pictures: pictures)
         let tolerance = maxRelError ?? 1e-3
         DiffReport(json: json, allStages: true).print(comparison, tolerance: tolerance)
         if comparison.positionsEqual == false { throw Failure(.mismatch, "the positions differ", file: path) }

@@ -1,7 +1,6 @@
 public import ArgumentParser
 import Bundles
 import CommandSupport
-import FloatProducts
 import Prompts
 public import Runtime
 import Storage
@@ -58,7 +57,7 @@ import Tessera
 
     mutating func execute() throws(Failure) {
         let model = try Model(
-            model, .init(threads: threads, cachePrecision: cacheType, largeProduct: .openBLAS()))
+            model, .init(threads: threads, cachePrecision: cacheType))
         let options = Session.Options(sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens)
         guard let prompt else {
             guard Console.isInteractive else {

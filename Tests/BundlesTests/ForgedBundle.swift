@@ -1,10 +1,12 @@
 import Storage
+import TestSupport
 
 @testable import Bundles
 
 /// A bundle whose digests are all right while anything else may be wrong: what an attacker would write.
 struct ForgedBundle {
-    var weights: [UInt8] = [UInt8](repeating: 1, count: 64 + 8)
+    var weights =
+        [UInt8](repeating: 1, count: 24) + [UInt8](repeating: 0, count: 40) + [UInt8](repeating: 1, count: 8)
     var directory: JSON
     var features: Features = []
     /// Stored in place of the compressed graph.
@@ -28,7 +30,8 @@ struct ForgedBundle {
 
     /// An entry of the directory.
     static func entry(
-        _ name: String, _ shape: [Int], _ encoding: String, _ offset: Int, _ length: Int, _ bytes: ArraySlice<UInt8>
+        _ name: String, _ shape: [Int], _ encoding: String, _ offset: Int, _ length: Int,
+        _ bytes: ArraySlice<UInt8>
     ) throws -> JSON {
         .pairs([
             "name": .string(name), "shape": .array(shape.map { .int($0) }), "encoding": .string(encoding),
@@ -42,18 +45,22 @@ struct ForgedBundle {
         let digest = (try? TensorDirectory(directory, weightsByteCount: weights.count))
         var sections = [
             Section(
-                code: "WGTS", codec: .raw, range: Format.headerBytes..<file.count, decodedCount: weights.count,
+                code: "WGTS", codec: .raw, range: Format.headerBytes..<file.count,
+                decodedCount: weights.count,
                 digest: try digest?.digest() ?? SHA256.digest([]))
         ]
         let text = Array(directory.serialized().utf8)
-        for (code, content) in [("GRPH", Array("{}".utf8)), ("META", Array("{}".utf8)), ("TOKN", []), ("DIRY", text)] {
+        for (code, content) in [
+            ("GRPH", Array("{}".utf8)), ("META", Array("{}".utf8)), ("TOKN", []), ("DIRY", text),
+        ] {
             let isGraph = code == "GRPH"
             let stored = try (isGraph ? graph : nil) ?? Zstd.compress(content)
             file += [UInt8](repeating: 0, count: (64 - file.count % 64) % 64)
             sections.append(
                 Section(
                     code: code, codec: .zstd, range: file.count..<file.count + stored.count,
-                    decodedCount: (isGraph ? graphCount : nil) ?? content.count, digest: try SHA256.digest(stored)))
+                    decodedCount: (isGraph ? graphCount : nil) ?? content.count,
+                    digest: try SHA256.digest(stored)))
             file += stored
         }
         if let extraSection {
@@ -65,12 +72,13 @@ struct ForgedBundle {
         }
         sections = editSections(sections)
         let header = Header(
-            features: features, fileLength: file.count, sections: sections, root: try Header.root(of: sections))
+            features: features, fileLength: file.count, sections: sections,
+            root: try Header.root(of: sections))
         var page = try header.encoded()
         page.replace(at: 64, [UInt8](repeating: 0, count: 32))
         editPage(&page)
         page.replace(at: 64, try SHA256.digest(page).bytes)
-        try writeFile(path, page + file[Format.headerBytes...])
+        try putFile(path, page + file[Format.headerBytes...])
     }
 }
 

@@ -45,25 +45,32 @@ import Testing
 
     @Test func sectionTables() throws {
         func edit(_ index: Int, _ change: @escaping (Section) -> Section) -> (inout ForgedBundle) -> Void {
-            { $0.editSections = { sections in
-                var sections = sections
-                sections[index] = change(sections[index])
-                return sections
-            } }
+            {
+                $0.editSections = { sections in
+                    var sections = sections
+                    sections[index] = change(sections[index])
+                    return sections
+                }
+            }
         }
         try expect("needed but unknown", edit(1) { $0.with(code: "Xray") })
         try expect("GRPH: is missing", edit(1) { $0.with(code: "xray") })
         try expect("META: appears twice", edit(1) { $0.with(code: "META") })
         try expect("not four letters", edit(1) { $0.with(code: "GR\u{0}H") })
-        try expect("not right behind", edit(1) { $0.with(range: $0.range.lowerBound - 64..<$0.range.upperBound) })
-        try expect("not right behind", edit(2) { $0.with(range: $0.range.lowerBound + 64..<$0.range.upperBound + 64) })
-        try expect("not right behind", edit(4) { $0.with(range: $0.range.lowerBound..<$0.range.upperBound + 1) })
+        try expect(
+            "not right behind", edit(1) { $0.with(range: $0.range.lowerBound - 64..<$0.range.upperBound) })
+        try expect(
+            "not right behind",
+            edit(2) { $0.with(range: $0.range.lowerBound + 64..<$0.range.upperBound + 64) })
+        try expect(
+            "not right behind", edit(4) { $0.with(range: $0.range.lowerBound..<$0.range.upperBound + 1) })
         try expect("not right behind", edit(4) { $0.with(range: $0.range.lowerBound..<Int.max) })
-        try expect("belong to no section", edit(4) { $0.with(range: $0.range.lowerBound..<$0.range.upperBound - 1) })
+        try expect(
+            "belong to no section", edit(4) { $0.with(range: $0.range.lowerBound..<$0.range.upperBound - 1) })
         try expect("stored raw", edit(1) { $0.with(codec: .raw, decodedCount: 1) })
         try expect("must not be compressed", edit(0) { $0.with(codec: .zstd) })
         try expect("more than is allowed", edit(1) { $0.with(decodedCount: 1 << 60) })
-        try expect("first section") { $0.editSections = { [$0[1], $0[0]] + $0[2...] } }
+        try expect("first section is not WGTS", edit(0) { $0.with(code: "note") })
         let table = Format.tableStart
         try expect("unknown way") { $0.editPage = { $0.replace(at: table + 4, UInt32(9).bytes) } }
         try expect("outside the file") { $0.editPage = { $0.replace(at: table + 8, UInt64.max.bytes) } }
@@ -101,11 +108,15 @@ import Testing
             }
         }
         let data = [UInt8](repeating: 1, count: 72)[...]
-        func entry(_ name: String, _ shape: [Int], _ encoding: String, _ offset: Int, _ length: Int) throws -> JSON {
-            try ForgedBundle.entry(name, shape, encoding, offset, length, data.prefix(max(0, min(length, 72))))
+        func entry(_ name: String, _ shape: [Int], _ encoding: String, _ offset: Int, _ length: Int) throws
+            -> JSON
+        {
+            try ForgedBundle.entry(
+                name, shape, encoding, offset, length, data.prefix(max(0, min(length, 72))))
         }
         try expect("no JSON array") { $0.directory = "tensors" }
-        try expect("overlaps the tensor before it", entries { a, _ in [a, try entry("b", [4], "BF16", 0, 8)] })
+        try expect(
+            "overlaps the tensor before it", entries { a, _ in [a, try entry("b", [4], "BF16", 0, 8)] })
         try expect("leaves a gap", entries { _, b in [b] })
         try expect("end at 24 of 72", entries { a, _ in [a] })
         try expect("appears twice", entries { a, _ in [a, try entry("a", [4], "BF16", 64, 8)] })

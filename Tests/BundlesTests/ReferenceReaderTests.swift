@@ -44,9 +44,12 @@ import Testing
             #expect(seen["sha256"]?.string == tensor.digest.description)
             let values = try Self.values(of: tensor.description, sample.data[index])
             let mean = values.reduce(0) { $0 + Double($1) } / Double(values.count)
-            let variance = values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(values.count)
+            let variance =
+                values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(values.count)
             #expect(abs((seen["mean"]?.double ?? .nan) - mean) <= 1e-9 * (1 + abs(mean)))
-            #expect(abs((seen["std"]?.double ?? .nan) - variance.squareRoot()) <= 1e-9 * (1 + variance.squareRoot()))
+            #expect(
+                abs((seen["std"]?.double ?? .nan) - variance.squareRoot()) <= 1e-9
+                    * (1 + variance.squareRoot()))
             let first = try #require(seen["first"]?.array).compactMap(\.double)
             #expect(first == values.prefix(min(4, tensor.shape.extents.last ?? 0)).map(Double.init))
         }
@@ -54,15 +57,38 @@ import Testing
 
     @Test func refusesWhatSwiftRefuses() throws {
         let intact = try readFile(path)
-        for (offset, expected) in [(0, 3), (8, 3), (16, 3), (130, 3), (4096, 1), (4096 + 31, 1), (intact.count - 1, 1)] {
+        for (offset, expected) in [
+            (0, 3), (8, 3), (16, 3), (130, 3), (4096, 1), (4096 + 31, 1), (intact.count - 1, 1),
+        ] {
             var bytes = intact
             bytes[offset] ^= 0x10
-            try writeFile(directory.file("b.tessera"), bytes)
+            try putFile(directory.file("b.tessera"), bytes)
             let (output, status) = try read(directory.file("b.tessera"))
             #expect(status == expected, "byte \(offset): \(output)")
         }
-        try writeFile(directory.file("b.tessera"), Array(intact.dropLast()))
+        try putFile(directory.file("b.tessera"), Array(intact.dropLast()))
         #expect(try read(directory.file("b.tessera")).status == 3)
+    }
+
+    /// The example in `formats/bundle.md` is a bundle, and says what the text says.
+    @Test func theWorkedExampleHolds() throws {
+        let tests = Path.directory(Path.directory(#filePath))
+        let text = String(decoding: try readFile(Path.join(tests, "../formats/bundle.md")), as: UTF8.self)
+        var example: [UInt8] = []
+        for line in text.split(separator: "\n") where line.hasPrefix("    0000") {
+            let fields = line.split(separator: " ")
+            let offset = try #require(fields.first.flatMap { Int($0, radix: 16) })
+            example += [UInt8](repeating: 0, count: offset - example.count)
+            example += fields.dropFirst().compactMap { UInt8($0, radix: 16) }
+        }
+        let file = directory.file("example.tessera")
+        try putFile(file, example)
+        try readEverything(file)
+        let bundle = try Bundle(file)
+        let tensor = try #require(bundle["w"])
+        #expect(tensor.shape.extents == [1, 2])
+        #expect(try Self.values(of: tensor.description, Array(bundle.bytes(of: tensor).bytes)) == [1, -2])
+        #expect(try read(file).status == 0)
     }
 
     /// All values in order, by the formula of the specification, one at a time.
@@ -80,7 +106,9 @@ import Testing
         }
     }
 
-    private static func weight(_ n: Int, _ k: Int, _ columns: Int, _ format: GroupFormat, _ data: [UInt8]) -> Float {
+    private static func weight(_ n: Int, _ k: Int, _ columns: Int, _ format: GroupFormat, _ data: [UInt8])
+        -> Float
+    {
         let size = format.groupSize
         let groups = (columns + size - 1) / size
         let table = (32 * groups + 63) / 64 * 64

@@ -42,7 +42,7 @@ import Testing
     private func change(_ path: String, at offset: Int) throws {
         var bytes = try readFile(path)
         bytes[offset] ^= 1
-        try writeFile(path, bytes)
+        try putFile(path, bytes)
     }
 
     @Test(arguments: 0...6) func goesOnWhereItStopped(count: Int) throws {
@@ -102,18 +102,19 @@ import Testing
     @Test func aDamagedJournalNeverDamagesTheBundle() throws {
         try abandon(after: 4)
         let (intactJournal, intactPartial) = (try readFile(journal), try readFile(partial))
-        let lineStarts = [0] + intactJournal.indices.filter { intactJournal[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
+        let lineStarts =
+            [0] + intactJournal.indices.filter { intactJournal[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
         for cut in stride(from: 0, through: intactJournal.count, by: 13) {
-            try writeFile(journal, Array(intactJournal.prefix(cut)))
-            try writeFile(partial, intactPartial)
+            try putFile(journal, Array(intactJournal.prefix(cut)))
+            try putFile(partial, intactPartial)
             let writer = try BundleWriter(path, fingerprint: "sample", plan: sample.plan)
             #expect(writer.completed == max(0, lineStarts.count { $0 <= cut } - 2))
         }
         for offset in stride(from: 0, to: intactJournal.count - 1, by: 7) {
             var changed = intactJournal
             changed[offset] ^= 1
-            try writeFile(journal, changed)
-            try writeFile(partial, intactPartial)
+            try putFile(journal, changed)
+            try putFile(partial, intactPartial)
             let writer = try BundleWriter(path, fingerprint: "sample", plan: sample.plan)
             #expect(writer.completed == max(0, lineStarts.count { $0 <= offset } - 2))
         }

@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func leavesAnExistingFileAloneUnlessTold() throws {
-        try writeFile(path, [1, 2, 3])
+        try putFile(path, [1, 2, 3])
         #expect(try failure { try sample.write(to: path) }?.kind == .usage)
         #expect(try readFile(path) == [1, 2, 3])
         let writer = try BundleWriter(path, fingerprint: "sample", plan: sample.plan, overwrite: true)
@@ -65,7 +65,8 @@ import Testing
         #expect(try failure { try writer.append([0], to: 1) }?.kind == .mismatch)
         #expect(try failure { try writer.append(sample.data[0] + [0], to: 0) }?.kind == .mismatch)
         #expect(
-            try failure { try writer.finish(graph: .null, metadata: .null, tokenizer: []) }?.place == "tensor 'tensor.0'")
+            try failure { try writer.finish(graph: .null, metadata: .null, tokenizer: []) }?.place
+                == "tensor 'tensor.0'")
     }
 
     @Test func refusesAPlanThatCannotBe() throws {
@@ -77,7 +78,9 @@ import Testing
             ("x", wide, "int4-g32"),
         ] {
             let encoding = try #require(TensorEncoding(encoding))
-            let thrown = try failure { _ = try TensorDescription(name: name, shape: shape, encoding: encoding) }
+            let thrown = try failure {
+                _ = try TensorDescription(name: name, shape: shape, encoding: encoding)
+            }
             #expect(thrown?.kind == .badInput)
         }
     }

@@ -19,7 +19,9 @@ struct Noise {
 
     mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
 
-    mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next() >> 24) } }
+    mutating func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8(truncatingIfNeeded: next() >> 24) }
+    }
 }
 
 /// A bundle of awkward shapes in every kind of encoding, small enough to damage byte by byte.
@@ -84,7 +86,8 @@ struct SampleBundle {
     func append(to writer: BundleWriter, until count: Int, piece: Int = 100) throws {
         for index in writer.completed..<count {
             for start in stride(from: 0, to: data[index].count, by: piece) {
-                try writer.append(Array(data[index][start..<min(start + piece, data[index].count)]), to: index)
+                try writer.append(
+                    Array(data[index][start..<min(start + piece, data[index].count)]), to: index)
             }
         }
     }

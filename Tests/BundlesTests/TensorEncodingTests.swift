@@ -4,7 +4,10 @@ import Testing
 
 @Suite struct TensorEncodingTests {
     @Test func namesReadBack() {
-        let all = GroupFormat.all.map { TensorEncoding.groups($0) } + [.float(.float32), .float(.float16), .float(.bfloat16)]
+        let all =
+            GroupFormat.all.map { TensorEncoding.groups($0) } + [
+                .float(.float32), .float(.float16), .float(.bfloat16),
+            ]
         #expect(all.count == 10)
         for encoding in all { #expect(TensorEncoding(encoding.description) == encoding) }
         for name in ["", "F64", "I8", "int4-g", "int4-g8", "int8-g16", "int4-g032", "INT4-G32", "int5-g32"] {
@@ -12,27 +15,33 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("BF16", [3, 5], 30), ("F32", [7], 28), ("F16", [1, 1], 2),
-        // 128 + 64·⌈groups/2⌉ + 16·groups·G·bits/8 a tile.
-        ("int4-g32", [16, 64], 128 + 64 + 512), ("int4-g64", [17, 65], 2 * (128 + 64 + 1024)),
-        ("int4-g16", [1, 1], 128 + 64 + 128), ("int4-g128", [16, 257], 128 + 128 + 3072),
-        ("int8-g32", [16, 96], 128 + 128 + 1536), ("int8-g128", [8960, 1536], 560 * (128 + 384 + 24576)),
-    ] as [(String, [Int], Int)])
+    @Test(
+        arguments: [
+            ("BF16", [3, 5], 30), ("F32", [7], 28), ("F16", [1, 1], 2),
+            // 128 + 64·⌈groups/2⌉ + 16·groups·G·bits/8 a tile.
+            ("int4-g32", [16, 64], 128 + 64 + 512), ("int4-g64", [17, 65], 2 * (128 + 64 + 1024)),
+            ("int4-g16", [1, 1], 128 + 64 + 128), ("int4-g128", [16, 257], 128 + 128 + 3072),
+            ("int8-g32", [16, 96], 128 + 128 + 1536), ("int8-g128", [8960, 1536], 560 * (128 + 384 + 24576)),
+        ] as [(String, [Int], Int)])
     func sizes(name: String, extents: [Int], bytes: Int) throws {
-        #expect(try #require(TensorEncoding(name)).byteCount(try #require(Shape(checking: extents))) == bytes)
+        let shape = try #require(Shape(checking: extents))
+        let encoding = try #require(TensorEncoding(name))
+        #expect(encoding.byteCount(shape) == bytes)
     }
 
     @Test func impossibleShapesHaveNoSize() throws {
-        for extents in [[], [0], [0, 4], [4, 0], [1, 2, 3], [Int.max, 1], [1, Int.max], [1 << 31, 1 << 31]] {
+        for extents in [
+            [], [0], [0, 4], [4, 0], [1, 2, 3], [Int.max, 1], [1, Int.max], [1 << 31, 1 << 31],
+        ] {
             let shape = try #require(Shape(checking: extents))
             for format in GroupFormat.all {
                 let size = TensorEncoding.groups(format).byteCount(shape)
                 #expect(size == nil || extents == [1 << 31, 1 << 31])
             }
         }
-        #expect(TensorEncoding.float(.int8).byteCount(try #require(Shape(checking: [4]))) == nil)
-        #expect(TensorEncoding.float(.float32).byteCount(try #require(Shape(checking: [1 << 62]))) == nil)
+        let (small, huge) = (try #require(Shape(checking: [4])), try #require(Shape(checking: [1 << 62])))
+        #expect(TensorEncoding.float(.int8).byteCount(small) == nil)
+        #expect(TensorEncoding.float(.float32).byteCount(huge) == nil)
     }
 
     @Test func bitsPerWeight() throws {

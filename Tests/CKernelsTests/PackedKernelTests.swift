@@ -22,7 +22,10 @@ private struct Format: CustomStringConvertible, Sendable {
 
 private let formats =
     [16, 32, 64, 128].map { Format(bits: 4, group: $0) } + [32, 64, 128].map { Format(bits: 8, group: $0) }
-    + [Format(bits: 4, group: 8), Format(bits: 8, group: 4), Format(bits: 4, group: 512), Format(bits: 8, group: 512)]
+    + [
+        Format(bits: 4, group: 8), Format(bits: 8, group: 4), Format(bits: 4, group: 512),
+        Format(bits: 8, group: 512),
+    ]
 
 /// A matrix by its definition, and packed by the text of packed.h.
 private final class Matrix {
@@ -38,7 +41,9 @@ private final class Matrix {
         (self.rows, self.columns, self.format) = (rows, columns, format)
         groups = (columns + format.group - 1) / format.group
         let largest: UInt8 = format.bits == 4 ? 15 : 255
-        for _ in 0..<rows * columns { codes.append(code?(&random) ?? .random(in: 0...largest, using: &random)) }
+        for _ in 0..<rows * columns {
+            codes.append(code?(&random) ?? .random(in: 0...largest, using: &random))
+        }
         for _ in 0..<rows * groups {
             scales.append(.random(in: 0...255, using: &random))
             minimums.append(.random(in: 0...255, using: &random))
@@ -101,7 +106,6 @@ private struct Activations: Equatable {
     }
 }
 
-/// The outputs as bits: tests of equality mean every bit.
 private func product(
     _ isa: tsr_isa, _ matrix: Matrix, tiles: Range<Int>? = nil, _ x: Activations, tokens: Range<Int>? = nil,
     bias: [Float]?, into y: inout [Float]
@@ -112,7 +116,8 @@ private func product(
         x.scales.withUnsafeBufferPointer { scales in
             x.sums.withUnsafeBufferPointer { sums in
                 var activations = tsr_activations(
-                    codes: codes.baseAddress, scales: scales.baseAddress, sums: sums.baseAddress, tokens: x.tokens,
+                    codes: codes.baseAddress, scales: scales.baseAddress, sums: sums.baseAddress,
+                    tokens: x.tokens,
                     padded_columns: x.pitch, groups: x.groups)
                 if let bias {
                     tsr_packed_product_with(
@@ -134,13 +139,14 @@ private func product(_ isa: tsr_isa, _ matrix: Matrix, _ x: Activations, bias: [
     return y
 }
 
+/// Equality of these means equality of every bit.
 private func floats(_ count: Int, _ random: inout Random) -> [Float] {
     (0..<count).map { _ in .random(in: -2...2, using: &random) }
 }
 
 @Suite struct PackedKernelTests {
-    /// An element is a chain of one fused operation per group for each of its two sums, with one rounding before and two after,
-    /// and the bias: |error| ≤ (groups + 4)·2⁻²⁴ · Σ |terms|, to first order.
+    /// An element is a chain of one fused operation per group for each of its two sums, with one rounding
+    /// before and two after, and the bias: |error| ≤ (groups + 4)·2⁻²⁴ · Σ |terms|, to first order.
     private func check(_ matrix: Matrix, _ x: Activations, bias: [Float]?, _ isa: tsr_isa) {
         let y = product(isa, matrix, x, bias: bias)
         let group = matrix.format.group
@@ -153,7 +159,8 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
                         dot += Int(matrix.codes[n * matrix.columns + k]) * Int(x.codes[t * x.pitch + k])
                     }
                     let at = n * matrix.groups + g, side = t * x.groups + g
-                    let scaled = Double(matrix.d[n]) * Double(matrix.scales[at]) * Double(x.scales[side]) * Double(dot)
+                    let scaled =
+                        Double(matrix.d[n]) * Double(matrix.scales[at]) * Double(x.scales[side]) * Double(dot)
                     let minimum = Double(matrix.dm[n]) * Double(matrix.minimums[at]) * Double(x.sums[side])
                     value += scaled - minimum
                     size += abs(scaled) + abs(minimum)
@@ -172,7 +179,8 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
     fileprivate func agreesWithTheDefinition(isa: tsr_isa, format: Format) {
         var random = Random(state: 1)
         for (rows, columns, tokens) in [
-            (1, 4, 1), (15, 31, 2), (17, 33, 3), (50, 1176, 7), (17, 31, 13), (50, 33, 33), (33, 3420, 2), (16, 512, 6),
+            (1, 4, 1), (15, 31, 2), (17, 33, 3), (50, 1176, 7), (17, 31, 13), (50, 33, 33), (33, 3420, 2),
+            (16, 512, 6),
         ] {
             let matrix = Matrix(rows: rows, columns: columns, format: format, random: &random)
             let x = Activations(
@@ -236,7 +244,9 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
     @Test(arguments: available)
     func quantizesByTheDefinition(isa: tsr_isa) {
         var random = Random(state: 5)
-        for (columns, group) in [(4, 16), (31, 32), (33, 4), (1176, 128), (257, 64), (48, 16), (100, 8), (1000, 512)] {
+        for (columns, group) in [
+            (4, 16), (31, 32), (33, 4), (1176, 128), (257, 64), (48, 16), (100, 8), (1000, 512),
+        ] {
             let tokens = 3
             var values = floats(tokens * columns, &random)
             for k in 0..<min(group, columns) { values[columns + k] = 0 }
@@ -244,13 +254,17 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
             let x = Activations(values, tokens: tokens, columns: columns, group: group, isa: isa)
             for t in 0..<tokens {
                 for g in 0..<x.groups {
-                    let members = values[t * columns + g * group..<t * columns + min((g + 1) * group, columns)]
+                    let members = values[
+                        t * columns + g * group..<t * columns + min((g + 1) * group, columns)]
                     let scale = members.reduce(0) { max($0, abs($1)) } / 127
-                    var expected = members.map { scale > 0 ? Int8(($0 / scale).rounded(.toNearestOrEven)) : 0 }
+                    var expected = members.map {
+                        scale > 0 ? Int8(($0 / scale).rounded(.toNearestOrEven)) : 0
+                    }
                     expected += Array(repeating: 0, count: group - members.count)
                     let at = t * x.groups + g
                     #expect(x.scales[at] == scale)
-                    #expect(Array(x.codes[t * x.pitch + g * group..<t * x.pitch + (g + 1) * group]) == expected)
+                    #expect(
+                        Array(x.codes[t * x.pitch + g * group..<t * x.pitch + (g + 1) * group]) == expected)
                     #expect(x.sums[at] == scale * Float(expected.reduce(0) { $0 + Int($1) }))
                 }
             }
@@ -300,7 +314,8 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
         for columns in [4, 31, 1176] {
             let matrix = Matrix(rows: 16, columns: columns, format: format, random: &random)
             #expect(
-                tsr_packed_tile_bytes(columns, UInt32(format.bits), UInt32(format.group)) == matrix.tiles.count)
+                tsr_packed_tile_bytes(columns, UInt32(format.bits), UInt32(format.group))
+                    == matrix.tiles.count)
         }
         #expect(tsr_packed_tile_bytes(1536, 4, 32) == 128 + 1536 + 12288)
     }

@@ -14,13 +14,13 @@ import Testing
         let entries = names.enumerated().map { index, name in
             #""\#(name)":{"dtype":"U8","shape":[1],"data_offsets":[\#(index),\#(index + 1)]}"#
         }
-        try writeFile(
+        try putFile(
             directory.file(file), safetensors("{" + entries.joined(separator: ",") + "}", data: names.count))
     }
 
     private func index(_ map: KeyValuePairs<String, JSON>) throws {
         let json = JSON.pairs(["metadata": .pairs(["total_size": 3]), "weight_map": .pairs(map)])
-        try writeFile(directory.file("model.safetensors.index.json"), Array(json.serialized().utf8))
+        try putFile(directory.file("model.safetensors.index.json"), Array(json.serialized().utf8))
     }
 
     private func expect(_ part: String) throws {
@@ -49,7 +49,9 @@ import Testing
         let checkpoint = try Checkpoint(directory.path)
         #expect(checkpoint.names == ["x", "y", "z"])
         #expect(
-            checkpoint.files.map(\.name) == ["model.safetensors.index.json", "one.safetensors", "two.safetensors"])
+            checkpoint.files.map(\.name) == [
+                "model.safetensors.index.json", "one.safetensors", "two.safetensors",
+            ])
         for file in checkpoint.files {
             let bytes = try readFile(file.path)
             #expect(file.byteCount == bytes.count)
@@ -84,7 +86,7 @@ import Testing
             ("{", "not valid JSON"), ("{}", "no weight_map"), (#"{"weight_map":{}}"#, "no weight_map"),
             (#"{"weight_map":[]}"#, "no weight_map"), (#"{"weight_map":{"x":1}}"#, "the shard is no string"),
         ] {
-            try writeFile(path, Array(text.utf8))
+            try putFile(path, Array(text.utf8))
             try expect(part)
         }
     }
@@ -97,7 +99,7 @@ import Testing
 
     @Test func saysWhatIsThereInstead() throws {
         try expect("holds neither")
-        try writeFile(directory.file("pytorch_model-00001-of-00002.bin"), [])
+        try putFile(directory.file("pytorch_model-00001-of-00002.bin"), [])
         try expect("PyTorch .bin files only")
         do {
             _ = try Checkpoint(directory.file("absent"))

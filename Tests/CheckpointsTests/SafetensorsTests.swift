@@ -17,7 +17,7 @@ func safetensors(_ header: String, data: Int = 0) -> [UInt8] {
     init() throws { directory = try TemporaryDirectory() }
 
     private func open(_ bytes: [UInt8]) throws -> SafetensorsFile {
-        try writeFile(path, bytes)
+        try putFile(path, bytes)
         return try SafetensorsFile(path)
     }
 
@@ -51,11 +51,13 @@ func safetensors(_ header: String, data: Int = 0) -> [UInt8] {
 
     @Test func everyElementTypeIsKnownByName() throws {
         for type in ElementType.allCases {
-            let header = #"{"a":{"dtype":"\#(type.rawValue)","shape":[3],"data_offsets":[0,\#(3 * type.width)]}}"#
+            let header =
+                #"{"a":{"dtype":"\#(type.rawValue)","shape":[3],"data_offsets":[0,\#(3 * type.width)]}}"#
             #expect(try open(safetensors(header, data: 3 * type.width)).tensors.first?.type == type)
         }
         for name in ["F8_E4M3", "F8_E5M2", "U16", "U32", "U64", "f32", ""] {
-            try expect("unsupported dtype \(name)", #"{"a":{"dtype":"\#(name)","shape":[],"data_offsets":[0,0]}}"#)
+            try expect(
+                "unsupported dtype \(name)", #"{"a":{"dtype":"\#(name)","shape":[],"data_offsets":[0,0]}}"#)
         }
     }
 
@@ -82,13 +84,18 @@ func safetensors(_ header: String, data: Int = 0) -> [UInt8] {
         try expect("no shape", #"{"a":{"dtype":"F32","shape":["1"],"data_offsets":[0,4]}}"#, data: 4)
         try expect("impossible shape", #"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, data: 4)
         for extents in ["[4294967296,4294967296]", "[4611686018427387904]", "[99999999999999999999]"] {
-            try expect("impossible shape", #"{"a":{"dtype":"F32","shape":\#(extents),"data_offsets":[0,4]}}"#, data: 4)
+            try expect(
+                "impossible shape", #"{"a":{"dtype":"F32","shape":\#(extents),"data_offsets":[0,4]}}"#,
+                data: 4)
         }
         for offsets in ["[0]", "[0,4,8]", #""0,4""#, "[0,null]", "[0,4.5]", "{}"] {
-            try expect("no data_offsets", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":\#(offsets)}}"#, data: 4)
+            try expect(
+                "no data_offsets", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":\#(offsets)}}"#, data: 4)
         }
         for offsets in ["[-4,0]", "[4,0]", "[0,8]", "[4,8]", "[0,9223372036854775807]"] {
-            try expect("outside the 4 bytes", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":\#(offsets)}}"#, data: 4)
+            try expect(
+                "outside the 4 bytes", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":\#(offsets)}}"#,
+                data: 4)
         }
         try expect("takes 4", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,2]}}"#, data: 4)
     }

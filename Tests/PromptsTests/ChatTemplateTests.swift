@@ -17,7 +17,8 @@ import Testing
             let conversation = try #require(golden["conversations"]?[String(parts[0])])
             let pieces = try ChatTemplate().render(
                 messages(conversation["messages"]), tokenizer: tokenizer,
-                numbersMedia: conversation["add_vision_id"] == true, generationPrompt: parts[1].hasSuffix("True"))
+                numbersMedia: conversation["add_vision_id"] == true,
+                generationPrompt: parts[1].hasSuffix("True"))
             #expect(text(pieces) == member.value.string, "\(member.key)")
         }
     }
@@ -25,7 +26,8 @@ import Testing
     /// Tokens of a rendered conversation are those of its text, placeholders repeated.
     @Test func tokensEqualThoseOfTheText() throws {
         let messages = [
-            Message(role: "user", parts: [.text("\n\nLook: "), .image(tokens: 3), .text(" what's \u{301}that?")])
+            Message(
+                role: "user", parts: [.text("\n\nLook: "), .image(tokens: 3), .text(" what's \u{301}that?")])
         ]
         let pieces = try ChatTemplate().render(messages, tokenizer: tokenizer)
         #expect(tokenizer.encode(pieces) == tokenizer.encode(text(pieces), specials: .parse))
@@ -46,11 +48,15 @@ import Testing
         let question = Message(role: "user", parts: [.image(tokens: 2), .text("One?")])
         let again = Message(role: "user", parts: [.image(tokens: 1), .text("Two?")])
         let whole = try template.render(
-            [question, Message(role: "assistant", text: "Yes."), again], tokenizer: tokenizer, numbersMedia: true)
+            [question, Message(role: "assistant", text: "Yes."), again], tokenizer: tokenizer,
+            numbersMedia: true)
         var progress = ChatTemplate.Progress()
-        let first = try template.render([question], tokenizer: tokenizer, progress: &progress, numbersMedia: true)
-        let second = try template.render([again], tokenizer: tokenizer, progress: &progress, numbersMedia: true)
-        let tokens = tokenizer.encode(first) + tokenizer.encode("Yes.", specials: .asText) + tokenizer.encode(second)
+        let first = try template.render(
+            [question], tokenizer: tokenizer, progress: &progress, numbersMedia: true)
+        let second = try template.render(
+            [again], tokenizer: tokenizer, progress: &progress, numbersMedia: true)
+        let tokens =
+            tokenizer.encode(first) + tokenizer.encode("Yes.", specials: .asText) + tokenizer.encode(second)
         #expect(tokens == tokenizer.encode(whole))
     }
 
@@ -64,7 +70,7 @@ import Testing
     }
 
     @Test func templatesAreRecognized() throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         let plain = [
             "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['content'] is string %}{{ m['content'] }}",
             "{% else %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<|vision_start|><|image_pad|>",

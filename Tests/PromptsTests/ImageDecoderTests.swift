@@ -7,17 +7,21 @@ import Testing
 @Suite struct ImageDecoderTests {
     /// Every variant of the formats decodes to the pixels that Pillow makes of it.
     @Test func pixelsEqualReference() throws {
-        for (name, expected) in (try Fixtures.json("pictures/expected.json").members ?? []).map({ ($0.key, $0.value) }) {
+        for (name, expected) in (try Fixtures.json("pictures/expected.json").members ?? []).map({
+            ($0.key, $0.value)
+        }) {
             let file = Fixtures.path("pictures/\(name)")
             let picture = try ImageDecoder().decode(file: file)
-            #expect(picture.width == expected["width"]?.int && picture.height == expected["height"]?.int, "\(name)")
+            #expect(
+                picture.width == expected["width"]?.int && picture.height == expected["height"]?.int,
+                "\(name)")
             #expect(try SHA256.digest(picture.pixels).description == expected["sha256"]?.string, "\(name)")
             #expect(try ImageDecoder().size(file: file) == picture.size)
         }
     }
 
     @Test func otherFilesAreNamed() throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         for content in ["", "just text\n", "RIFF1234WAVE", "\u{89}PNG"] {
             let file = try folder.write("picture.png", content)
             let refusal = failure { _ = try ImageDecoder().decode(file: file) }
@@ -27,7 +31,9 @@ import Testing
     }
 
     /// A picture cut short anywhere is refused, naming the file, and never decoded halfway.
-    @Test(arguments: ["grey.jpg", "progressive.jpg", "rgba.png", "interlaced.png", "alpha.webp", "lossy.webp"])
+    @Test(arguments: [
+        "grey.jpg", "progressive.jpg", "rgba.png", "interlaced.png", "alpha.webp", "lossy.webp",
+    ])
     func truncatedPicturesAreRefused(name: String) throws {
         let bytes = try readFile(Fixtures.path("pictures/\(name)"))
         // What follows the pixels may be missing: a marker, a checksum, an empty chunk, Exif data.
@@ -40,7 +46,10 @@ import Testing
     }
 
     /// Damage may go unnoticed by a format without checksums, but never traps.
-    @Test(arguments: ["grey.jpg", "exif6.jpg", "cmyk.jpg", "progressive.jpg", "rgba.png", "palette.png", "alpha.webp", "lossy.webp"])
+    @Test(arguments: [
+        "grey.jpg", "exif6.jpg", "cmyk.jpg", "progressive.jpg", "rgba.png", "palette.png", "alpha.webp",
+        "lossy.webp",
+    ])
     func damagedPicturesNeverTrap(name: String) throws {
         let bytes = try readFile(Fixtures.path("pictures/\(name)"))
         for index in bytes.indices {

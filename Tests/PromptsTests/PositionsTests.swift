@@ -43,10 +43,13 @@ import Testing
         #expect(refusal([VisualSpan(medium: .image, start: 7, grid: grid)]) == .badInput)
         #expect(refusal([VisualSpan(medium: .image, start: -1, grid: grid)]) == .badInput)
         #expect(refusal([VisualSpan(medium: .image, start: .max, grid: grid)]) == .badInput)
-        #expect(refusal([VisualSpan(medium: .image, start: 0, grid: PatchGrid(t: 1, h: 3, w: 4))]) == .badInput)
+        #expect(
+            refusal([VisualSpan(medium: .image, start: 0, grid: PatchGrid(t: 1, h: 3, w: 4))]) == .badInput)
         let huge = PatchGrid(t: .max, h: .max, w: .max)
         #expect(refusal([VisualSpan(medium: .image, start: 0, grid: huge)]) == .badInput)
         #expect(refusal([], tokens: .max) == .limit)
+        let full = failure { _ = try Positions(tokenCount: .max, spans: [], rule: .qwen2VL, start: .max) }
+        #expect(full?.kind == .limit)
         let twice = VisualSpan(medium: .image, start: 2, grid: grid)
         #expect(refusal([twice, twice]) == .badInput)
         let missing = failure {
@@ -57,8 +60,12 @@ import Testing
 
     @Test func ruleSurvivesJSON() throws {
         #expect(try PositionRule(json: PositionRule.qwen2VL.json) == .qwen2VL)
-        #expect(failure { _ = try PositionRule(json: .pairs(["time": "lunar", "merge_size": 2])) }?.kind == .badInput)
-        #expect(failure { _ = try PositionRule(json: .pairs(["time": "frame", "merge_size": 0])) }?.kind == .badInput)
+        #expect(
+            failure { _ = try PositionRule(json: .pairs(["time": "lunar", "merge_size": 2])) }?.kind
+                == .badInput)
+        #expect(
+            failure { _ = try PositionRule(json: .pairs(["time": "frame", "merge_size": 0])) }?.kind
+                == .badInput)
     }
 
     private func grids(_ json: JSON?) -> [PatchGrid] {

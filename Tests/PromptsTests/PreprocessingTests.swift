@@ -12,12 +12,16 @@ import Testing
             var preprocessor = ImagePreprocessor()
             preprocessor.resampling = try #require(
                 entry["resampling"]?.string.flatMap(ImagePreprocessor.Resampling.init(rawValue:)))
-            let frames = try files.map { try ImageDecoder().decode(file: Fixtures.path("preprocessing/\($0)")) }
+            let frames = try files.map {
+                try ImageDecoder().decode(file: Fixtures.path("preprocessing/\($0)"))
+            }
             let patches = try preprocessor.patches(frames: frames)
             #expect([patches.grid.t, patches.grid.h, patches.grid.w] == entry["grid"]?.ints, "\(files)")
-            #expect(try patches.values.digest() == entry["sha256"]?.string, "\(files) \(preprocessor.resampling)")
+            #expect(
+                try patches.values.digest() == entry["sha256"]?.string, "\(files) \(preprocessor.resampling)")
             let plan = try preprocessor.plan(
-                try ImageDecoder().size(file: Fixtures.path("preprocessing/\(files[0])")), frames: files.count)
+                try ImageDecoder().size(file: Fixtures.path("preprocessing/\(files[0])")), frames: files.count
+            )
             #expect(plan.grid == patches.grid)
             #expect(plan.patches * preprocessor.rowLength == patches.values.count)
             #expect(plan.tokens == plan.patches / 4)
@@ -25,13 +29,16 @@ import Testing
     }
 
     @Test func smartResizeEqualsReference() throws {
-        for (name, table) in (try Fixtures.json("preprocessing/smart_resize.json").members ?? []).map({ ($0.key, $0.value) }) {
+        for (name, table) in (try Fixtures.json("preprocessing/smart_resize.json").members ?? []).map({
+            ($0.key, $0.value)
+        }) {
             var preprocessor = ImagePreprocessor()
             preprocessor.patchSize = try #require(table["factor"]?.int) / 2
             preprocessor.minimumPixels = try #require(table["min_pixels"]?.int)
             preprocessor.maximumPixels = try #require(table["max_pixels"]?.int)
             for row in try #require(table["rows_h_w_result"]?.array) {
-                guard let parts = row.array, parts.count == 3, let height = parts[0].int, let width = parts[1].int
+                guard let parts = row.array, parts.count == 3, let height = parts[0].int,
+                    let width = parts[1].int
                 else { continue }
                 let resized = try? preprocessor.smartResize(ImageSize(width: width, height: height))
                 #expect(resized.map { [$0.height, $0.width] } == parts[2].ints, "\(name) \(height)×\(width)")
@@ -42,9 +49,12 @@ import Testing
     @Test func thinPicturesAreRefused() {
         let thin = failure { _ = try ImagePreprocessor().plan(ImageSize(width: 201, height: 1)) }
         #expect(thin?.kind == .badInput)
-        #expect(failure { _ = try ImagePreprocessor().plan(ImageSize(width: 0, height: 1)) }?.kind == .badInput)
+        #expect(
+            failure { _ = try ImagePreprocessor().plan(ImageSize(width: 0, height: 1)) }?.kind == .badInput)
         #expect(failure { _ = try ImagePreprocessor().patches(frames: []) }?.kind == .badInput)
-        let many = failure { _ = try ImagePreprocessor().plan(ImageSize(width: 4000, height: 4000), frames: 1 << 40) }
+        let many = failure {
+            _ = try ImagePreprocessor().plan(ImageSize(width: 4000, height: 4000), frames: 1 << 40)
+        }
         #expect(many?.kind == .limit)
     }
 
@@ -63,7 +73,7 @@ import Testing
         #"{"size": {"shortest_edge": 1, "longest_edge": 2}, "min_pixels": 3136, "max_pixels": 1003520}"#,
     ])
     func checkpointSettings(text: String) throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         try folder.write("preprocessor_config.json", text)
         var expected = ImagePreprocessor()
         expected.maximumPixels = 1_003_520
@@ -79,7 +89,7 @@ import Testing
         #"{"max_pixels": 9223372036854775807}"#, #"{"resample": 2}"#, #"{"rescale_factor": 1}"#, "[",
     ])
     func badSettingsAreRefused(text: String) throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         let file = try folder.write("preprocessor_config.json", text)
         let refusal = failure { _ = try ImagePreprocessor(checkpoint: folder.path) }
         #expect(refusal?.kind == .badInput)

@@ -1,40 +1,26 @@
 import Glibc
 import Storage
+import TestSupport
 
 @testable import Prompts
 
-/// An empty folder of its own for each test, gone when the test is done.
-final class Scratch {
-    let path: String
-
-    init() throws {
-        var template = Array("/tmp/tessera-prompts-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Failure(.io, "cannot make a folder") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit {
-        for name in (try? Path.list(path)) ?? [] { unlink(Path.join(path, name)) }
-        rmdir(path)
-    }
-
+extension TemporaryDirectory {
     /// Writes a file and returns its path.
     @discardableResult
-    func write(_ name: String, _ bytes: [UInt8]) throws -> String {
-        let file = Path.join(path, name)
-        guard let handle = fopen(file, "w") else { throw Failure(.io, "cannot write", file: file) }
+    func write(_ name: String, _ text: String) throws -> String {
+        let bytes = Array(text.utf8)
+        guard let handle = fopen(file(name), "w") else {
+            throw Failure(.io, "cannot write", file: file(name))
+        }
         defer { fclose(handle) }
         guard fwrite(bytes, 1, bytes.count, handle) == bytes.count else {
-            throw Failure(.io, "cannot write", file: file)
+            throw Failure(.io, "cannot write", file: file(name))
         }
-        return file
+        return file(name)
     }
-
-    @discardableResult
-    func write(_ name: String, _ text: String) throws -> String { try write(name, Array(text.utf8)) }
 }
 
-/// The kind of failure that `body` ends with; nil when it succeeds.
+/// The failure that `body` ends with; nil when it succeeds.
 func failure(_ body: () throws -> Void) -> Failure? {
     do {
         try body()

@@ -15,25 +15,30 @@ import Testing
 
     private func importing(_ text: String) -> Failure? {
         failure {
-            let folder = try Scratch()
+            let folder = try TemporaryDirectory()
             try folder.write("tokenizer.json", text)
             _ = try Tokenizer(checkpoint: folder.path)
         }
     }
 
     @Test func smallestTokenizerIsRead() throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         try folder.write("tokenizer.json", Self.good)
         let tokenizer = try Tokenizer(checkpoint: folder.path)
         #expect(tokenizer.encode("ab<|x|>b", specials: .parse) == [2, 3, 1])
-        // Newer files have pairs for merges.
-        try folder.write("tokenizer.json", Self.good.replacing(#"["a b"]"#, with: #"[["a", "b"]]"#))
+        // Newer files have pairs for merges, and a template that adds nothing.
+        let newer = Self.good.replacing(#"["a b"]"#, with: #"[["a", "b"]]"#).replacing(
+            #""model""#,
+            with:
+                #""post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A"}}]}, "model""#
+        )
+        try folder.write("tokenizer.json", newer)
         #expect(try Tokenizer(checkpoint: folder.path).serialized() == tokenizer.serialized())
     }
 
     /// The older files of the same tokenizer give the same tokenizer.
     @Test func olderFilesAreRead() throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         let json = try Fixtures.json("tokenizer/tokenizer.json")
         try folder.write("vocab.json", try #require(json["model"]?["vocab"]).serialized())
         let merges = try #require(json["model"]?["merges"]?.strings)
@@ -42,7 +47,8 @@ import Testing
         let added = try #require(json["added_tokens"]?.array).map { token in
             JSON.Member("\(token["id"]?.int ?? -1)", token)
         }
-        try folder.write("tokenizer_config.json", JSON.pairs(["added_tokens_decoder": .object(added)]).serialized())
+        try folder.write(
+            "tokenizer_config.json", JSON.pairs(["added_tokens_decoder": .object(added)]).serialized())
         let whole = try Tokenizer(checkpoint: Fixtures.path("tokenizer"))
         #expect(try Tokenizer(checkpoint: folder.path).serialized() == whole.serialized())
     }
@@ -65,6 +71,12 @@ import Testing
         (#""content": "<|x|>""#, #""content": """#, "empty"),
         (#""merges""#, #""byte_fallback": true, "merges""#, "byte_fallback"),
         (#""model""#, #""modell""#, "model"),
+        (
+            #""model""#,
+            #""post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x"}}]}, "model""#,
+            "adds tokens"
+        ),
+        (#""model""#, #""post_processor": {"type": "BertProcessing"}, "model""#, "BertProcessing"),
         ("{", "[", "JSON"),
     ])
     func otherTokenizersAreRefused(original: String, replacement: String, reason: String) throws {
@@ -75,7 +87,7 @@ import Testing
     }
 
     @Test func missingFilesAreNamed() throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         #expect(failure { _ = try Tokenizer(checkpoint: folder.path) }?.kind == .badInput)
     }
 
@@ -89,7 +101,7 @@ import Testing
 
     /// A damaged section is refused, or is another valid tokenizer; it never traps.
     @Test func damagedSectionsNeverTrap() throws {
-        let folder = try Scratch()
+        let folder = try TemporaryDirectory()
         try folder.write("tokenizer.json", Self.good)
         let bytes = try Tokenizer(checkpoint: folder.path).serialized()
         for index in bytes.indices {

@@ -16,7 +16,7 @@ import Testing
         let directory = try TemporaryDirectory()
         let path = directory.file("bytes")
         let bytes = (0..<9_000_001).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
-        try writeFile(path, bytes)
+        try putFile(path, bytes)
         let file = try MappedFile(path)
         for range in [0..<bytes.count, 0..<0, 1..<2, 4095..<8_400_000, 5_000_000..<9_000_001] {
             #expect(try file.digest(of: range) == SHA256.digest(Array(bytes[range])))

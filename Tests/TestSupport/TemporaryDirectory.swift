@@ -10,7 +10,9 @@ public final class TemporaryDirectory: Sendable {
     public init() throws(Failure) {
         let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array(Path.join(parent, "tessera-test-XXXXXX").utf8CString)
-        guard mkdtemp(&template) != nil else { throw .system("cannot create a folder", file: parent, errno: errno) }
+        guard mkdtemp(&template) != nil else {
+            throw .system("cannot create a folder", file: parent, errno: errno)
+        }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
@@ -27,4 +29,9 @@ public final class TemporaryDirectory: Sendable {
             unlink(path)
         }
     }
+}
+
+/// Writes a file without waiting for the disk, unlike `writeFile`: a test that writes a thousand has no power cut to fear.
+public func putFile(_ path: String, _ bytes: [UInt8]) throws(Failure) {
+    try OutputFile(creating: path).write(bytes, at: 0)
 }

@@ -1,16 +1,17 @@
 // Matrices of packed int4 and int8 groups, activations of int8 groups, and their product.
 //
-// A weight is w[n,k] = s·q − m with an unsigned code q of 4 or 8 bits. One (s, m) serves a row n and a group of G consecutive
-// k; s = d[n]·sc[n,g] and m = dm[n]·mn[n,g] with 8-bit unsigned sc and mn and float32 d and dm. G is a multiple of 8 for int4
-// and of 4 for int8, at most 512: Σ q·c then is exact in a float32. The columns are padded to whole groups with code 0, the rows to whole tiles with
-// d = dm = 0.
+// A weight is w[n,k] = s·q − m with an unsigned code q of 4 or 8 bits. One (s, m) serves a row n and a group of G
+// consecutive k; s = d[n]·sc[n,g] and m = dm[n]·mn[n,g] with 8-bit unsigned sc and mn and float32 d and dm. G is a multiple
+// of 8 for int4 and of 4 for int8, at most 512: Σ q·c below then is exact in a float32. The columns are padded to whole
+// groups with code 0, the rows to whole tiles with d = dm = 0.
 //
 // A matrix is ceil(rows / 16) tiles. A tile holds 16 rows and is contiguous, every part of it 64-byte aligned:
 //   1. float32 d[16], float32 dm[16];
 //   2. per group uint8 sc[16], uint8 mn[16]; zeros up to a multiple of 64 bytes;
 //   3. per group its codes, in steps of 64 bytes.
 //      int8: G/4 steps; byte r·4 + i of step j is the code of row r at k = 4j + i.
-//      int4: G/8 steps; byte r·4 + i of step j holds row r at k = 4j + i in its low nibble and at k = G/2 + 4j + i in its high.
+//      int4: G/8 steps; byte r·4 + i of step j holds row r at k = 4j + i in its low nibble, at k = G/2 + 4j + i in its
+//      high one.
 //
 // An activation is x[t,k] = scale[t,g]·c, c a signed code of at most ±127; sum[t,g] = scale[t,g]·Σ c over the group. So
 //   y[t,n] = d[n]·Σg sc[n,g]·(scale[t,g]·Σ q·c) − dm[n]·Σg mn[n,g]·sum[t,g] + bias[n].

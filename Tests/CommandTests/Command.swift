@@ -1,0 +1,63 @@
+import Foundation
+import Storage
+import TestSupport
+
+/// What a command did.
+struct Outcome {
+    let status: Int32
+    let output: String
+    let errors: String
+}
+
+/// Runs one of the built commands, which lie beside the tests.
+func run(_ command: String, _ arguments: String..., environment: [String: String] = [:]) throws -> Outcome {
+    let process = Process()
+    let folder = Path.directory(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+    process.executableURL = URL(fileURLWithPath: Path.join(folder, command))
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = errors
+    try process.run()
+    let text = output.fileHandleForReading.readDataToEndOfFile()
+    let log = errors.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    // A trap ends by a signal, whose number is no documented code.
+    let status = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+    return Outcome(
+        status: status, output: String(decoding: text, as: UTF8.self), errors: String(decoding: log, as: UTF8.self))
+}
+
+/// A copy of a fixture's checkpoint that a test may damage.
+struct CheckpointCopy {
+    let directory: TemporaryDirectory
+    var path: String { directory.path }
+
+    init(_ fixture: String = "demo-qwen2-vl") throws {
+        directory = try TemporaryDirectory()
+        for name in try Path.list(Fixtures.path(fixture)) {
+            try writeFile(directory.file(name), try readFile(Fixtures.path("\(fixture)/\(name)")))
+        }
+    }
+
+    func edit(_ name: String, _ change: (inout [UInt8]) -> Void) throws {
+        var bytes = try readFile(directory.file(name))
+        change(&bytes)
+        try writeFile(directory.file(name), bytes)
+    }
+
+    /// Replaces text by text of the same length, so that offsets stay.
+    func replace(_ old: String, by new: String, in name: String = "model.safetensors") throws {
+        try edit(name) { bytes in
+            guard let range = bytes.firstRange(of: Array(old.utf8)) else { return }
+            bytes.replaceSubrange(range, with: Array(new.utf8))
+        }
+    }
+
+    func convert(_ options: String...) throws -> Outcome {
+        let output = directory.file("out.tessera")
+        return try run("tessera-from-qwen2-vl", path, "-o", output, options.first ?? "--force")
+    }
+}

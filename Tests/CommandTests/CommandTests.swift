@@ -1,0 +1,154 @@
+import Bundles
+import Foundation
+import Storage
+import TestSupport
+import Testing
+
+func removeFile(_ path: String) { unlink(path) }
+
+/// The commands from the outside: answers, reports and exit codes.
+@Suite struct CommandTests {
+    private static let work = Result { try TemporaryDirectory() }
+    private static let bundle = Result { try convert("demo", nil) }
+    private static let int4 = Result { try convert("demo-int4", "int4") }
+
+    private static func convert(_ name: String, _ recipe: String?) throws -> String {
+        let path = try work.get().file(name + ".tessera")
+        let arguments = [Fixtures.path("demo-qwen2-vl"), "-o", path]
+        let outcome =
+            recipe == nil
+            ? try run("tessera-from-qwen2-vl", arguments[0], arguments[1], arguments[2])
+            : try run("tessera-from-qwen2-vl", arguments[0], arguments[1], arguments[2], "--quantize", "int4")
+        guard outcome.status == 0 else { throw Failure.badInput(outcome.errors) }
+        return path
+    }
+
+    private let picture = Fixtures.path("demo-pictures/scene_0.png")
+
+    @Test func aPictureIsDescribed() throws {
+        let answers = try Fixtures.json("demo-pictures/answers.json").array ?? []
+        let expected = try #require(
+            answers.first { $0["image"] == "scene_0.png" && $0["question"] == "Describe the picture." }?["answer"]?.string)
+        for bundle in [CommandTests.bundle, CommandTests.int4] {
+            let outcome = try run("tessera-run", bundle.get(), "--image", picture, "-p", "Describe the picture.")
+            #expect(outcome.status == 0)
+            #expect(outcome.output == expected + "\n")
+            #expect(outcome.errors.isEmpty)
+        }
+    }
+
+    @Test func everyInstructionSetAnswers() throws {
+        let native = try run("tessera-run", CommandTests.int4.get(), "--image", picture, "-p", "What digit is written?")
+        for set in ["scalar", "avx2", "avx512", "neon"] {
+            let outcome = try run(
+                "tessera-run", CommandTests.int4.get(), "--image", picture, "-p", "What digit is written?",
+                environment: ["TESSERA_ISA": set])
+            #expect(outcome.output == native.output)
+        }
+    }
+
+    @Test func theDiffReportsStagesAndDivergence() throws {
+        let outcome = try run(
+            "tessera-diff", CommandTests.bundle.get(), CommandTests.int4.get(), "--image", picture, "-p",
+            "Describe the picture.", "--json")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let report = try JSON(parsing: Array(outcome.output.utf8))
+        #expect(report["divergence"]?["mean"]?.double ?? -1 > 0)
+        #expect(report["stages"]?.array?.first?["name"] == "vision.patch_embed")
+        let limited = try run(
+            "tessera-diff", CommandTests.bundle.get(), CommandTests.int4.get(), "--image", picture, "-p",
+            "Describe the picture.", "--max-kl", "1e-9")
+        #expect(limited.status == 1)
+    }
+
+    @Test func theDiffAgainstReferenceActivationsFindsTheFirstStage() throws {
+        let golden = Fixtures.path("demo-pictures/scene_0.safetensors")
+        let sound = try run("tessera-diff", CommandTests.bundle.get(), "--golden", golden, "--image", picture)
+        #expect(sound.status == 0, "\(sound.errors)")
+        let quantized = try run("tessera-diff", CommandTests.int4.get(), "--golden", golden, "--image", picture)
+        #expect(quantized.status == 1)
+        #expect(quantized.errors.contains("image.out"))
+    }
+
+    @Test func graphsArePrinted() throws {
+        for (form, sign) in [("text", "return norm"), ("json", "\"graphs\""), ("mermaid", "flowchart TD")] {
+            let outcome = try run("tessera-inspect", CommandTests.bundle.get(), "--graph", form)
+            #expect(outcome.status == 0)
+            #expect(outcome.output.contains(sign))
+        }
+    }
+
+    @Test func aTextFileIsNoPicture() throws {
+        let outcome = try run("tessera-run", CommandTests.bundle.get(), "--image", #filePath, "-p", "What is this?")
+        #expect(outcome.status == 3)
+        #expect(outcome.errors.contains("is not a JPEG, PNG or WebP picture"))
+    }
+
+    @Test func aPictureTooLargeIsRefusedByItsHeader() throws {
+        let directory = try TemporaryDirectory()
+        // The signature and the IHDR of a PNG of 50000 × 50000; its check sum is not looked at for the size.
+        let header: [UInt8] =
+            [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52]
+            + [0, 0, 0xC3, 0x50, 0, 0, 0xC3, 0x50, 8, 2, 0, 0, 0, 0x7B, 0x1A, 0x43, 0x5F]
+        try writeFile(directory.file("huge.png"), header + [UInt8](repeating: 0, count: 64))
+        let outcome = try run(
+            "tessera-run", CommandTests.bundle.get(), "--image", directory.file("huge.png"), "-p", "What is this?")
+        #expect([3, 5].contains(outcome.status), "\(outcome.errors)")
+        #expect(outcome.errors.contains("huge.png"))
+    }
+
+    @Test(arguments: [100, 4096, 5000, 100_000])
+    func aTruncatedBundleIsRefused(length: Int) throws {
+        let directory = try TemporaryDirectory()
+        let bytes = try readFile(CommandTests.int4.get())
+        try writeFile(directory.file("cut.tessera"), Array(bytes.prefix(length)))
+        let outcome = try run("tessera-run", directory.file("cut.tessera"), "-p", "Hello")
+        #expect(outcome.status == 3)
+        #expect(outcome.errors.contains("cut.tessera"))
+    }
+
+    @Test func aFlippedBitIsFoundByVerifying() throws {
+        let directory = try TemporaryDirectory()
+        var bytes = try readFile(CommandTests.int4.get())
+        bytes[200_000] ^= 4
+        try writeFile(directory.file("flipped.tessera"), bytes)
+        let outcome = try run("tessera-inspect", directory.file("flipped.tessera"), "--verify")
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains("tensor"))
+    }
+
+    @Test func wrongUsageIsTwo() throws {
+        #expect(try run("tessera-run").status == 2)
+        #expect(try run("tessera-run", CommandTests.bundle.get(), "-p", "x", "--temp", "-1").status == 2)
+        #expect(try run("tessera-diff", CommandTests.bundle.get()).status == 2)
+        #expect(try run("tessera-quantize", CommandTests.bundle.get(), "--nonsense").status == 2)
+    }
+
+    @Test func whatIsNotThereIsFour() throws {
+        #expect(try run("tessera-run", "/nowhere.tessera", "-p", "x").status == 4)
+    }
+
+    @Test func limitsAreFive() throws {
+        let memory = try run("tessera-run", CommandTests.bundle.get(), "-p", "x", "--memory-limit", "1K")
+        #expect(memory.status == 5)
+        let context = try run("tessera-run", CommandTests.bundle.get(), "-p", "What is this?", "-c", "4")
+        #expect(context.status == 5)
+    }
+
+    @Test func aQuantizedBundleIsNotQuantizedAgain() throws {
+        let directory = try TemporaryDirectory()
+        let outcome = try run("tessera-quantize", CommandTests.int4.get(), "-o", directory.file("out"), "--recipe", "int8")
+        #expect(outcome.status == 3)
+        #expect(outcome.errors.contains("full precision"))
+    }
+
+    @Test func helpIsZero() throws {
+        for command in [
+            "tessera-from-qwen2-vl", "tessera-quantize", "tessera-run", "tessera-diff", "tessera-inspect", "tessera-bench",
+        ] {
+            let outcome = try run(command, "--help")
+            #expect(outcome.status == 0)
+            #expect(outcome.output.contains("USAGE"))
+        }
+    }
+}

@@ -1,0 +1,126 @@
+// Speed of the packed kernels on one core, against the int8 dot-product peak and a plain read measured in the same run.
+// From the root of the repository (x86-64 with AVX-512 VNNI):
+//   clang -O3 -ISources/CKernels/include Tests/Reference/bench_packed.c Sources/CKernels/{isa,packed*}.c -o bench_packed
+//   ./bench_packed [K [N [tokens]]]          TESSERA_ISA chooses the kernels
+// Times are of the thread's processor, so that a shared machine disturbs them little; each is the best of several.
+#include "packed.h"
+
+#include <immintrin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define AVX512 __attribute__((target("avx512f,avx512vnni"), noinline))
+
+static const struct { uint32_t bits, group; } formats[] = {{4, 16}, {4, 32}, {4, 64}, {4, 128}, {8, 32}, {8, 64}};
+enum { FORMATS = sizeof formats / sizeof *formats, ROUNDS = 7, READ_BYTES = 300000000 };
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void *allocate(size_t bytes) {
+    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (!p) exit(1);
+    return memset(p, 0x35, bytes);
+}
+
+/// 10⁹ multiply-adds a second of vpdpbusd on registers.
+AVX512 static double peak(void) {
+    double best = 1e9;
+    for (int round = 0; round < ROUNDS; round++) {
+        double begin = now();
+        for (int i = 0; i < 500000; i++)
+#define DOT(n) "vpdpbusd %%zmm30, %%zmm31, %%zmm" #n "\n"
+            __asm__ volatile(DOT(0) DOT(1) DOT(2) DOT(3) DOT(4) DOT(5) DOT(6) DOT(7)::
+                                 : "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7");
+        double time = now() - begin;
+        if (time < best) best = time;
+    }
+    return 500000.0 * 8 * 64 / best * 1e-9;
+}
+
+/// Seconds of a sum over a buffer.
+AVX512 static double read_seconds(const uint8_t *p, size_t bytes) {
+    double begin = now();
+    __m512i sum[4] = {0};
+    for (size_t i = 0; i + 256 <= bytes; i += 256)
+        for (int j = 0; j < 4; j++) sum[j] = _mm512_add_epi32(sum[j], _mm512_load_si512(p + i + j * 64));
+    volatile int kept = _mm512_reduce_add_epi32(
+        _mm512_add_epi32(_mm512_add_epi32(sum[0], sum[1]), _mm512_add_epi32(sum[2], sum[3])));
+    (void)kept;
+    return now() - begin;
+}
+
+typedef struct {
+    tsr_packed w;
+    tsr_activations x;
+    size_t tiles, bytes;
+    float *y;
+} problem;
+
+static problem make(size_t columns, size_t rows, size_t tokens, int format) {
+    const uint32_t bits = formats[format].bits, group = formats[format].group;
+    const size_t groups = (columns + group - 1) / group, tile_bytes = tsr_packed_tile_bytes(columns, bits, group);
+    problem p = {.tiles = (rows + 15) / 16};
+    p.bytes = p.tiles * tile_bytes;
+    p.w = (tsr_packed){allocate(p.bytes), rows, columns, bits, group};
+    float *sides = allocate(2 * tokens * groups * sizeof(float)), *x = allocate(tokens * columns * sizeof(float));
+    int8_t *codes = allocate(tokens * groups * group);
+    for (size_t i = 0; i < tokens * columns; i++) x[i] = (float)rand() / (float)RAND_MAX - 0.5f;
+    tsr_quantize_rows(x, columns, tokens, columns, group, codes, sides, sides + tokens * groups);
+    free(x);
+    p.x = (tsr_activations){codes, sides, sides + tokens * groups, tokens, groups * group, groups};
+    p.y = allocate(rows * tokens * sizeof(float));
+    return p;
+}
+
+static void discard(problem *p) {
+    free((void *)p->w.tiles);
+    free((void *)p->x.codes);
+    free((void *)p->x.scales);
+    free(p->y);
+}
+
+static double product_seconds(problem *p) {
+    double begin = now();
+    tsr_packed_product(&p->w, 0, p->tiles, &p->x, 0, p->x.tokens, NULL, p->y, p->w.rows);
+    return now() - begin;
+}
+
+int main(int count, char **arguments) {
+    size_t sizes[] = {1536, 8960, 128};
+    for (int i = 1; i < count && i < 4; i++) sizes[i - 1] = strtoul(arguments[i], NULL, 10);
+    const size_t columns = sizes[0], rows = sizes[1], tokens = sizes[2];
+    double limit = peak();
+    printf("%s, K %zu, N %zu, %zu tokens; vpdpbusd peak %.1f GMAC/s\n", tsr_isa_name(tsr_isa_in_use()), columns, rows,
+           tokens, limit);
+    for (int f = 0; f < FORMATS; f++) {
+        problem p = make(columns, rows, tokens, f);
+        double best = 1e9;
+        for (int round = 0; round < ROUNDS; round++) {
+            double time = product_seconds(&p);
+            if (time < best) best = time;
+        }
+        double rate = (double)columns * (double)rows * (double)tokens / best * 1e-9;
+        printf("int%u group %3u  %6.1f GMAC/s  %5.1f %% of peak\n", p.w.bits, p.w.group, rate, 100 * rate / limit);
+        discard(&p);
+    }
+    for (size_t few = 1; few <= 7; few++)
+        for (int f = 0; f < FORMATS; f++) {
+            size_t many = READ_BYTES / tsr_packed_tile_bytes(columns, formats[f].bits, formats[f].group);
+            problem p = make(columns, many * TSR_TILE_ROWS, few, f);
+            double best = 1e9, plain = 1e9;
+            for (int round = 0; round < ROUNDS; round++) {
+                double time = product_seconds(&p), read = read_seconds(p.w.tiles, p.bytes);
+                if (time < best) best = time;
+                if (read < plain) plain = read;
+            }
+            printf("%zu tokens, int%u group %3u  %5.1f GB/s, plain read %5.1f  %4.0f %%\n", few, p.w.bits, p.w.group,
+                   (double)p.bytes / best * 1e-9, (double)p.bytes / plain * 1e-9, 100 * plain / best);
+            discard(&p);
+        }
+}

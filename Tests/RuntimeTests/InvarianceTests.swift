@@ -1,0 +1,82 @@
+import Bundles
+import Prompts
+import Runtime
+import Storage
+import Tessera
+import TestSupport
+import Testing
+
+/// The same answer by two routes, bit for bit: an element's value never depends on what is computed beside it.
+@Suite(.serialized) struct InvarianceTests {
+    private static let models = [Bundled.random, Bundled.demo, Bundled.demoInt8, Bundled.demoInt4]
+
+    private func hidden(_ path: String, threads: Int = 2, chunk: Int = 512) throws -> [Float] {
+        let model = try Model(path, .init(threads: threads, chunk: chunk))
+        let prompt = try self.prompt(model)
+        let context = try TextContext(model.engine, capacity: prompt.tokens.count)
+        return try context.evaluate(prompt.input(try model.encodeVisuals(of: prompt)), wanted: .all).values
+    }
+
+    /// The golden prompt for the random model, a question for the trained one.
+    private func prompt(_ model: Model) throws -> PreparedPrompt {
+        guard model.tokenizer != nil else {
+            return try makePrompt(model, goldenIDs("image1"), ["qwen2-vl/golden/image_a.png"])
+        }
+        let picture = try model.picture(Fixtures.path("demo-pictures/scene_1.png"))
+        return try Session(model, capacity: 8).prepare([.image(picture), .text("What color are the shapes?")])
+    }
+
+    @Test(arguments: 0..<4)
+    func threadsMakeNoDifference(index: Int) throws {
+        let path = try InvarianceTests.models[index].get()
+        let one = try hidden(path, threads: 1)
+        #expect(try hidden(path, threads: 2) == one)
+        #expect(try hidden(path, threads: 5) == one)
+    }
+
+    @Test(arguments: 0..<4)
+    func chunksMakeNoDifference(index: Int) throws {
+        let path = try InvarianceTests.models[index].get()
+        let whole = try hidden(path)
+        // Chunks of 7 cut through pictures; of 1 they are decoding.
+        #expect(try hidden(path, chunk: 7) == whole)
+        #expect(try hidden(path, chunk: 1) == whole)
+    }
+
+    @Test func aConversationIsTheSameKeptOrReadAgain() throws {
+        let model = try Model(try Bundled.demo.get(), .init(threads: 2))
+        let picture = try model.picture(Fixtures.path("demo-pictures/scene_2.png"))
+        let session = try Session(model, capacity: 512)
+        let options = Session.Options(sampling: .init(), maximumTokens: 32)
+        let first = try session.answer([.image(picture), .text("How many shapes are there?")], options: options)
+        let second = try session.answer([.text("What color are the shapes?")], options: options)
+
+        let tokenizer = try model.requireTokenizer()
+        let count = try #require(picture.grid.tokens(mergeSize: 2))
+        let messages = [
+            Message(role: "user", parts: [.image(tokens: count), .text("How many shapes are there?")]),
+            Message(role: "assistant", text: first.text),
+            Message(role: "user", text: "What color are the shapes?"),
+        ]
+        let tokens = tokenizer.encode(try model.prompt.template.render(messages, tokenizer: tokenizer))
+        let whole = try PreparedPrompt(tokens: tokens, visuals: [.init(.image, picture)], settings: model.prompt)
+        let again = try Session(model, capacity: 512).answer(whole, options: options)
+        #expect(first.end == .stop)
+        #expect(again.tokens == second.tokens)
+    }
+
+    @Test func theHalfPrecisionCacheCostsLittle() throws {
+        let path = try Bundled.random.get()
+        func run(_ precision: KeyValueCache.Precision) throws -> [Float] {
+            let model = try Model(path, .init(threads: 2, cachePrecision: precision))
+            let context = try TextContext(model.engine, capacity: 100)
+            let prompt = try makePrompt(model, goldenIDs("text"), [])
+            return try context.evaluate(prompt.input(nil), wanted: .all).values
+        }
+        let (full, half) = (try run(.float32), try run(.float16))
+        let error = zip(full, half).map { abs($0 - $1) }.max() ?? 1
+        let largest = full.map(abs).max() ?? 0
+        // f16 has 11 significant bits: 5e-4 of a key or value, averaged down by the sums.
+        #expect(error > 0 && error < 2e-3 * largest)
+    }
+}

@@ -1,0 +1,41 @@
+import Glibc
+public import Storage
+
+/// A tensor to be written by a test.
+public struct TestTensor {
+    let name: String
+    let type: String
+    let shape: [Int]
+    let bytes: [UInt8]
+
+    public init(_ name: String, _ type: String, _ shape: [Int], _ bytes: [UInt8]) {
+        self.name = name
+        self.type = type
+        self.shape = shape
+        self.bytes = bytes
+    }
+}
+
+/// Writes a sound safetensors file.
+public func writeSafetensors(_ tensors: [TestTensor], to path: String) throws(Failure) {
+    var members: [JSON.Member] = []
+    var data: [UInt8] = []
+    for tensor in tensors {
+        let range: JSON = [.int(data.count), .int(data.count + tensor.bytes.count)]
+        members.append(
+            .init(
+                tensor.name,
+                .pairs([
+                    "dtype": .string(tensor.type), "shape": .array(tensor.shape.map(JSON.int)), "data_offsets": range,
+                ])))
+        data += tensor.bytes
+    }
+    let header = Array(JSON.object(members).serialized().utf8)
+    let length = (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) }
+    try writeFile(path, length + header + data)
+}
+
+/// Makes a folder.
+public func makeDirectory(_ path: String) throws(Failure) {
+    guard mkdir(path, 0o755) == 0 else { throw .system("cannot make a folder", file: path, errno: errno) }
+}
