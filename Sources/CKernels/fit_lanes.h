@@ -98,9 +98,11 @@ static inline void load_columns(const tsr_fit_rows *rows, size_t columns, lanes 
         size_t count = columns - k < 16 ? columns - k : 16;
         lanes block[16];
         for (uint32_t r = 0; r < 16; r++) {
+            block[r] = 0;
+            if (r >= rows->count) continue;
             const char *from = (const char *)rows->data + r * rows->stride + k * width;
-            if (r >= rows->count) block[r] = 0;
-            else if (count == 16) block[r] = load_elements(from, rows->type, 16);
+            // A count known when compiling makes whole blocks plain loads.
+            if (count == 16) block[r] = load_elements(from, rows->type, 16);
             else block[r] = load_elements(from, rows->type, count);
         }
         transpose(block);

@@ -22,7 +22,9 @@ public struct Distortion: Equatable, Sendable {
         for start in stride(from: 0, to: original.count, by: groupSize) {
             var group = Distortion()
             for index in start..<min(start + groupSize, original.count) {
-                let (value, error) = (Double(original[index]), Double(stored[index]) - Double(original[index]))
+                let (value, error) = (
+                    Double(original[index]), Double(stored[index]) - Double(original[index])
+                )
                 group.squaredError += error * error
                 group.energy += value * value
             }

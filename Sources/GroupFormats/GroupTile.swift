@@ -4,6 +4,7 @@ public import CKernels
 ///
 /// `w[row, k] = d[row] · scale[row, k / G] · code[row, k] − dm[row] · minimum[row, k / G]`
 public struct GroupTile: Equatable, Sendable {
+    /// Of the matrix that it is a tile of.
     public let geometry: GroupGeometry
     /// The factor of each row's scales; 16.
     public var d: [Float]
@@ -72,7 +73,8 @@ extension GroupGeometry {
 
     /// Reads row `row` of a packed matrix as `columns` floats: `(d·sc)·q − dm·mn`, each operation rounded.
     /// - Precondition: `matrix` is `byteCount` long, `row` below `rows`, `out` `columns` long.
-    public func read(row: Int, of matrix: UnsafeRawBufferPointer, into out: UnsafeMutableBufferPointer<Float>) {
+    public func read(row: Int, of matrix: UnsafeRawBufferPointer, into out: UnsafeMutableBufferPointer<Float>)
+    {
         precondition(matrix.count == byteCount && (0..<rows).contains(row) && out.count == columns)
         guard let tiles = matrix.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
         var kernelFormat = kernelFormat

@@ -13,7 +13,9 @@ public struct GroupFitter: Sendable {
     /// With the importance of columns known: √(2σ² + w²), as the field combines both.
     public static let calibratedMagnitude: Float = 0.5
 
+    /// Of the whole matrix.
     public let geometry: GroupGeometry
+    /// How scales, minimums and codes are found.
     public let solver: Solver
     private let importance: [Float]?
     private let magnitude: Float
@@ -28,7 +30,8 @@ public struct GroupFitter: Sendable {
     ) throws(Failure) {
         if let importance {
             guard importance.count == geometry.columns else {
-                throw .badInput("the importance has \(importance.count) values for \(geometry.columns) columns")
+                throw .badInput(
+                    "the importance has \(importance.count) values for \(geometry.columns) columns")
             }
             if let column = importance.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) {
                 throw .badInput("the importance of column \(column) is \(importance[column])")
@@ -37,7 +40,8 @@ public struct GroupFitter: Sendable {
         self.geometry = geometry
         self.solver = solver
         self.importance = importance
-        self.magnitude = magnitude ?? (importance == nil ? Self.uncalibratedMagnitude : Self.calibratedMagnitude)
+        self.magnitude =
+            magnitude ?? (importance == nil ? Self.uncalibratedMagnitude : Self.calibratedMagnitude)
     }
 
     /// The tiles that hold this many rows.
@@ -55,16 +59,20 @@ public struct GroupFitter: Sendable {
         _ rows: UnsafeRawBufferPointer, _ type: ElementType, firstRow: Int = 0,
         into tiles: UnsafeMutableRawBufferPointer, _ pool: WorkerPool
     ) throws(Failure) -> Distortion {
-        guard let kernelType = type.kernelType else { throw .badInput("has elements of type \(type.rawValue)") }
+        guard let kernelType = type.kernelType else {
+            throw .badInput("has elements of type \(type.rawValue)")
+        }
         let stride = geometry.columns * type.width
         let rowCount = rows.count / stride
         let count = tileCount(rows: rowCount)
         precondition(rows.count == rowCount * stride && tiles.count == count * geometry.tileBytes)
-        let panel = Panel(self, rows, kernelType, stride: stride, tiles: tiles, count: count, workers: pool.threads)
+        let panel = Panel(
+            self, rows, kernelType, stride: stride, tiles: tiles, count: count, workers: pool.threads)
         defer { panel.deallocate() }
         pool.run(count) { tile, worker in panel.fit(tile, worker) }
         guard let distortion = panel.distortion else {
-            throw NumericFault.first(in: rows, type, beyond: 0x1p126).failure(columns: geometry.columns, firstRow)
+            throw NumericFault.first(in: rows, type, beyond: 0x1p126).failure(
+                columns: geometry.columns, firstRow)
         }
         return distortion
     }
@@ -114,7 +122,8 @@ public struct GroupFitter: Sendable {
             var error = tsr_fit_error()
             let fitted = fitter.withWeighting { weighting in
                 tsr_fit_tile(
-                    &format, solver, &weighting, &source, scratch.baseAddress.map { $0 + worker * scratchStride },
+                    &format, solver, &weighting, &source,
+                    scratch.baseAddress.map { $0 + worker * scratchStride },
                     out.map { $0 + tile * geometry.tileBytes }, &error)
             }
             if fitted { results[tile] = error }

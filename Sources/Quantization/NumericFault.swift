@@ -13,7 +13,9 @@ struct NumericFault: Equatable {
     }
 
     /// The first element that is not finite or whose magnitude is not below `limit`; there must be one.
-    static func first(in bytes: UnsafeRawBufferPointer, _ type: ElementType, beyond limit: Double) -> NumericFault {
+    static func first(in bytes: UnsafeRawBufferPointer, _ type: ElementType, beyond limit: Double)
+        -> NumericFault
+    {
         for index in 0..<bytes.count / type.width {
             let value = element(index, bytes, type)
             if !(abs(value) < limit) { return NumericFault(index: index, value: value) }
@@ -35,7 +37,9 @@ struct NumericFault: Equatable {
         return found ? first(in: bytes, type, beyond: .infinity) : nil
     }
 
-    private static func contains<Word: FixedWidthInteger>(_ mask: Word, _ bytes: UnsafeRawBufferPointer) -> Bool {
+    private static func contains<Word: FixedWidthInteger>(_ mask: Word, _ bytes: UnsafeRawBufferPointer)
+        -> Bool
+    {
         let width = MemoryLayout<Word>.size
         var found = false
         for index in 0..<bytes.count / width {
@@ -46,7 +50,8 @@ struct NumericFault: Equatable {
         return found
     }
 
-    private static func element(_ index: Int, _ bytes: UnsafeRawBufferPointer, _ type: ElementType) -> Double {
+    private static func element(_ index: Int, _ bytes: UnsafeRawBufferPointer, _ type: ElementType) -> Double
+    {
         let offset = index * type.width
         switch type {
         case .float64: return bytes.loadUnaligned(fromByteOffset: offset, as: Double.self)

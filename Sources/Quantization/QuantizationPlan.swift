@@ -7,12 +7,15 @@ public import Storage
 public struct QuantizationPlan: Sendable {
     /// A weight and what becomes of it.
     public struct Item: Sendable {
+        /// What the source has.
         public let weight: SourceWeight
+        /// What the recipe wants done with it.
         public let choice: Recipe.Choice
         /// How it will stand in the bundle.
         public let description: TensorDescription
     }
 
+    /// What was applied.
     public let recipe: Recipe
     /// In the order of the source.
     public let items: [Item]
@@ -36,7 +39,9 @@ public struct QuantizationPlan: Sendable {
         let uses = Dictionary(grouping: model.uses, by: \.weight)
         let sources = Dictionary(weights.map { ($0.name, $0.shape) }) { first, _ in first }
         for slot in model.weights {
-            guard let shape = sources[slot.name] else { throw .badInput("is missing", at: "weight '\(slot.name)'") }
+            guard let shape = sources[slot.name] else {
+                throw .badInput("is missing", at: "weight '\(slot.name)'")
+            }
             guard shape == slot.shape else {
                 throw .badInput("has shape \(shape) instead of \(slot.shape)", at: "weight '\(slot.name)'")
             }

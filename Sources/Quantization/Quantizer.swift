@@ -12,15 +12,15 @@ public struct Quantizer {
         case tensor(TensorReport)
     }
 
-    /// Most bytes of source rows that are worked on at a time; a tile of 16 rows may take more.
-    public static let panelBytes = 16 << 20
-
     private let plan: QuantizationPlan
     private let pool: WorkerPool
+    private let panelBytes: Int
 
     /// A quantizer with `threads` workers, the caller's thread included.
-    public init(_ plan: QuantizationPlan, threads: Int) throws(Failure) {
+    /// - Parameter panelBytes: the most source rows that are worked on at a time; a tile of 16 rows may take more.
+    public init(_ plan: QuantizationPlan, threads: Int, panelBytes: Int = 16 << 20) throws(Failure) {
         self.plan = plan
+        self.panelBytes = panelBytes
         pool = try WorkerPool(threads: threads)
     }
 
@@ -45,7 +45,7 @@ public struct Quantizer {
         for index in writer.completed..<plan.items.count {
             let item = plan.items[index]
             var distortion = Distortion()
-            for rows in Self.panels(item.weight) {
+            for rows in panels(item.weight) {
                 try source.withRows(rows, of: index) { (bytes) throws(Failure) in
                     distortion += try write(bytes, rows, item, writer, index)
                 }
@@ -60,14 +60,15 @@ public struct Quantizer {
     }
 
     /// Whole tiles of rows, as many as fit a panel.
-    private static func panels(_ weight: SourceWeight) -> [Range<Int>] {
+    private func panels(_ weight: SourceWeight) -> [Range<Int>] {
         let tiles = max(1, panelBytes / max(1, weight.rowBytes * GroupGeometry.tileRows))
         let step = tiles * GroupGeometry.tileRows
         return stride(from: 0, to: weight.rowCount, by: step).map { $0..<min($0 + step, weight.rowCount) }
     }
 
     private func write(
-        _ bytes: UnsafeRawBufferPointer, _ rows: Range<Int>, _ item: QuantizationPlan.Item, _ writer: BundleWriter,
+        _ bytes: UnsafeRawBufferPointer, _ rows: Range<Int>, _ item: QuantizationPlan.Item,
+        _ writer: BundleWriter,
         _ index: Int
     ) throws(Failure) -> Distortion {
         let weight = item.weight
@@ -85,7 +86,9 @@ public struct Quantizer {
             byteCount: fitter.tileCount(rows: rows.count) * geometry.tileBytes, alignment: 64)
         defer { tiles.deallocate() }
         let distortion: Distortion
-        do { distortion = try fitter.fit(bytes, weight.type, firstRow: rows.lowerBound, into: tiles, pool) } catch {
+        do {
+            distortion = try fitter.fit(bytes, weight.type, firstRow: rows.lowerBound, into: tiles, pool)
+        } catch {
             throw error.inside(weight)
         }
         try writer.append(UnsafeRawBufferPointer(tiles), to: index)
@@ -95,8 +98,11 @@ public struct Quantizer {
 
 /// What became of a tensor.
 public struct TensorReport: Sendable {
+    /// Of its slot in the graph.
     public let name: String
+    /// `[N, K]`, or rank 1.
     public let shape: Shape
+    /// How it is stored.
     public let encoding: TensorEncoding
     /// Stored bits for each of its values.
     public let effectiveBits: Double

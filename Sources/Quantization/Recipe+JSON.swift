@@ -17,13 +17,17 @@ extension Recipe {
                 .usage, "there is no recipe '\(name)'",
                 remedy: "use \(Recipe.names.joined(separator: ", ")) or the path of a recipe file")
         }
-        do { try self.init(json: try JSON(file: name, limit: 1 << 20)) } catch { throw error.located(in: name) }
+        do { try self.init(json: try JSON(file: name, limit: 1 << 20)) } catch {
+            throw error.located(in: name)
+        }
     }
 
     /// Reads a recipe; a key that it may not have is an error.
     public init(json: JSON) throws(Failure) {
         try json.checkKeys(["name", "description", "rules", "default"], "recipe")
-        guard let name = json["name"]?.string, !name.isEmpty else { throw .badInput("has no name", at: "recipe") }
+        guard let name = json["name"]?.string, !name.isEmpty else {
+            throw .badInput("has no name", at: "recipe")
+        }
         guard let elements = json["rules"]?.array else { throw .badInput("is no list", at: "recipe.rules") }
         var rules: [Rule] = []
         for (index, element) in elements.enumerated() {
@@ -34,7 +38,8 @@ extension Recipe {
             try json.checkKeys(["encoding", "solver"], "recipe.default")
             fallback = try Choice(json, "recipe.default")
         }
-        self.init(name, summary: try json.text("description", "recipe") ?? "", rules: rules, fallback: fallback)
+        self.init(
+            name, summary: try json.text("description", "recipe") ?? "", rules: rules, fallback: fallback)
     }
 
     /// The same as JSON, everything spelled out.
@@ -75,7 +80,9 @@ extension Recipe.Choice {
         let solverText = try json.text("solver", place)
         guard let encoding = json["encoding"] else { throw .badInput("is missing", at: place + ".encoding") }
         if encoding.string == "keep" {
-            guard solverText == nil else { throw .badInput("means nothing for what is kept", at: place + ".solver") }
+            guard solverText == nil else {
+                throw .badInput("means nothing for what is kept", at: place + ".solver")
+            }
             self = .keep
             return
         }
@@ -83,7 +90,8 @@ extension Recipe.Choice {
             throw .badInput("is neither \"keep\" nor {\"bits\", \"group\"}", at: place + ".encoding")
         }
         try encoding.checkKeys(["bits", "group"], place + ".encoding")
-        guard let bits = encoding["bits"]?.int.flatMap(GroupFormat.Bits.init), let group = encoding["group"]?.int,
+        guard let bits = encoding["bits"]?.int.flatMap(GroupFormat.Bits.init),
+            let group = encoding["group"]?.int,
             let format = GroupFormat(bits, groupSize: group)
         else {
             throw .badInput(
@@ -116,7 +124,8 @@ extension JSON {
         guard let members else { throw .badInput("is no object", at: place) }
         for member in members where !known.contains(member.key) {
             throw .badInput(
-                "the key '\(member.key)' is unknown", at: place, remedy: "known: \(known.joined(separator: ", "))")
+                "the key '\(member.key)' is unknown", at: place,
+                remedy: "known: \(known.joined(separator: ", "))")
         }
     }
 

@@ -21,6 +21,7 @@ public struct Recipe: Equatable, Sendable {
         public let roles: [String]
         /// The blocks it is for; nil for all, and for weights outside of blocks.
         public let blocks: BlockSet?
+        /// What is done with weights in these uses.
         public let choice: Choice
 
         /// A rule for roles and, optionally, certain blocks only.
@@ -39,9 +40,11 @@ public struct Recipe: Equatable, Sendable {
         }
     }
 
+    /// What provenance and reports call it.
     public let name: String
     /// What it is good for, in a sentence; may be empty.
     public let summary: String
+    /// In the order in which they are tried.
     public let rules: [Rule]
     /// For uses that no rule fits.
     public let fallback: Choice
@@ -56,7 +59,9 @@ public struct Recipe: Equatable, Sendable {
 
     /// The choice for a weight with these uses, the most precise one; nil for a weight without any.
     public func choice(for uses: [Operation.WeightUse]) -> Choice? {
-        uses.map { use in rules.first { $0.fits(use) }?.choice ?? fallback }.max { $0.precision < $1.precision }
+        uses.map { use in rules.first { $0.fits(use) }?.choice ?? fallback }.max {
+            $0.precision < $1.precision
+        }
     }
 }
 
@@ -65,7 +70,8 @@ extension Recipe.Choice {
     fileprivate var precision: (Int, Int, Int) {
         switch self {
         case .keep: (Int.max, 0, 0)
-        case .groups(let format, let solver): (format.bits.rawValue, -format.groupSize, solver == .search ? 1 : 0)
+        case .groups(let format, let solver):
+            (format.bits.rawValue, -format.groupSize, solver == .search ? 1 : 0)
         }
     }
 }
@@ -80,8 +86,11 @@ public struct BlockSet: Equatable, Sendable, CustomStringConvertible {
         var ranges: [ClosedRange<Int>] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let ends = part.split(separator: "-", omittingEmptySubsequences: false)
-            let numbers = ends.compactMap { end in end.utf8.allSatisfy { (48...57).contains($0) } ? Int(end) : nil }
-            guard numbers.count == ends.count, numbers.count <= 2, let first = numbers.first, let last = numbers.last,
+            let numbers = ends.compactMap { end in
+                end.utf8.allSatisfy { (48...57).contains($0) } ? Int(end) : nil
+            }
+            guard numbers.count == ends.count, numbers.count <= 2, let first = numbers.first,
+                let last = numbers.last,
                 first <= last
             else { return nil }
             ranges.append(first...last)
@@ -92,7 +101,9 @@ public struct BlockSet: Equatable, Sendable, CustomStringConvertible {
     /// Whether it has this block.
     public func contains(_ block: Int) -> Bool { ranges.contains { $0.contains(block) } }
 
+    /// The text that reads as the same set.
     public var description: String {
-        ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ",")
+        ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(
+            separator: ",")
     }
 }

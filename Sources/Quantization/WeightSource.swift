@@ -49,9 +49,11 @@ public protocol WeightSource {
 
 /// The weights of a bundle of full precision.
 public struct BundleWeights: WeightSource {
+    /// All tensors, in the order of the file.
     public let weights: [SourceWeight]
     private let bundle: Bundle
 
+    /// The weights of `bundle`.
     /// - Throws: `.badInput` when a tensor is in groups already.
     public init(_ bundle: Bundle) throws(Failure) {
         self.bundle = bundle
@@ -59,16 +61,19 @@ public struct BundleWeights: WeightSource {
         for tensor in bundle.tensors {
             guard case .float(let type) = tensor.encoding else {
                 throw .badInput(
-                    "is quantized already, as \(tensor.encoding)", file: bundle.path, at: "tensor '\(tensor.name)'",
+                    "is quantized already, as \(tensor.encoding)", file: bundle.path,
+                    at: "tensor '\(tensor.name)'",
                     remedy: "start from the bundle of full precision")
             }
             weights.append(
                 SourceWeight(
-                    name: tensor.name, shape: tensor.shape, type: type, sources: tensor.sources, note: tensor.note))
+                    name: tensor.name, shape: tensor.shape, type: type, sources: tensor.sources,
+                    note: tensor.note))
         }
         self.weights = weights
     }
 
+    /// Lends rows of `weights[index]`; their pages may leave memory afterwards.
     public func withRows(
         _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {

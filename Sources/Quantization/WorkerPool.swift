@@ -9,7 +9,9 @@ public final class WorkerPool {
 
     /// A pool of 1 to 256 threads.
     public init(threads: Int) throws(Failure) {
-        guard (1...256).contains(threads) else { throw Failure(.usage, "\(threads) threads are not 1 to 256") }
+        guard (1...256).contains(threads) else {
+            throw Failure(.usage, "\(threads) threads are not 1 to 256")
+        }
         guard let pool = tsr_pool_create(UInt32(threads)) else {
             throw Failure(.limit, "cannot start \(threads) threads")
         }

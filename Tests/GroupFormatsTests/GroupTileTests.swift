@@ -14,7 +14,9 @@ private func makeTile(_ geometry: GroupGeometry) -> GroupTile {
         tile.minimums[index] = UInt8(truncatingIfNeeded: index &* 57 &+ 3)
     }
     let limit = 1 << geometry.format.bits.rawValue
-    for index in 0..<geometry.columns * 16 { tile.codes[index] = UInt8((index &* 2_654_435_761 >> 7) % limit) }
+    for index in 0..<geometry.columns * 16 {
+        tile.codes[index] = UInt8((index &* 2_654_435_761 >> 7) % limit)
+    }
     return tile
 }
 
@@ -40,7 +42,9 @@ private func pack(_ tile: GroupTile) -> [UInt8] {
         let bytes = pack(tile)
         for row in 0..<16 {
             #expect(bytes.withUnsafeBytes { $0.load(fromByteOffset: 4 * row, as: Float.self) } == tile.d[row])
-            #expect(bytes.withUnsafeBytes { $0.load(fromByteOffset: 64 + 4 * row, as: Float.self) } == tile.dm[row])
+            #expect(
+                bytes.withUnsafeBytes { $0.load(fromByteOffset: 64 + 4 * row, as: Float.self) }
+                    == tile.dm[row])
             for group in 0..<geometry.groupCount {
                 let scale = geometry.scaleOffset(group: group) + row
                 #expect(bytes[scale] == tile.scales[group * 16 + row])

@@ -42,15 +42,15 @@ struct Fitted: Equatable {
         _ weights: [Float], columns: Int, _ format: GroupFormat, _ solver: Solver, importance: [Float]? = nil,
         magnitude: Float? = nil, threads: Int = 1
     ) throws {
-        let fitter = try GroupFitter(
-            #require(Shape.matrix(weights.count / columns, columns).flatMap { GroupGeometry(format, $0) }), solver,
-            importance: importance, magnitude: magnitude)
+        let shape = Shape.matrix(weights.count / columns, columns)
+        let geometry = try #require(shape.flatMap { GroupGeometry(format, $0) })
+        let fitter = try GroupFitter(geometry, solver, importance: importance, magnitude: magnitude)
         let pool = try WorkerPool(threads: threads)
-        var bytes = [UInt8](repeating: 0xAA, count: fitter.geometry.byteCount)
+        var bytes = [UInt8](repeating: 0xAA, count: geometry.byteCount)
         distortion = try bytes.withUnsafeMutableBytes { tiles in
             try weights.withUnsafeBytes { try fitter.fit($0, .float32, into: tiles, pool) }
         }
-        geometry = fitter.geometry
+        self.geometry = geometry
         self.bytes = bytes
     }
 
@@ -61,7 +61,8 @@ struct Fitted: Equatable {
             bytes.withUnsafeBytes { bytes in
                 for row in 0..<geometry.rows {
                     let range = row * geometry.columns..<(row + 1) * geometry.columns
-                    geometry.read(row: row, of: bytes, into: UnsafeMutableBufferPointer(rebasing: values[range]))
+                    geometry.read(
+                        row: row, of: bytes, into: UnsafeMutableBufferPointer(rebasing: values[range]))
                 }
             }
         }
@@ -72,7 +73,8 @@ struct Fitted: Equatable {
     func tile(of row: Int) -> GroupTile {
         let start = row / 16 * geometry.tileBytes
         return bytes.withUnsafeBytes {
-            GroupTile(unpacking: UnsafeRawBufferPointer(rebasing: $0[start..<start + geometry.tileBytes]), geometry)
+            GroupTile(
+                unpacking: UnsafeRawBufferPointer(rebasing: $0[start..<start + geometry.tileBytes]), geometry)
         }
     }
 }

@@ -16,7 +16,7 @@ import Testing
         ("far from zero", (0..<64).map { 1000 + Float($0 % 5) }),
         ("huge", (0..<64).map { Float($0 - 32) * 2e36 }),
         ("tiny", (0..<64).map { Float($0 - 32) * 1e-36 }),
-        ("denormal", (0..<64).map { Float($0 - 32) * 1e-40 }),
+        ("denormal", (0..<64).map { Float($0 - 32) * 0x1p-133 }),
         ("one outlier", (0..<64).map { $0 == 40 ? 50 : Float($0 % 7) * 0.01 }),
         ("huge beside tiny", (0..<64).map { $0 < 32 ? Float($0) * 1e30 : Float($0) * 1e-30 }),
     ]
@@ -30,7 +30,8 @@ import Testing
             for (stored, original) in zip(fitted.values, weights) {
                 // Denormals have few digits left for the factors.
                 let allowance = peak < 0x1p-126 ? peak / 8 : peak * tolerance
-                #expect(abs(stored - original) <= allowance, "\(Self.rows[row].name): \(stored) for \(original)")
+                #expect(
+                    abs(stored - original) <= allowance, "\(Self.rows[row].name): \(stored) for \(original)")
             }
         }
     }
@@ -90,13 +91,15 @@ import Testing
                     var rows = tsr_fit_rows(
                         data: weights.baseAddress, stride: columns * 4, count: 16, type: TSR_FIT_F32)
                     #expect(
-                        tsr_fit_tile_with(isa, &kernelFormat, solver, &weighting, &rows, scratch, &tile, &error))
+                        tsr_fit_tile_with(
+                            isa, &kernelFormat, solver, &weighting, &rows, scratch, &tile, &error))
                 }
             }
             return (tile, error.error)
         }
         let reference = fit(TSR_ISA_SCALAR)
-        for isa in [TSR_ISA_AVX2, TSR_ISA_AVX512, TSR_ISA_NEON, TSR_ISA_DOTPROD] where tsr_isa_available(isa) != 0 {
+        for isa in [TSR_ISA_AVX2, TSR_ISA_AVX512, TSR_ISA_NEON, TSR_ISA_DOTPROD]
+        where tsr_isa_available(isa) != 0 {
             let other = fit(isa)
             #expect(other.tile == reference.tile)
             #expect(other.error == reference.error)
