@@ -30,7 +30,9 @@ public struct AnswerCount {
         for (index, entry) in entries.enumerated() {
             guard let image = entry["image"]?.string, let question = entry["question"]?.string,
                 let expected = entry["answer"]?.string
-            else { throw .badInput("lacks 'image', 'question' or 'answer'", file: path, at: "entry \(index)") }
+            else {
+                throw .badInput("lacks 'image', 'question' or 'answer'", file: path, at: "entry \(index)")
+            }
             let picture = try model.picture(Path.join(Path.directory(path), image))
             let prompt = try Session(model, capacity: 1).prepare([.image(picture), .text(question)])
             let session = try Session(model, capacity: prompt.tokens.count + 64)

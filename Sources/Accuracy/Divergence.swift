@@ -16,7 +16,9 @@ public struct Divergence: Sendable {
     public var count: Int { divergences.count }
 
     /// Compares one position; `target` is the token that follows, if known.
-    public mutating func add(base: UnsafeBufferPointer<Float>, other: UnsafeBufferPointer<Float>, target: Int32?) {
+    public mutating func add(
+        base: UnsafeBufferPointer<Float>, other: UnsafeBufferPointer<Float>, target: Int32?
+    ) {
         let (p, q) = (LogNormalizer(base), LogNormalizer(other))
         var sum = 0.0
         for index in base.indices {

@@ -18,7 +18,8 @@ public struct TextComparison {
     public init(
         base: Model, other: Model, kept: KeptRun, report: (Int, Int, Double) throws(Failure) -> Void
     ) throws(Failure) {
-        guard base.engine.vocabulary == other.engine.vocabulary, base.engine.width == other.engine.width else {
+        guard base.engine.vocabulary == other.engine.vocabulary, base.engine.width == other.engine.width
+        else {
             throw Failure(.mismatch, "the two bundles are not of the same model")
         }
         var divergence = Divergence()

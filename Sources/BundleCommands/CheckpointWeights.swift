@@ -13,7 +13,8 @@ public struct CheckpointWeights: WeightSource {
         entries = ledger.entries
         weights = ledger.entries.map { entry in
             SourceWeight(
-                name: entry.slot.name, shape: entry.slot.shape, type: entry.tensor.type, sources: [entry.tensor.name],
+                name: entry.slot.name, shape: entry.slot.shape, type: entry.tensor.type,
+                sources: [entry.tensor.name],
                 note: entry.tensor.shape == entry.slot.shape ? "" : "seen as \(entry.slot.shape)")
         }
     }
@@ -33,6 +34,7 @@ public struct CheckpointWeights: WeightSource {
                     remedy: error.remedy)
                 : error
         }
-        data.file.advise(data.range.lowerBound + range.lowerBound..<data.range.lowerBound + range.upperBound, .dontNeed)
+        data.file.advise(
+            data.range.lowerBound + range.lowerBound..<data.range.lowerBound + range.upperBound, .dontNeed)
     }
 }

@@ -35,7 +35,8 @@ public struct CoverageLedger: Sendable {
             "source_tensors": .int(entries.count + unused.count),
             "mapped": .int(entries.count),
             "fused": 0,
-            "unused": .array(unused.map { .pairs(["name": .string($0.name), "reason": .string($0.reason)]) }),
+            "unused": .array(
+                unused.map { .pairs(["name": .string($0.name), "reason": .string($0.reason)]) }),
             "missing": 0,
         ])
     }
@@ -64,7 +65,9 @@ public struct CoverageLedger: Sendable {
                 problems.append("'\(tensor.name)' is beyond what config.json describes")
                 continue
             }
-            let expected = source.shape.map { words in words.compactMap { Int($0) ?? extents[$0] } } ?? slot.shape.extents
+            let expected =
+                source.shape.map { words in words.compactMap { Int($0) ?? extents[$0] } }
+                ?? slot.shape.extents
             if let earlier = fills.updateValue(tensor, forKey: slot.name) {
                 problems.append("'\(earlier.name)' and '\(tensor.name)' are the same weight")
             } else if tensor.shape.extents != expected {

@@ -47,7 +47,9 @@ extension Dimension: CustomStringConvertible {
             return
         }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard let name = parts.first, let symbol = Symbol(rawValue: String(name)), parts.count <= 2 else { return nil }
+        guard let name = parts.first, let symbol = Symbol(rawValue: String(name)), parts.count <= 2 else {
+            return nil
+        }
         guard parts.count == 2 else {
             self = .symbol(symbol)
             return

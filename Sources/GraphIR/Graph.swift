@@ -44,7 +44,9 @@ public struct Graph: Hashable, Sendable {
     }
 
     mutating func addInput(_ name: String, _ type: ValueType) throws(Failure) -> ValueID {
-        guard nodes.isEmpty else { throw .badInput("input '\(name)' comes after nodes", at: "graph '\(self.name)'") }
+        guard nodes.isEmpty else {
+            throw .badInput("input '\(name)' comes after nodes", at: "graph '\(self.name)'")
+        }
         let id = try add(Value(name: name, type: type))
         inputCount += 1
         return id
@@ -58,7 +60,9 @@ public struct Graph: Hashable, Sendable {
         let place = "graph '\(self.name)', value '\(name)'"
         var types: [ValueType] = []
         for operand in operands {
-            guard values.indices.contains(operand.index) else { throw .badInput("uses what is not there", at: place) }
+            guard values.indices.contains(operand.index) else {
+                throw .badInput("uses what is not there", at: place)
+            }
             types.append(values[operand.index].type)
         }
         let type: ValueType
@@ -76,7 +80,8 @@ public struct Graph: Hashable, Sendable {
     }
 
     private mutating func add(_ value: Value) throws(Failure) -> ValueID {
-        guard value.name.utf8.count <= 256, indices.updateValue(values.count, forKey: value.name) == nil else {
+        guard value.name.utf8.count <= 256, indices.updateValue(values.count, forKey: value.name) == nil
+        else {
             throw .badInput("the name '\(value.name)' is given twice", at: "graph '\(name)'")
         }
         values.append(value)

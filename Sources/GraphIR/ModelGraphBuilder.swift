@@ -24,7 +24,9 @@ public struct ModelGraphBuilder {
 
     /// Starts a graph; what follows goes into it.
     public mutating func begin(_ name: String) throws(Failure) {
-        guard !graphs.contains(where: { $0.name == name }) else { throw .badInput("graph '\(name)' is given twice") }
+        guard !graphs.contains(where: { $0.name == name }) else {
+            throw .badInput("graph '\(name)' is given twice")
+        }
         graphs.append(Graph(name: name))
     }
 

@@ -52,7 +52,9 @@ public final class Engine {
             throw error.located(in: bundle.path)
         }
         self.options = options
-        guard options.chunk > 0 else { throw Failure(.usage, "a chunk of \(options.chunk) tokens is not possible") }
+        guard options.chunk > 0 else {
+            throw Failure(.usage, "a chunk of \(options.chunk) tokens is not possible")
+        }
         weights = try Weights(bundle, graph: graph)
         pool = try ThreadPool(threads: options.threads)
         vision = try PlanCompiler.compile(try graph.graph("vision"), weights)
@@ -100,12 +102,15 @@ public final class Engine {
         else { throw .badInput("the patches, coordinates and segments do not fit each other") }
         let extents = Extents(patches: count, segments: segments.count)
         return try run(
-            vision, extents, [.floats(patches), .indices(coordinates), .indices(segments)], cache: nil, observer)
+            vision, extents, [.floats(patches), .indices(coordinates), .indices(segments)], cache: nil,
+            observer)
     }
 
     /// The logits [hidden.count, vocabulary] of final hidden states.
     public func logits(_ hidden: Rows, observer: Observer? = nil) throws(Failure) -> Rows {
-        guard hidden.columns == width else { throw .badInput("hidden states have \(hidden.columns) columns, not \(width)") }
+        guard hidden.columns == width else {
+            throw .badInput("hidden states have \(hidden.columns) columns, not \(width)")
+        }
         return try run(head, Extents(outputs: hidden.count), [.floats(hidden.values)], cache: nil, observer)
     }
 
@@ -117,7 +122,8 @@ public final class Engine {
         let arena = try arena(layout.count)
         return try PlanInput.withPointers(inputs) { (pointers) throws(Failure) in
             let executor = Executor(
-                plan: plan, layout: layout, extents: extents, arena: arena, inputs: pointers, weights: weights,
+                plan: plan, layout: layout, extents: extents, arena: arena, inputs: pointers,
+                weights: weights,
                 pool: pool, cache: cache, largeProduct: options.largeProduct)
             executor.run(observer)
             let count = extents(plan.output.rows) * plan.output.columns

@@ -17,7 +17,8 @@ public struct Sampler: Sendable {
         public var seed: UInt64
 
         public init(
-            temperature: Float = 0, topK: Int = 0, topP: Float = 1, repetitionPenalty: Float = 1, seed: UInt64 = 0
+            temperature: Float = 0, topK: Int = 0, topP: Float = 1, repetitionPenalty: Float = 1,
+            seed: UInt64 = 0
         ) {
             self.temperature = temperature
             self.topK = topK
@@ -41,7 +42,8 @@ public struct Sampler: Sendable {
         if settings.repetitionPenalty != 1 {
             for token in seen where logits.indices.contains(Int(token)) {
                 let value = logits[Int(token)]
-                logits[Int(token)] = value > 0 ? value / settings.repetitionPenalty : value * settings.repetitionPenalty
+                logits[Int(token)] =
+                    value > 0 ? value / settings.repetitionPenalty : value * settings.repetitionPenalty
             }
         }
         guard settings.temperature > 0 else { return Sampler.mostLikely(logits) }

@@ -13,7 +13,9 @@ public final class ThreadPool: @unchecked Sendable {
 
     /// A pool of `threads` threads, the caller's included.
     public init(threads: Int) throws(Failure) {
-        guard (1...1024).contains(threads) else { throw Failure(.usage, "\(threads) threads are not possible") }
+        guard (1...1024).contains(threads) else {
+            throw Failure(.usage, "\(threads) threads are not possible")
+        }
         guard let pool = tsr_pool_create(UInt32(threads)) else {
             throw Failure(.limit, "cannot start \(threads) threads")
         }

@@ -62,7 +62,8 @@ public final class Session {
     ///   - onText: gets each piece of text, whole characters only; false ends the answer.
     /// - Throws: `limit` when the context is full.
     public func answer(
-        _ parts: [Part], system: String? = nil, options: Options? = nil, onText: (String) -> Bool = { _ in true }
+        _ parts: [Part], system: String? = nil, options: Options? = nil,
+        onText: (String) -> Bool = { _ in true }
     ) throws(Failure) -> Answer {
         let prompt = try prepare(parts, system: system)
         return try answer(prompt, options: options ?? Options(sampling: model.sampling), onText: onText)

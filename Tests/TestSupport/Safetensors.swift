@@ -26,7 +26,8 @@ public func writeSafetensors(_ tensors: [TestTensor], to path: String) throws(Fa
             .init(
                 tensor.name,
                 .pairs([
-                    "dtype": .string(tensor.type), "shape": .array(tensor.shape.map(JSON.int)), "data_offsets": range,
+                    "dtype": .string(tensor.type), "shape": .array(tensor.shape.map(JSON.int)),
+                    "data_offsets": range,
                 ])))
         data += tensor.bytes
     }
