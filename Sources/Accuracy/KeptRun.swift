@@ -8,7 +8,9 @@ public import Tessera
 ///
 /// The logits follow from them exactly, and they take a small part of the room.
 public struct KeptRun {
+    /// Tokens of a window.
     public let window: Int
+    /// How many windows there are.
     public let windows: Int
     private let allTokens: [Int32]
     private let values: Values

@@ -15,7 +15,9 @@ public struct PromptComparison {
     public let divergence: Divergence.Summary
     /// Over the positions that choose the answer's tokens.
     public let answerDivergence: Divergence.Summary
+    /// The base model's greedy answer.
     public let baseAnswer: String
+    /// The other model's greedy answer.
     public let otherAnswer: String
     /// The number of the first token of the answers that differs; nil when none does.
     public let firstDifference: Int?

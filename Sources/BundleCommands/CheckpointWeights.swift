@@ -6,9 +6,11 @@ public import Storage
 
 /// The weights of a checkpoint, in the order of the graph, on their way into a bundle.
 public struct CheckpointWeights: WeightSource {
+    /// In the order of the graph.
     public let weights: [SourceWeight]
     private let entries: [CoverageLedger.Entry]
 
+    /// The weights that a balanced ledger maps.
     public init(_ ledger: CoverageLedger) {
         entries = ledger.entries
         weights = ledger.entries.map { entry in
@@ -19,6 +21,7 @@ public struct CheckpointWeights: WeightSource {
         }
     }
 
+    /// Lends rows straight from the mapped shard, and gives their pages up afterwards.
     public func withRows(
         _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {

@@ -2,8 +2,10 @@ public import ArgumentParser
 
 /// A number of bytes as people write it: `512M`, `3GiB`, `4096`. Prefixes are powers of 1024.
 public struct ByteCount: ExpressibleByArgument, Sendable {
+    /// The number.
     public let bytes: Int
 
+    /// Reads a number and an optional unit; nil for anything else.
     public init?(argument: String) {
         let digits = argument.prefix { $0.isNumber || $0 == "." }
         guard let value = Double(digits), value >= 0 else { return nil }

@@ -9,18 +9,23 @@ public import Storage
 public struct CoverageLedger: Sendable {
     /// A slot and the tensor that fills it.
     public struct Entry: Sendable {
+        /// What is filled.
         public let slot: WeightSlot
+        /// What fills it.
         public let tensor: SourceTensor
     }
 
     /// A tensor that no slot needs.
     public struct Unused: Sendable {
+        /// Its published name.
         public let name: String
+        /// Why no slot needs it.
         public let reason: String
     }
 
     /// In the order of the graph's weights.
     public let entries: [Entry]
+    /// Tensors left out, each with its reason.
     public let unused: [Unused]
 
     /// `729 source tensors: 729 mapped, 0 fused, 0 unused, 0 missing`.

@@ -69,9 +69,12 @@ public struct ValueType: Hashable, Sendable {
         case index
     }
 
+    /// What the elements are.
     public let element: Element
+    /// Outermost first.
     public let extents: [Dimension]
 
+    /// A type from its parts.
     public init(_ element: Element, _ extents: [Dimension]) {
         self.element = element
         self.extents = extents

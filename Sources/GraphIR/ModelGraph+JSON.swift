@@ -2,6 +2,7 @@ public import Storage
 
 /// The JSON form, specified in `formats/graph.md` and `formats/graph.schema.json`.
 extension ModelGraph {
+    /// The form that a bundle carries.
     public var json: JSON {
         .pairs([
             "version": 1,

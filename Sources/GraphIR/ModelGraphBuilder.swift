@@ -7,6 +7,7 @@ public struct ModelGraphBuilder {
     private var graphs: [Graph] = []
     private var used: Set<String> = []
 
+    /// A model without weights or graphs.
     public init() {}
 
     /// Declares a weight; nil extents products and repeated names are refused.

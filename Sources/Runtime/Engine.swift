@@ -13,10 +13,12 @@ public final class Engine {
         public var threads: Int
         /// Tokens evaluated together when a prompt is read.
         public var chunk: Int
+        /// How keys and values are kept.
         public var cachePrecision: KeyValueCache.Precision
         /// A library for products of float weights with many rows; nil for the runtime's own kernels.
         public var largeProduct: LargeProduct?
 
+        /// Options; the defaults suit a machine with memory to spare for a few hundred tokens at once.
         public init(
             threads: Int = ThreadPool.processors, chunk: Int = 512,
             cachePrecision: KeyValueCache.Precision = .float16, largeProduct: LargeProduct? = nil
@@ -28,7 +30,9 @@ public final class Engine {
         }
     }
 
+    /// What the bundle's graph section says.
     public let graph: ModelGraph
+    /// How it runs.
     public let options: Options
     /// Columns of hidden states and visual rows.
     public let width: Int
@@ -73,14 +77,18 @@ public final class Engine {
 
     /// Rows of numbers, `columns` each.
     public struct Rows: Sendable {
+        /// Row after row.
         public var values: [Float]
+        /// Elements of a row.
         public let columns: Int
 
+        /// Rows from their elements.
         public init(values: [Float], columns: Int) {
             self.values = values
             self.columns = columns
         }
 
+        /// The number of rows.
         public var count: Int { columns == 0 ? 0 : values.count / columns }
     }
 

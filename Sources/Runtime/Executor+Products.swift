@@ -19,6 +19,7 @@ public struct LargeProduct: Sendable {
     /// Rows of weights widened and multiplied at a time.
     static let panelRows = 96
 
+    /// Wraps a library's call.
     public init(_ call: @escaping Call) { self.call = call }
 }
 

@@ -20,7 +20,9 @@ public final class KeyValueCache {
         let headDimension: Int
     }
 
+    /// Positions there is room for.
     public let capacity: Int
+    /// How elements are kept.
     public let precision: Precision
     /// Positions filled.
     public private(set) var count = 0

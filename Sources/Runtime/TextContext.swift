@@ -14,6 +14,7 @@ public final class TextContext {
         /// Ascending token numbers within `tokens`.
         public let visualRows: [Int32]
 
+        /// An input; positions are as many as tokens on each axis.
         public init(
             tokens: [Int32], positions: [Int32], visuals: Engine.Rows? = nil, visualRows: [Int32] = []
         ) {
@@ -32,7 +33,9 @@ public final class TextContext {
         case from(Int)
     }
 
+    /// What evaluates it.
     public let engine: Engine
+    /// The keys and values of what was evaluated.
     public let cache: KeyValueCache
     private let axes: Int
 

@@ -9,6 +9,7 @@ public final class ThreadPool: @unchecked Sendable {
     // The C pool is used by one caller at a time: the context that runs a plan.
     private let pool: OpaquePointer
 
+    /// The caller's included.
     public let threads: Int
 
     /// A pool of `threads` threads, the caller's included.

@@ -2,6 +2,7 @@ import Glibc
 
 /// A file mapped read-only. Views into it keep it alive.
 public final class MappedFile: Sendable {
+    /// Where it is.
     public let path: String
     /// The whole file.
     public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
@@ -76,7 +77,9 @@ public final class MappedFile: Sendable {
 
 /// A range of a mapped file that stays mapped as long as this value lives.
 public struct MappedBytes: Sendable {
+    /// The file that it is part of, kept mapped.
     public let file: MappedFile
+    /// Its bytes within the file.
     public let range: Range<Int>
 
     /// Nil when the range does not lie within the file.
@@ -86,6 +89,7 @@ public struct MappedBytes: Sendable {
         self.range = range
     }
 
+    /// How many bytes there are.
     public var count: Int { range.count }
 
     /// The bytes; valid while `file` is alive.

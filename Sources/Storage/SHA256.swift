@@ -4,6 +4,7 @@ internal import COpenSSL
 public struct SHA256: ~Copyable {
     private let context: OpaquePointer
 
+    /// The digest of nothing yet.
     public init() throws(Failure) {
         guard let context = EVP_MD_CTX_new() else { throw Failure(.limit, "no memory for a digest") }
         guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
@@ -44,6 +45,7 @@ public struct SHA256: ~Copyable {
 
 /// The 32 bytes of a SHA-256.
 public struct Digest: Hashable, Sendable, CustomStringConvertible {
+    /// The 32 bytes.
     public let bytes: [UInt8]
 
     init(bytes: [UInt8]) { self.bytes = bytes }

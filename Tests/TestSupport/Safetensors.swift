@@ -8,6 +8,7 @@ public struct TestTensor {
     let shape: [Int]
     let bytes: [UInt8]
 
+    /// A tensor from its parts.
     public init(_ name: String, _ type: String, _ shape: [Int], _ bytes: [UInt8]) {
         self.name = name
         self.type = type
