@@ -52,7 +52,8 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CJSON", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-        .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(
+            name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
 
@@ -82,43 +83,54 @@ let package = Package(
         library("FloatProducts", ["COpenBLAS", "Runtime"]),
         library("Tessera", ["Bundles", "GraphIR", "Prompts", "Runtime", "Storage"]),
         library("Quantization", ["Bundles", "CKernels", "Formats", "GraphIR", "GroupFormats", "Storage"]),
-        library("Accuracy", ["Bundles", "Checkpoints", "GraphIR", "Prompts", "Runtime", "Storage", "Tessera"]),
+        library(
+            "Accuracy", ["Bundles", "Checkpoints", "GraphIR", "Prompts", "Runtime", "Storage", "Tessera"]),
 
         // The commands.
         .target(
             name: "CommandSupport",
-            dependencies: ["Bundles", "Storage", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Bundles", "Storage", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: strict),
         .target(
             name: "BundleCommands",
             dependencies: [
-                "Bundles", "Checkpoints", "CommandSupport", "Generations", "GraphIR", "GroupFormats", "Prompts",
-                "Quantization", "Runtime", "Storage", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Bundles", "Checkpoints", "CommandSupport", "Generations", "GraphIR", "GroupFormats",
+                "Prompts",
+                "Quantization", "Runtime", "Storage",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         tool("tessera-from-qwen2-vl", ["BundleCommands", "Generations", "Prompts", "Storage"]),
         tool("tessera-quantize", ["BundleCommands", "Bundles", "GraphIR", "Quantization", "Storage"]),
         tool("tessera-run", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera"]),
-        tool("tessera-diff", ["Accuracy", "Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
+        tool(
+            "tessera-diff",
+            ["Accuracy", "Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
         tool("tessera-inspect", ["Bundles", "GraphIR", "GroupFormats", "Runtime", "Storage"]),
         tool("tessera-bench", ["CKernels", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
 
         // Tests.
-        .target(name: "TestSupport", dependencies: ["Storage"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["Storage"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("StorageTests", ["Storage"]),
         tests("CheckpointsTests", ["Checkpoints", "Storage"]),
         tests("GraphIRTests", ["GraphIR", "Storage"]),
         tests("CKernelsTests", ["CKernels"], exclude: ["arm64"]),
         tests("GroupFormatsTests", ["CKernels", "GroupFormats", "Storage"]),
-        tests("BundlesTests", ["Bundles", "GraphIR", "Storage"]),
+        tests("BundlesTests", ["Bundles", "GraphIR", "GroupFormats", "Storage"]),
         tests("PromptsTests", ["CImageCodecs", "Checkpoints", "Prompts", "Storage"]),
         tests(
             "RuntimeTests",
             [
-                "Accuracy", "BundleCommands", "Bundles", "CKernels", "Checkpoints", "FloatProducts", "Generations", "GraphIR",
+                "Accuracy", "BundleCommands", "Bundles", "CKernels", "Checkpoints", "FloatProducts",
+                "Generations", "GraphIR",
                 "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage", "Tessera",
             ]),
-        tests("QuantizationTests", ["Bundles", "CKernels", "Generations", "GraphIR", "GroupFormats", "Quantization", "Storage"]),
+        tests(
+            "QuantizationTests",
+            ["Bundles", "CKernels", "Generations", "GraphIR", "GroupFormats", "Quantization", "Storage"]),
         tests("CommandTests", ["Bundles", "Checkpoints", "Storage"]),
     ]
 )

@@ -7,16 +7,23 @@ public import Tessera
 public struct AnswerCount {
     /// A question that was put.
     public struct Item: Sendable {
+        /// The picture's file name.
         public let image: String
+        /// What was asked.
         public let question: String
+        /// The right answer.
         public let expected: String
+        /// The model's answer.
         public let answer: String
 
+        /// Whether it is the right answer, letter for letter.
         public var isRight: Bool { expected == answer }
     }
 
+    /// All questions in the order of the file.
     public let items: [Item]
 
+    /// How many answers are right.
     public var right: Int { items.count { $0.isRight } }
 
     /// Asks every question of a JSON file `[{ "image", "question", "answer" }]`, greedily; images are named from the file's
@@ -30,7 +37,9 @@ public struct AnswerCount {
         for (index, entry) in entries.enumerated() {
             guard let image = entry["image"]?.string, let question = entry["question"]?.string,
                 let expected = entry["answer"]?.string
-            else { throw .badInput("lacks 'image', 'question' or 'answer'", file: path, at: "entry \(index)") }
+            else {
+                throw .badInput("lacks 'image', 'question' or 'answer'", file: path, at: "entry \(index)")
+            }
             let picture = try model.picture(Path.join(Path.directory(path), image))
             let prompt = try Session(model, capacity: 1).prepare([.image(picture), .text(question)])
             let session = try Session(model, capacity: prompt.tokens.count + 64)

@@ -10,13 +10,16 @@ public struct Divergence: Sendable {
     private var baseLosses: [Double] = []
     private var otherLosses: [Double] = []
 
+    /// Nothing compared yet.
     public init() {}
 
     /// Positions compared.
     public var count: Int { divergences.count }
 
     /// Compares one position; `target` is the token that follows, if known.
-    public mutating func add(base: UnsafeBufferPointer<Float>, other: UnsafeBufferPointer<Float>, target: Int32?) {
+    public mutating func add(
+        base: UnsafeBufferPointer<Float>, other: UnsafeBufferPointer<Float>, target: Int32?
+    ) {
         let (p, q) = (LogNormalizer(base), LogNormalizer(other))
         var sum = 0.0
         for index in base.indices {
@@ -68,18 +71,25 @@ public struct Divergence: Sendable {
 
     /// KL divergences are in nats.
     public struct Summary: Sendable {
+        /// Positions compared.
         public let positions: Int
+        /// Mean KL divergence.
         public let mean: Double
         /// Of the mean.
         public let standardError: Double
+        /// Half of the positions are below it.
         public let median: Double
+        /// 99 % of the positions are below it.
         public let percentile99: Double
+        /// 99.9 % of the positions are below it.
         public let percentile999: Double
+        /// The largest KL divergence.
         public let maximum: Double
         /// The share of positions at which both find the same token most likely.
         public let agreement: Double
         /// Where targets are known.
         public let basePerplexity: Double?
+        /// Where targets are known.
         public let otherPerplexity: Double?
     }
 }

@@ -30,9 +30,12 @@ public struct GoldenComparison {
     /// - Throws: `badInput` when the file lacks inputs or they do not fit the model.
     public init(_ model: Model, file path: String, pictures: [Patches] = []) throws(Failure) {
         let file = try ReferenceFile(path)
-        guard let ids = try file.integers("input_ids") else { throw .badInput("holds no 'input_ids'", file: path) }
+        guard let ids = try file.integers("input_ids") else {
+            throw .badInput("holds no 'input_ids'", file: path)
+        }
         let visuals =
-            try pictures.map { PreparedPrompt.Visual(.image, $0) } + GoldenComparison.visuals(file, .image, "pixel_values", "image_grid_thw", model)
+            try pictures.map { PreparedPrompt.Visual(.image, $0) }
+            + GoldenComparison.visuals(file, .image, "pixel_values", "image_grid_thw", model)
             + GoldenComparison.visuals(file, .video, "pixel_values_videos", "video_grid_thw", model)
         let prompt = try PreparedPrompt(tokens: ids.values, visuals: visuals, settings: model.prompt)
         let run = try StageComparison(file)
@@ -140,7 +143,8 @@ private final class StageComparison {
             guard let expected = legacy ?? plain else { return }
             let start = seen[reference, default: 0]
             guard start + values.count <= expected.values.count else {
-                throw Failure.badInput("has another size than the model's", file: file.path, at: "tensor '\(reference)'")
+                throw Failure.badInput(
+                    "has another size than the model's", file: file.path, at: "tensor '\(reference)'")
             }
             seen[reference] = start + values.count
             expected.values.withUnsafeBufferPointer {
@@ -161,7 +165,9 @@ private final class StageComparison {
     /// The name that the goldens use for a value of the graph.
     private static func referenceName(_ name: String, isText: Bool) -> String {
         let words = name.split(separator: ".")
-        guard words.first == "block", words.count >= 2 else { return name == "inputs" ? "inputs_embeds" : name }
+        guard words.first == "block", words.count >= 2 else {
+            return name == "inputs" ? "inputs_embeds" : name
+        }
         let block = (isText ? "layer" : "block") + words[1]
         switch words.dropFirst(2).first {
         case "attention": return block + ".attn"

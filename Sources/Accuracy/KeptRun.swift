@@ -8,7 +8,9 @@ public import Tessera
 ///
 /// The logits follow from them exactly, and they take a small part of the room.
 public struct KeptRun {
+    /// Tokens of a window.
     public let window: Int
+    /// How many windows there are.
     public let windows: Int
     private let allTokens: [Int32]
     private let values: Values
@@ -33,7 +35,9 @@ public struct KeptRun {
             return Engine.Rows(values: Array(all[index * count..<(index + 1) * count]), columns: width)
         case .file(let mapped):
             let bytes = mapped.bytes
-            let values = (0..<count).map { bytes.loadUnaligned(fromByteOffset: (index * count + $0) * 4, as: Float.self) }
+            let values = (0..<count).map {
+                bytes.loadUnaligned(fromByteOffset: (index * count + $0) * 4, as: Float.self)
+            }
             return Engine.Rows(values: values, columns: width)
         }
     }
@@ -72,10 +76,12 @@ public struct KeptRun {
         let count = (window - window / 2 - 1) * windows * width
         if let keep, Path.exists(keep) {
             let file = try MappedFile(keep)
-            guard file.bytes.count == header.count + count * 4, file.bytes.prefix(header.count).elementsEqual(header),
+            guard file.bytes.count == header.count + count * 4,
+                file.bytes.prefix(header.count).elementsEqual(header),
                 let bytes = MappedBytes(file, header.count..<file.bytes.count)
             else {
-                throw .badInput("holds the run of another model or text", file: keep, remedy: "give another name")
+                throw .badInput(
+                    "holds the run of another model or text", file: keep, remedy: "give another name")
             }
             values = .file(bytes)
             return
@@ -83,7 +89,8 @@ public struct KeptRun {
         var hidden: [Float] = []
         hidden.reserveCapacity(count)
         for index in 0..<windows {
-            hidden += try KeptRun.hidden(model, Array(allTokens[index * window..<(index + 1) * window])).values
+            hidden += try KeptRun.hidden(model, Array(allTokens[index * window..<(index + 1) * window]))
+                .values
             try report(index + 1, windows)
         }
         if let keep { try writeFile(keep, header + hidden.withUnsafeBytes(Array.init)) }
@@ -92,7 +99,8 @@ public struct KeptRun {
 
     /// 8 bytes of name, then the SHA-256 of model, tokens and window; the values follow.
     private static func header(_ model: Model, _ tokens: [Int32], _ window: Int) throws(Failure) -> [UInt8] {
-        let identity = model.bundle.digest.bytes + tokens.withUnsafeBytes(Array.init) + Array("\(window)".utf8)
+        let identity =
+            model.bundle.digest.bytes + tokens.withUnsafeBytes(Array.init) + Array("\(window)".utf8)
         return Array("TSRHIDE1".utf8) + (try SHA256.digest(identity)).bytes
     }
 }

@@ -28,7 +28,9 @@ struct LogitComparison {
                 q.withUnsafeBufferPointer { q in
                     for row in rows {
                         let range = (row - start) * width..<(row - start + 1) * width
-                        body(row, UnsafeBufferPointer(rebasing: p[range]), UnsafeBufferPointer(rebasing: q[range]))
+                        body(
+                            row, UnsafeBufferPointer(rebasing: p[range]),
+                            UnsafeBufferPointer(rebasing: q[range]))
                     }
                 }
             }

@@ -15,7 +15,9 @@ public struct PromptComparison {
     public let divergence: Divergence.Summary
     /// Over the positions that choose the answer's tokens.
     public let answerDivergence: Divergence.Summary
+    /// The base model's greedy answer.
     public let baseAnswer: String
+    /// The other model's greedy answer.
     public let otherAnswer: String
     /// The number of the first token of the answers that differs; nil when none does.
     public let firstDifference: Int?
@@ -70,17 +72,22 @@ public struct PromptComparison {
     }
 
     private static func evaluate(
-        _ model: Model, _ prompt: PreparedPrompt, _ show: @escaping (String, UnsafeBufferPointer<Float>) -> Void
+        _ model: Model, _ prompt: PreparedPrompt,
+        _ show: @escaping (String, UnsafeBufferPointer<Float>) -> Void
     ) throws(Failure) -> Engine.Rows {
         let rows = try model.encodeVisuals(of: prompt) { index, _ in
             { name, values, _ in show("vision.\(name)", values) }
         }
         let context = try TextContext(model.engine, capacity: prompt.tokens.count)
-        return try context.evaluate(prompt.input(rows), wanted: .all) { name, values, _ in show("text.\(name)", values) }
+        return try context.evaluate(prompt.input(rows), wanted: .all) { name, values, _ in
+            show("text.\(name)", values)
+        }
     }
 
     private static func firstDifference(_ a: [Int32], _ b: [Int32]) -> Int? {
-        if let index = zip(a, b).enumerated().first(where: { $0.element.0 != $0.element.1 })?.offset { return index }
+        if let index = zip(a, b).enumerated().first(where: { $0.element.0 != $0.element.1 })?.offset {
+            return index
+        }
         return a.count == b.count ? nil : min(a.count, b.count)
     }
 }
@@ -99,7 +106,9 @@ private final class StageErrors {
 
     func add(_ name: String, _ values: UnsafeBufferPointer<Float>) {
         guard failure == nil else { return }
-        guard next < spool.stages.count, spool.stages[next].name == name, spool.stages[next].count == values.count else {
+        guard next < spool.stages.count, spool.stages[next].name == name,
+            spool.stages[next].count == values.count
+        else {
             failure = Failure(.mismatch, "the two runs do not have the same stages", at: name)
             return
         }

@@ -16,17 +16,25 @@ struct ReferenceFile {
     /// The floats of the first of these tensors that is there, and its shape; nil when none is.
     /// - Throws: `badInput` when it holds anything but F32.
     func floats(_ names: String...) throws(Failure) -> (values: [Float], shape: [Int])? {
-        guard let name = names.first(where: { tensors[$0] != nil }), let tensor = tensors[name] else { return nil }
-        guard tensor.type == .float32 else { throw .badInput("is no F32 tensor", file: path, at: "tensor '\(name)'") }
+        guard let name = names.first(where: { tensors[$0] != nil }), let tensor = tensors[name] else {
+            return nil
+        }
+        guard tensor.type == .float32 else {
+            throw .badInput("is no F32 tensor", file: path, at: "tensor '\(name)'")
+        }
         let bytes = tensor.data.bytes
-        let values = (0..<tensor.shape.count).map { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) }
+        let values = (0..<tensor.shape.count).map {
+            bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self)
+        }
         return (values, tensor.shape.extents)
     }
 
     /// The integers of the first of these tensors that is there, and its shape; nil when none is.
     /// - Throws: `badInput` when it holds no integers that fit 32 bits.
     func integers(_ names: String...) throws(Failure) -> (values: [Int32], shape: [Int])? {
-        guard let name = names.first(where: { tensors[$0] != nil }), let tensor = tensors[name] else { return nil }
+        guard let name = names.first(where: { tensors[$0] != nil }), let tensor = tensors[name] else {
+            return nil
+        }
         let bytes = tensor.data.bytes
         var values: [Int32] = []
         for index in 0..<tensor.shape.count {

@@ -12,6 +12,7 @@ public struct StageError: Sendable {
         private var largestReference: Float = 0
         private var finite = true
 
+        /// Nothing added yet.
         public init() {}
 
         /// Adds elements `a` against their reference `b`.
@@ -47,6 +48,7 @@ public struct StageError: Sendable {
     public let relativeMaximum: Double
     /// ‖a − b‖ / ‖b‖.
     public let relativeL2: Double
+    /// Σ ab / (‖a‖ ‖b‖).
     public let cosine: Double
     /// max |b|.
     public let largestReference: Double

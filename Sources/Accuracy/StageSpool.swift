@@ -19,7 +19,9 @@ final class StageSpool {
         let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array(Path.join(directory, "tessera.XXXXXX").utf8CString)
         descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw .system("cannot make a temporary file", file: directory, errno: errno) }
+        guard descriptor >= 0 else {
+            throw .system("cannot make a temporary file", file: directory, errno: errno)
+        }
         unlink(template)
     }
 
@@ -32,7 +34,8 @@ final class StageSpool {
         while let base = bytes.baseAddress, !bytes.isEmpty {
             let written = pwrite(descriptor, base, bytes.count, off_t(length))
             guard written > 0 else {
-                failure = Failure(.io, "cannot write a temporary file", remedy: "set TMPDIR to a place with more room")
+                failure = Failure(
+                    .io, "cannot write a temporary file", remedy: "set TMPDIR to a place with more room")
                 return
             }
             length += written

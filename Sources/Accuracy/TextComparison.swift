@@ -5,8 +5,11 @@ public import Tessera
 /// Two models over a text, as llama.cpp's perplexity tool counts: the text is cut into windows of equal length, and of each
 /// window the second half is scored.
 public struct TextComparison {
+    /// Over the scored positions of all windows.
     public let divergence: Divergence.Summary
+    /// How many windows there are.
     public let windows: Int
+    /// Tokens of a window.
     public let window: Int
 
     /// Compares over the windows of `text`.
@@ -18,7 +21,8 @@ public struct TextComparison {
     public init(
         base: Model, other: Model, kept: KeptRun, report: (Int, Int, Double) throws(Failure) -> Void
     ) throws(Failure) {
-        guard base.engine.vocabulary == other.engine.vocabulary, base.engine.width == other.engine.width else {
+        guard base.engine.vocabulary == other.engine.vocabulary, base.engine.width == other.engine.width
+        else {
             throw Failure(.mismatch, "the two bundles are not of the same model")
         }
         var divergence = Divergence()

@@ -29,7 +29,8 @@ public struct BundleJob {
         guard !options.json else {
             let tensors = plan.items.map { item in
                 JSON.pairs([
-                    "name": .string(item.description.name), "encoding": .string("\(item.description.encoding)"),
+                    "name": .string(item.description.name),
+                    "encoding": .string("\(item.description.encoding)"),
                     "bytes": .int(item.description.byteCount),
                 ])
             }
@@ -53,12 +54,16 @@ public struct BundleJob {
     ) throws(Failure) {
         Interruption.watch()
         let writer = try BundleWriter(
-            options.output, fingerprint: fingerprint.setting("recipe", to: plan.recipe.json), plan: plan.descriptions,
+            options.output, fingerprint: fingerprint.setting("recipe", to: plan.recipe.json),
+            plan: plan.descriptions,
             overwrite: options.force)
-        if writer.completed > 0 { Console.log("resuming after \(writer.completed) of \(plan.items.count) tensors") }
+        if writer.completed > 0 {
+            Console.log("resuming after \(writer.completed) of \(plan.items.count) tensors")
+        }
         let progress = Progress(total: source.weights.reduce(0) { $0 + $1.shape.count * $1.type.width })
         let start = monotonicSeconds()
-        let reports = try Quantizer(plan, threads: options.threads).run(source, into: writer) { (event) throws(Failure) in
+        let reports = try Quantizer(plan, threads: options.threads).run(source, into: writer) {
+            (event) throws(Failure) in
             if case .panel(let tensor, let done, _) = event { progress.show(done, tensor) }
             try Interruption.check()
         }

@@ -6,18 +6,22 @@ public import Storage
 
 /// The weights of a checkpoint, in the order of the graph, on their way into a bundle.
 public struct CheckpointWeights: WeightSource {
+    /// In the order of the graph.
     public let weights: [SourceWeight]
     private let entries: [CoverageLedger.Entry]
 
+    /// The weights that a balanced ledger maps.
     public init(_ ledger: CoverageLedger) {
         entries = ledger.entries
         weights = ledger.entries.map { entry in
             SourceWeight(
-                name: entry.slot.name, shape: entry.slot.shape, type: entry.tensor.type, sources: [entry.tensor.name],
+                name: entry.slot.name, shape: entry.slot.shape, type: entry.tensor.type,
+                sources: [entry.tensor.name],
                 note: entry.tensor.shape == entry.slot.shape ? "" : "seen as \(entry.slot.shape)")
         }
     }
 
+    /// Lends rows straight from the mapped shard, and gives their pages up afterwards.
     public func withRows(
         _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
@@ -33,6 +37,7 @@ public struct CheckpointWeights: WeightSource {
                     remedy: error.remedy)
                 : error
         }
-        data.file.advise(data.range.lowerBound + range.lowerBound..<data.range.lowerBound + range.upperBound, .dontNeed)
+        data.file.advise(
+            data.range.lowerBound + range.lowerBound..<data.range.lowerBound + range.upperBound, .dontNeed)
     }
 }

@@ -8,7 +8,8 @@ public import Storage
 /// What every converter does once it understands its checkpoint.
 public enum Conversion {
     /// Converts `model`, quantizing on the way when a recipe is named.
-    public static func run(_ model: ImportedModel, recipe: String?, _ options: OutputOptions) throws(Failure) {
+    public static func run(_ model: ImportedModel, recipe: String?, _ options: OutputOptions) throws(Failure)
+    {
         Console.log(model.ledger.summary)
         for tensor in model.ledger.unused { Console.log("unused: \(tensor.name): \(tensor.reason)") }
         for warning in model.warnings { Console.warn(warning) }

@@ -3,23 +3,30 @@ import Runtime
 
 /// What every command that makes a bundle takes.
 public struct OutputOptions: ParsableArguments {
+    /// Where the bundle goes.
     @Option(name: [.short, .long], help: "The bundle to write.")
     public var output: String
 
+    /// How many threads work.
     @Option(name: [.short, .long], help: "Threads to use. The bytes written do not depend on it.")
     public var threads: Int = ThreadPool.processors
 
+    /// Whether an existing bundle is replaced.
     @Flag(help: "Replace an existing bundle.")
     public var force = false
 
+    /// Whether to stop after the plan.
     @Flag(help: "Say what would be written, and stop.")
     public var dryRun = false
 
+    /// Whether to report as JSON.
     @Flag(help: "Report as JSON.")
     public var json = false
 
+    /// Whether to list every tensor.
     @Flag(name: [.short, .long], help: "List every tensor.")
     public var verbose = false
 
+    /// For the argument parser.
     public init() {}
 }

@@ -2,8 +2,10 @@ public import ArgumentParser
 
 /// A number of bytes as people write it: `512M`, `3GiB`, `4096`. Prefixes are powers of 1024.
 public struct ByteCount: ExpressibleByArgument, Sendable {
+    /// The number.
     public let bytes: Int
 
+    /// Reads a number and an optional unit; nil for anything else.
     public init?(argument: String) {
         let digits = argument.prefix { $0.isNumber || $0 == "." }
         guard let value = Double(digits), value >= 0 else { return nil }
@@ -13,7 +15,9 @@ public struct ByteCount: ExpressibleByArgument, Sendable {
             unit.removeLast(suffix.count)
             break
         }
-        guard let shift = units[unit], let bytes = Int(exactly: (value * Double(1 << shift)).rounded()) else { return nil }
+        guard let shift = units[unit], let bytes = Int(exactly: (value * Double(1 << shift)).rounded()) else {
+            return nil
+        }
         self.bytes = bytes
     }
 
@@ -25,7 +29,8 @@ public struct ByteCount: ExpressibleByArgument, Sendable {
             value /= 1024
             unit += 1
         }
-        return unit == 0 ? "\(bytes) B" : "\(fixed(value, value < 10 ? 2 : 1)) \(["", "KiB", "MiB", "GiB", "TiB"][unit])"
+        return unit == 0
+            ? "\(bytes) B" : "\(fixed(value, value < 10 ? 2 : 1)) \(["", "KiB", "MiB", "GiB", "TiB"][unit])"
     }
 }
 
@@ -38,7 +43,8 @@ public func fixed(_ value: Double, _ decimals: Int) -> String {
     let sign = value < 0 && units > 0 ? "-" : ""
     guard decimals > 0 else { return sign + "\(units)" }
     let fraction = "\(units % Int(scale))"
-    return sign + "\(units / Int(scale))." + String(repeating: "0", count: decimals - fraction.count) + fraction
+    return sign + "\(units / Int(scale))." + String(repeating: "0", count: decimals - fraction.count)
+        + fraction
 }
 
 /// A number with about three significant digits, however small: `0.00404`, `1.27e-06`.
@@ -47,7 +53,9 @@ public func significant(_ value: Double) -> String {
     let magnitude = abs(value)
     if magnitude >= 100 { return fixed(value, 1) }
     if magnitude >= 1 { return fixed(value, 3) }
-    if magnitude >= 1e-4 { return fixed(value, magnitude >= 0.1 ? 4 : magnitude >= 0.01 ? 5 : magnitude >= 0.001 ? 6 : 7) }
+    if magnitude >= 1e-4 {
+        return fixed(value, magnitude >= 0.1 ? 4 : magnitude >= 0.01 ? 5 : magnitude >= 0.001 ? 6 : 7)
+    }
     var exponent = 0
     var mantissa = value
     while abs(mantissa) < 1 {

@@ -3,8 +3,10 @@ import Storage
 
 /// Tensors counted by how they are stored.
 public struct EncodingTable {
+    /// The table.
     public let text: String
 
+    /// Counts `tensors` by their encoding.
     public init(_ tensors: [TensorDescription]) {
         var order: [String] = []
         var counts: [String: (tensors: Int, values: Int, bytes: Int)] = [:]

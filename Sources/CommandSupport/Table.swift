@@ -3,6 +3,7 @@ public struct Table {
     private let header: [String]
     private var rows: [[String]] = []
 
+    /// A table with these columns and no rows.
     public init(_ header: String...) { self.header = header }
 
     /// Adds a row; missing cells are empty.

@@ -15,7 +15,8 @@ struct ConfigReader {
 
     /// The object under `key`, or nil when absent.
     func object(_ key: String) -> ConfigReader? {
-        json[key]?.members == nil ? nil : json[key].map { ConfigReader($0, file: file, path: path + key + ".") }
+        json[key]?.members == nil
+            ? nil : json[key].map { ConfigReader($0, file: file, path: path + key + ".") }
     }
 
     /// A positive integer under the first of `keys` that is there.
@@ -51,7 +52,8 @@ struct ConfigReader {
     func require(_ key: String, _ supported: JSON) throws(Failure) {
         if let value = json[key], value != supported {
             throw .badInput(
-                "'\(path)\(key)' is \(value.serialized()); only \(supported.serialized()) is supported", file: file)
+                "'\(path)\(key)' is \(value.serialized()); only \(supported.serialized()) is supported",
+                file: file)
         }
     }
 

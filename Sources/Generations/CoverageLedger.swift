@@ -9,18 +9,23 @@ public import Storage
 public struct CoverageLedger: Sendable {
     /// A slot and the tensor that fills it.
     public struct Entry: Sendable {
+        /// What is filled.
         public let slot: WeightSlot
+        /// What fills it.
         public let tensor: SourceTensor
     }
 
     /// A tensor that no slot needs.
     public struct Unused: Sendable {
+        /// Its published name.
         public let name: String
+        /// Why no slot needs it.
         public let reason: String
     }
 
     /// In the order of the graph's weights.
     public let entries: [Entry]
+    /// Tensors left out, each with its reason.
     public let unused: [Unused]
 
     /// `729 source tensors: 729 mapped, 0 fused, 0 unused, 0 missing`.
@@ -35,7 +40,8 @@ public struct CoverageLedger: Sendable {
             "source_tensors": .int(entries.count + unused.count),
             "mapped": .int(entries.count),
             "fused": 0,
-            "unused": .array(unused.map { .pairs(["name": .string($0.name), "reason": .string($0.reason)]) }),
+            "unused": .array(
+                unused.map { .pairs(["name": .string($0.name), "reason": .string($0.reason)]) }),
             "missing": 0,
         ])
     }
@@ -64,7 +70,9 @@ public struct CoverageLedger: Sendable {
                 problems.append("'\(tensor.name)' is beyond what config.json describes")
                 continue
             }
-            let expected = source.shape.map { words in words.compactMap { Int($0) ?? extents[$0] } } ?? slot.shape.extents
+            let expected =
+                source.shape.map { words in words.compactMap { Int($0) ?? extents[$0] } }
+                ?? slot.shape.extents
             if let earlier = fills.updateValue(tensor, forKey: slot.name) {
                 problems.append("'\(earlier.name)' and '\(tensor.name)' are the same weight")
             } else if tensor.shape.extents != expected {

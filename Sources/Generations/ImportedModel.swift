@@ -7,9 +7,13 @@ public import Storage
 public struct ImportedModel: Sendable {
     /// The generation's name: `qwen2-vl`.
     public let generation: String
+    /// The files it was read from.
     public let checkpoint: Checkpoint
+    /// What it computes.
     public let graph: ModelGraph
+    /// Where each weight comes from.
     public let ledger: CoverageLedger
+    /// How it is talked to.
     public let prompt: PromptSettings
     /// The checkpoint's own defaults for choosing tokens, in the words of `generation_config.json`.
     public let sampling: JSON

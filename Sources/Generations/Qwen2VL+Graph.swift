@@ -16,9 +16,11 @@ extension Qwen2VL {
         let coordinates = try builder.input("coordinates", ValueType(.index, [.fixed(2), .symbol(.patches)]))
         let segments = try builder.input("segments", ValueType(.index, [.symbol(.segments)]))
         let table = try builder.add(
-            .rotaryTable(.init(headDimension: vision.headWidth, theta: 10000, layout: .axial(axes: 2))), coordinates)
+            .rotaryTable(.init(headDimension: vision.headWidth, theta: 10000, layout: .axial(axes: 2))),
+            coordinates)
         var x = try builder.linear(
-            patches, "vision.patch_embed", "vision.patch_embed", [vision.width, vision.patchWidth], bias: false,
+            patches, "vision.patch_embed", "vision.patch_embed", [vision.width, vision.patchWidth],
+            bias: false,
             name: "patch_embed")
         for block in 0..<vision.depth {
             x = try addVisionBlock(block, x, table, segments, to: &builder)
@@ -37,7 +39,9 @@ extension Qwen2VL {
         _ block: Int, _ x: Graph.ValueID, _ table: Graph.ValueID, _ segments: Graph.ValueID,
         to builder: inout ModelGraphBuilder
     ) throws(Failure) -> Graph.ValueID {
-        let (name, width, heads, head) = ("vision.block.\(block)", vision.width, vision.heads, vision.headWidth)
+        let (name, width, heads, head) = (
+            "vision.block.\(block)", vision.width, vision.heads, vision.headWidth
+        )
         let norm1 = try builder.norm(.layer, x, "\(name).norm1", width, epsilon: 1e-6)
         let qkv = try builder.linear(
             norm1, "\(name).attention.qkv", "vision.attention.qkv", [3 * width, width], block: block)
@@ -74,7 +78,8 @@ extension Qwen2VL {
         var x = try builder.add(.scatterRows, embedded, visuals, visualRows, name: "inputs")
         let table = try builder.add(
             .rotaryTable(
-                .init(headDimension: text.headWidth, theta: text.theta, layout: .sections(text.sections))), positions)
+                .init(headDimension: text.headWidth, theta: text.theta, layout: .sections(text.sections))),
+            positions)
         for block in 0..<text.depth { x = try addTextBlock(block, x, table, to: &builder) }
         let selected = try builder.add(.selectRows, x, outputs)
         try builder.output(
@@ -94,13 +99,17 @@ extension Qwen2VL {
         let (name, width, head) = ("text.block.\(block)", text.width, text.headWidth)
         let (queries, keys) = (text.heads * head, text.keyHeads * head)
         let norm1 = try builder.norm(.rms, x, "\(name).norm1", width, epsilon: text.epsilon)
-        let q = try builder.linear(norm1, "\(name).attention.q", "text.attention.q", [queries, width], block: block)
-        let k = try builder.linear(norm1, "\(name).attention.k", "text.attention.k", [keys, width], block: block)
-        let v = try builder.linear(norm1, "\(name).attention.v", "text.attention.v", [keys, width], block: block)
+        let q = try builder.linear(
+            norm1, "\(name).attention.q", "text.attention.q", [queries, width], block: block)
+        let k = try builder.linear(
+            norm1, "\(name).attention.k", "text.attention.k", [keys, width], block: block)
+        let v = try builder.linear(
+            norm1, "\(name).attention.v", "text.attention.v", [keys, width], block: block)
         let attended = try builder.add(
             .attention(
                 .init(
-                    heads: text.heads, keyHeads: text.keyHeads, headDimension: head, extent: .causal(layer: block))),
+                    heads: text.heads, keyHeads: text.keyHeads, headDimension: head,
+                    extent: .causal(layer: block))),
             try builder.add(.rotary(heads: text.heads, headDimension: head), q, table),
             try builder.add(.rotary(heads: text.keyHeads, headDimension: head), k, table), v)
         let attention = try builder.linear(
@@ -111,7 +120,8 @@ extension Qwen2VL {
         let mlp = (text.mlpWidth, width)
         let gate = try builder.linear(
             norm2, "\(name).mlp.gate", "text.mlp.gate", [mlp.0, mlp.1], bias: false, block: block)
-        let up = try builder.linear(norm2, "\(name).mlp.up", "text.mlp.up", [mlp.0, mlp.1], bias: false, block: block)
+        let up = try builder.linear(
+            norm2, "\(name).mlp.up", "text.mlp.up", [mlp.0, mlp.1], bias: false, block: block)
         let product = try builder.add(.gatedProduct(.silu), gate, up)
         let down = try builder.linear(
             product, "\(name).mlp.down", "text.mlp.down", [mlp.1, mlp.0], bias: false, block: block,

@@ -22,7 +22,8 @@ extension ImportedModel {
         let checkpoint = try Checkpoint(directory)
         let ledger = try CoverageLedger(
             checkpoint, table, graph, extents: model.vision.extents,
-            unneeded: model.text.tied ? ["text.head.weight": "the head is the embedding (tie_word_embeddings)"] : [:])
+            unneeded: model.text.tied
+                ? ["text.head.weight": "the head is the embedding (tie_word_embeddings)"] : [:])
 
         var warnings: [String] = []
         let (template, recognition) = try ChatTemplate.recognize(checkpoint: directory)
@@ -41,7 +42,8 @@ extension ImportedModel {
             generation: table.generation, checkpoint: checkpoint, graph: graph, ledger: ledger,
             prompt: PromptSettings(
                 template: template, images: images, positions: .qwen2VL,
-                imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
+                imageToken: try config.token("image_token_id"),
+                videoToken: try config.token("video_token_id"),
                 stopTokens: defaults.stopTokens, coordinates: .thousandths),
             sampling: defaults.sampling, contextLimit: model.text.contextLimit, tokenizer: tokenizer,
             warnings: warnings)
@@ -52,13 +54,15 @@ extension Qwen2VL.Vision {
     /// What the words of the name table's shapes stand for.
     fileprivate var extents: [String: Int] {
         [
-            "embed_dim": width, "in_channels": channels, "temporal_patch_size": temporalPatch, "patch_size": patch,
+            "embed_dim": width, "in_channels": channels, "temporal_patch_size": temporalPatch,
+            "patch_size": patch,
         ]
     }
 
     /// Refuses preprocessing that would make other patches than the tower takes.
     fileprivate func check(_ images: ImagePreprocessor, file: String) throws(Failure) {
-        guard images.patchSize == patch, images.temporalPatchSize == temporalPatch, images.mergeSize == merge else {
+        guard images.patchSize == patch, images.temporalPatchSize == temporalPatch, images.mergeSize == merge
+        else {
             throw .badInput("the image processor and the vision tower disagree about patches", file: file)
         }
     }

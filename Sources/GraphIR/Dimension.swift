@@ -47,7 +47,9 @@ extension Dimension: CustomStringConvertible {
             return
         }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard let name = parts.first, let symbol = Symbol(rawValue: String(name)), parts.count <= 2 else { return nil }
+        guard let name = parts.first, let symbol = Symbol(rawValue: String(name)), parts.count <= 2 else {
+            return nil
+        }
         guard parts.count == 2 else {
             self = .symbol(symbol)
             return
@@ -67,9 +69,12 @@ public struct ValueType: Hashable, Sendable {
         case index
     }
 
+    /// What the elements are.
     public let element: Element
+    /// Outermost first.
     public let extents: [Dimension]
 
+    /// A type from its parts.
     public init(_ element: Element, _ extents: [Dimension]) {
         self.element = element
         self.extents = extents

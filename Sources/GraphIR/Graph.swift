@@ -6,6 +6,7 @@ public struct Graph: Hashable, Sendable {
     public struct Value: Hashable, Sendable {
         /// Unique in the graph. Results that a person would ask about have a telling name, such as `block.3`.
         public let name: String
+        /// What its elements are and how many.
         public let type: ValueType
 
         /// Whether the name was given, not made up.
@@ -14,28 +15,38 @@ public struct Graph: Hashable, Sendable {
 
     /// Refers to a value of the same graph.
     public struct ValueID: Hashable, Sendable {
+        /// Its place among the values.
         public let index: Int
     }
 
     /// An operation, what it takes and the one value it gives.
     public struct Node: Hashable, Sendable {
+        /// What is done.
         public let operation: Operation
+        /// What it is done to.
         public let operands: [ValueID]
+        /// What comes of it.
         public let result: ValueID
     }
 
+    /// Its name in the model.
     public let name: String
     /// The inputs come first, then one result for each node, in order.
     public private(set) var values: [Value] = []
+    /// How many of the values are inputs.
     public private(set) var inputCount = 0
+    /// In an order in which they can run.
     public private(set) var nodes: [Node] = []
+    /// The value that the graph gives.
     public private(set) var output = ValueID(index: 0)
     private var indices: [String: Int] = [:]
 
     init(name: String) { self.name = name }
 
+    /// The values that a caller feeds, in order.
     public var inputs: ArraySlice<Value> { values[..<inputCount] }
 
+    /// The value of that id.
     public subscript(id: ValueID) -> Value { values[id.index] }
 
     /// The value of that name.
@@ -44,7 +55,9 @@ public struct Graph: Hashable, Sendable {
     }
 
     mutating func addInput(_ name: String, _ type: ValueType) throws(Failure) -> ValueID {
-        guard nodes.isEmpty else { throw .badInput("input '\(name)' comes after nodes", at: "graph '\(self.name)'") }
+        guard nodes.isEmpty else {
+            throw .badInput("input '\(name)' comes after nodes", at: "graph '\(self.name)'")
+        }
         let id = try add(Value(name: name, type: type))
         inputCount += 1
         return id
@@ -58,7 +71,9 @@ public struct Graph: Hashable, Sendable {
         let place = "graph '\(self.name)', value '\(name)'"
         var types: [ValueType] = []
         for operand in operands {
-            guard values.indices.contains(operand.index) else { throw .badInput("uses what is not there", at: place) }
+            guard values.indices.contains(operand.index) else {
+                throw .badInput("uses what is not there", at: place)
+            }
             types.append(values[operand.index].type)
         }
         let type: ValueType
@@ -76,7 +91,8 @@ public struct Graph: Hashable, Sendable {
     }
 
     private mutating func add(_ value: Value) throws(Failure) -> ValueID {
-        guard value.name.utf8.count <= 256, indices.updateValue(values.count, forKey: value.name) == nil else {
+        guard value.name.utf8.count <= 256, indices.updateValue(values.count, forKey: value.name) == nil
+        else {
             throw .badInput("the name '\(value.name)' is given twice", at: "graph '\(name)'")
         }
         values.append(value)

@@ -2,11 +2,14 @@ public import Storage
 
 /// The JSON form, specified in `formats/graph.md` and `formats/graph.schema.json`.
 extension ModelGraph {
+    /// The form that a bundle carries.
     public var json: JSON {
         .pairs([
             "version": 1,
             "weights": .array(
-                weights.map { .pairs(["name": .string($0.name), "shape": .array($0.shape.extents.map(JSON.int))]) }),
+                weights.map {
+                    .pairs(["name": .string($0.name), "shape": .array($0.shape.extents.map(JSON.int))])
+                }),
             "graphs": .array(graphs.map(\.json)),
         ])
     }
@@ -54,7 +57,8 @@ extension Graph {
     }
 
     static func read(_ json: JSON, into builder: inout ModelGraphBuilder) throws(Failure) {
-        guard let name = json["name"]?.string, let inputs = json["inputs"]?.array, let nodes = json["nodes"]?.array
+        guard let name = json["name"]?.string, let inputs = json["inputs"]?.array,
+            let nodes = json["nodes"]?.array
         else { throw .badInput("a graph lacks its name, inputs or nodes") }
         try builder.begin(name)
         var values: [String: ValueID] = [:]
@@ -66,7 +70,8 @@ extension Graph {
         }
         func value(_ json: JSON?) throws(Failure) -> ValueID {
             guard let text = json?.string, let id = values[text] else {
-                throw .badInput("'\(json?.string ?? "null")' is used before it is there", at: "graph '\(name)'")
+                throw .badInput(
+                    "'\(json?.string ?? "null")' is used before it is there", at: "graph '\(name)'")
             }
             return id
         }
@@ -89,7 +94,8 @@ extension Graph {
 extension ValueType {
     /// Reads what `description` writes: `float[tokens, 1536]`.
     init?(parsing text: String) {
-        guard let open = text.firstIndex(of: "["), text.hasSuffix("]"), let element = Element(rawValue: String(text[..<open]))
+        guard let open = text.firstIndex(of: "["), text.hasSuffix("]"),
+            let element = Element(rawValue: String(text[..<open]))
         else { return nil }
         var extents: [Dimension] = []
         for part in text[text.index(after: open)...].dropLast().split(separator: ",") {

@@ -17,10 +17,13 @@ extension Graph {
         for input in inputs { lines.append("  \(input.name): \(input.type)") }
         for node in nodes {
             let operands = node.operands.map { self[$0].name }.joined(separator: ", ")
-            let attributes = node.operation.attributes.map { " \($0.key)=\($0.value.string ?? $0.value.serialized())" }
+            let attributes = node.operation.attributes.map {
+                " \($0.key)=\($0.value.string ?? $0.value.serialized())"
+            }
             let result = self[node.result]
             lines.append(
-                "  \(result.name): \(result.type) = \(node.operation.name)(\(operands))\(attributes.joined())")
+                "  \(result.name): \(result.type) = \(node.operation.name)(\(operands))\(attributes.joined())"
+            )
         }
         lines.append("  return \(self[output].name)\n}\n")
         return lines.joined(separator: "\n")
@@ -34,7 +37,8 @@ extension Graph {
         for node in nodes {
             let result = self[node.result]
             lines.append(
-                "    \(name)\(node.result.index)[\"\(node.operation.name)<br/>\(result.name)<br/>\(result.type.mermaid)\"]")
+                "    \(name)\(node.result.index)[\"\(node.operation.name)<br/>\(result.name)<br/>\(result.type.mermaid)\"]"
+            )
             for operand in node.operands {
                 lines.append("    \(name)\(operand.index) --> \(name)\(node.result.index)")
             }

@@ -2,9 +2,12 @@ public import Storage
 
 /// A weight that a model must have: its name in the bundle and its shape, [N, K] for a matrix.
 public struct WeightSlot: Hashable, Sendable {
+    /// Its name in the bundle.
     public let name: String
+    /// [N, K] for a matrix.
     public let shape: Shape
 
+    /// A slot from its parts.
     public init(_ name: String, _ shape: Shape) {
         self.name = name
         self.shape = shape
@@ -19,7 +22,9 @@ public struct WeightSlot: Hashable, Sendable {
 /// | `text` | `tokens` index[tokens], `visuals` float[visuals, H], `visual_rows` index[visuals], `positions` index[axes, tokens], `outputs` index[outputs] | final hidden states [outputs, H] |
 /// | `head` | `hidden` float[outputs, H] | logits [outputs, vocabulary] |
 public struct ModelGraph: Hashable, Sendable {
+    /// In the order in which they lie in a bundle.
     public let weights: [WeightSlot]
+    /// In the order in which they run.
     public let graphs: [Graph]
 
     /// The graph of that name.

@@ -7,6 +7,7 @@ public struct ModelGraphBuilder {
     private var graphs: [Graph] = []
     private var used: Set<String> = []
 
+    /// A model without weights or graphs.
     public init() {}
 
     /// Declares a weight; nil extents products and repeated names are refused.
@@ -24,7 +25,9 @@ public struct ModelGraphBuilder {
 
     /// Starts a graph; what follows goes into it.
     public mutating func begin(_ name: String) throws(Failure) {
-        guard !graphs.contains(where: { $0.name == name }) else { throw .badInput("graph '\(name)' is given twice") }
+        guard !graphs.contains(where: { $0.name == name }) else {
+            throw .badInput("graph '\(name)' is given twice")
+        }
         graphs.append(Graph(name: name))
     }
 

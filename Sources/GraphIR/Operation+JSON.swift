@@ -67,7 +67,9 @@ extension Operation {
         }
         func function() throws(Failure) -> Activation {
             let name = try text("function")
-            guard let kind = Activation(rawValue: name) else { throw .badInput("knows no function '\(name)'") }
+            guard let kind = Activation(rawValue: name) else {
+                throw .badInput("knows no function '\(name)'")
+            }
             return kind
         }
         switch try text("op") {
@@ -76,7 +78,8 @@ extension Operation {
         case "rms_norm": self = .norm(Norm(.rms, weight: try text("weight"), epsilon: try real("epsilon")))
         case "layer_norm":
             self = .norm(
-                Norm(.layer, weight: try text("weight"), bias: try text("bias"), epsilon: try real("epsilon")))
+                Norm(.layer, weight: try text("weight"), bias: try text("bias"), epsilon: try real("epsilon"))
+            )
         case "activation": self = .activation(try function())
         case "gated_product": self = .gatedProduct(try function())
         case "add": self = .add

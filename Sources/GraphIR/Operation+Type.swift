@@ -7,8 +7,12 @@ extension Operation {
     /// - Throws: `badInput` saying what does not fit.
     func inferType(_ operands: [ValueType], shapeOf: (String) -> Shape?) throws(Failure) -> ValueType {
         func operand(_ index: Int, columns: Int? = nil) throws(Failure) -> (rows: Dimension, columns: Int) {
-            guard let width = operands[index].columns else { throw illegal("operand \(index) is no float matrix") }
-            if let columns, columns != width { throw illegal("operand \(index) has \(width) columns, not \(columns)") }
+            guard let width = operands[index].columns else {
+                throw illegal("operand \(index) is no float matrix")
+            }
+            if let columns, columns != width {
+                throw illegal("operand \(index) has \(width) columns, not \(columns)")
+            }
             return (operands[index].extents[0], width)
         }
         func index(_ position: Int) throws(Failure) -> Dimension {
@@ -25,7 +29,9 @@ extension Operation {
         }
         func vector(_ weight: String, _ count: Int) throws(Failure) {
             let found = try shape(weight, 1)
-            guard found == [count] else { throw illegal("weight '\(weight)' has shape \(found), not [\(count)]") }
+            guard found == [count] else {
+                throw illegal("weight '\(weight)' has shape \(found), not [\(count)]")
+            }
         }
 
         guard operandCounts.contains(operands.count) else { throw illegal("has \(operands.count) operands") }
@@ -36,13 +42,16 @@ extension Operation {
             let x = try operand(0)
             let extents = try shape(use.weight, 2)
             guard extents[1] == x.columns else {
-                throw illegal("weight '\(use.weight)' has shape \(extents), but the operand has \(x.columns) columns")
+                throw illegal(
+                    "weight '\(use.weight)' has shape \(extents), but the operand has \(x.columns) columns")
             }
             if let bias { try vector(bias, extents[0]) }
             return .rows(x.rows, extents[0])
         case .norm(let norm):
             let x = try operand(0)
-            guard (norm.kind == .layer) == (norm.bias != nil), norm.epsilon > 0 else { throw illegal("is malformed") }
+            guard (norm.kind == .layer) == (norm.bias != nil), norm.epsilon > 0 else {
+                throw illegal("is malformed")
+            }
             try vector(norm.weight, x.columns)
             if let bias = norm.bias { try vector(bias, x.columns) }
             return operands[0]
@@ -78,17 +87,22 @@ extension Operation {
         case .rotary(let heads, let headDimension):
             let x = try operand(0, columns: try product(heads, headDimension))
             let table = try operand(1, columns: headDimension)
-            guard table.rows == x.rows, headDimension % 2 == 0 else { throw illegal("does not fit its table") }
+            guard table.rows == x.rows, headDimension % 2 == 0 else {
+                throw illegal("does not fit its table")
+            }
             return operands[0]
         case .attention(let attention):
             let width = try product(attention.heads, attention.headDimension)
             let keyWidth = try product(attention.keyHeads, attention.headDimension)
             guard attention.headDimension <= 256, attention.heads % attention.keyHeads == 0 else {
-                throw illegal("has \(attention.heads) heads of \(attention.headDimension) on \(attention.keyHeads)")
+                throw illegal(
+                    "has \(attention.heads) heads of \(attention.headDimension) on \(attention.keyHeads)")
             }
             let rows = try operand(0, columns: width).rows
             for position in 1...2 {
-                guard try operand(position, columns: keyWidth).rows == rows else { throw illegal("has unequal rows") }
+                guard try operand(position, columns: keyWidth).rows == rows else {
+                    throw illegal("has unequal rows")
+                }
             }
             switch attention.extent {
             case .causal(let layer):

@@ -42,11 +42,14 @@ public enum Operation: Hashable, Sendable {
 
     /// The weight of an embedding or a linear, and what it is for.
     public struct WeightUse: Hashable, Sendable {
+        /// The name of its slot.
         public let weight: String
+        /// What it is for.
         public let role: Role
         /// The number of the transformer block it is in, if any.
         public let block: Int?
 
+        /// A use of a weight; `block` where it is in a transformer block.
         public init(_ weight: String, _ role: Role, block: Int? = nil) {
             self.weight = weight
             self.role = role
@@ -64,12 +67,16 @@ public enum Operation: Hashable, Sendable {
             case layer
         }
 
+        /// Its kind.
         public let kind: Kind
+        /// The name of its slot, [K].
         public let weight: String
         /// Present exactly for `layer`.
         public let bias: String?
+        /// ε, added under the root.
         public let epsilon: Double
 
+        /// A normalisation with the names of its weights.
         public init(_ kind: Kind, weight: String, bias: String? = nil, epsilon: Double) {
             self.kind = kind
             self.weight = weight
@@ -100,10 +107,14 @@ public enum Operation: Hashable, Sendable {
             case axial(axes: Int)
         }
 
+        /// d, even.
         public let headDimension: Int
+        /// θ, the base of the frequencies.
         public let theta: Double
+        /// Which axis drives which frequency.
         public let layout: Layout
 
+        /// A table for heads of `headDimension` columns.
         public init(headDimension: Int, theta: Double, layout: Layout) {
             self.headDimension = headDimension
             self.theta = theta
@@ -129,11 +140,16 @@ public enum Operation: Hashable, Sendable {
             case segments
         }
 
+        /// Heads of the queries.
         public let heads: Int
+        /// Heads of keys and values; a divisor of `heads`.
         public let keyHeads: Int
+        /// Columns of a head, at most 256.
         public let headDimension: Int
+        /// Which keys a query sees.
         public let extent: Extent
 
+        /// Attention scaled by 1/√headDimension.
         public init(heads: Int, keyHeads: Int, headDimension: Int, extent: Extent) {
             self.heads = heads
             self.keyHeads = keyHeads

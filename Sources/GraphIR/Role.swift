@@ -2,8 +2,10 @@
 ///
 /// Recipes, allocation and reports choose and group weights by role; they never look at names.
 public struct Role: Hashable, Sendable, CustomStringConvertible {
+    /// The dotted words.
     public let description: String
 
+    /// A role of those dotted words.
     public init(_ text: String) { description = text }
 
     /// Whether the role fits a pattern of dotted words, in which `*` stands for any run of characters.

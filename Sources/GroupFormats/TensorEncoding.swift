@@ -38,7 +38,7 @@ public struct GroupFormat: Hashable, Sendable {
 
 /// How a tensor's values are stored in a bundle.
 public enum TensorEncoding: Hashable, Sendable {
-    /// Row-major elements, bit for bit as the checkpoint had them: F32, F16 or BF16.
+    /// Row-major elements, bit for bit as the checkpoint had them: F64, F32, F16 or BF16.
     case float(ElementType)
     /// Tiles of 16 rows of group codes; see `GroupGeometry`.
     case groups(GroupFormat)
@@ -49,12 +49,12 @@ public enum TensorEncoding: Hashable, Sendable {
     }
 
     /// The element types that rows are stored in.
-    static let floatTypes: [ElementType] = [.float32, .float16, .bfloat16]
+    static let floatTypes: [ElementType] = [.float64, .float32, .float16, .bfloat16]
 
     /// The bytes that a tensor of `shape` takes.
     ///
     /// Nil when the encoding cannot hold that shape (groups need a matrix, rows rank 1 or 2, an extent is zero, the
-    /// element type is none of F32, F16, BF16) or when the size overflows.
+    /// element type is none of F64, F32, F16, BF16) or when the size overflows.
     public func byteCount(_ shape: Shape) -> Int? {
         switch self {
         case .float(let type):
@@ -68,7 +68,7 @@ public enum TensorEncoding: Hashable, Sendable {
     }
 }
 
-/// Written as in a bundle's directory: `F32`, `F16`, `BF16`, `int4-g64`, `int8-g32`.
+/// Written as in a bundle's directory: `F64`, `F32`, `F16`, `BF16`, `int4-g64`, `int8-g32`.
 extension TensorEncoding: CustomStringConvertible {
     /// The encoding of that name; nil when there is none.
     public init?(_ name: String) {

@@ -8,16 +8,22 @@ public struct PromptSettings: Equatable, Sendable {
         case thousandths
     }
 
+    /// How a conversation becomes tokens.
     public var template: ChatTemplate
+    /// How pictures become patches.
     public var images: ImagePreprocessor
+    /// How tokens get their positions.
     public var positions: PositionRule
     /// The placeholders whose embeddings are replaced by rows of pictures and of videos.
     public var imageToken: Int32
+    /// The placeholder of videos.
     public var videoToken: Int32
     /// Tokens that end an answer.
     public var stopTokens: [Int32]
+    /// How places in pictures are given.
     public var coordinates: Coordinates
 
+    /// Settings from their parts.
     public init(
         template: ChatTemplate, images: ImagePreprocessor, positions: PositionRule, imageToken: Int32,
         videoToken: Int32, stopTokens: [Int32], coordinates: Coordinates

@@ -42,12 +42,16 @@ public struct Quantizer {
         let total = plan.items.reduce(0) { $0 + $1.weight.byteCount }
         var done = plan.items[..<writer.completed].reduce(0) { $0 + $1.weight.byteCount }
         var reports: [TensorReport] = []
+        // One buffer for all panels: buffers of many sizes, one after the other, would leave the heap full of holes.
+        let tiles = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: plan.items.map(tileBytes).max() ?? 0, alignment: 64)
+        defer { tiles.deallocate() }
         for index in writer.completed..<plan.items.count {
             let item = plan.items[index]
             var distortion = Distortion()
             for rows in panels(item.weight) {
                 try source.withRows(rows, of: index) { (bytes) throws(Failure) in
-                    distortion += try write(bytes, rows, item, writer, index)
+                    distortion += try write(bytes, rows, item, writer, index, tiles)
                 }
                 done += rows.count * item.weight.rowBytes
                 try report(.panel(tensor: item.weight.name, done: done, total: total))
@@ -66,10 +70,17 @@ public struct Quantizer {
         return stride(from: 0, to: weight.rowCount, by: step).map { $0..<min($0 + step, weight.rowCount) }
     }
 
+    /// Bytes of the tiles of an item's largest panel; 0 for what is kept.
+    private func tileBytes(_ item: QuantizationPlan.Item) -> Int {
+        guard case .groups(let format, _) = item.choice, let geometry = GroupGeometry(format, item.weight.shape),
+            let rows = panels(item.weight).first?.count
+        else { return 0 }
+        return (rows + GroupGeometry.tileRows - 1) / GroupGeometry.tileRows * geometry.tileBytes
+    }
+
     private func write(
         _ bytes: UnsafeRawBufferPointer, _ rows: Range<Int>, _ item: QuantizationPlan.Item,
-        _ writer: BundleWriter,
-        _ index: Int
+        _ writer: BundleWriter, _ index: Int, _ buffer: UnsafeMutableRawBufferPointer
     ) throws(Failure) -> Distortion {
         let weight = item.weight
         guard case .groups(let format, let solver) = item.choice,
@@ -82,9 +93,8 @@ public struct Quantizer {
             return Distortion()
         }
         let fitter = try GroupFitter(geometry, solver)
-        let tiles = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: fitter.tileCount(rows: rows.count) * geometry.tileBytes, alignment: 64)
-        defer { tiles.deallocate() }
+        let tiles = UnsafeMutableRawBufferPointer(
+            rebasing: buffer[..<(fitter.tileCount(rows: rows.count) * geometry.tileBytes)])
         let distortion: Distortion
         do {
             distortion = try fitter.fit(bytes, weight.type, firstRow: rows.lowerBound, into: tiles, pool)

@@ -9,7 +9,9 @@ final class AnonymousMemory {
     /// - Throws: `limit` when the system has no `count` bytes to give.
     init(_ count: Int) throws(Failure) {
         let length = max(count, 4096)
-        guard let base = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+        guard
+            let base = mmap(
+                nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
             base != MAP_FAILED
         else { throw Failure(.limit, "cannot get \(length) bytes of memory") }
         self.base = base

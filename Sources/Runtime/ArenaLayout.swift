@@ -33,7 +33,8 @@ struct ArenaLayout {
                 offset = max(offset, alive[position].range.upperBound)
                 position += 1
             }
-            alive.insert(Placed(range: offset..<offset + size, lastStep: buffer.live.upperBound), at: position)
+            alive.insert(
+                Placed(range: offset..<offset + size, lastStep: buffer.live.upperBound), at: position)
             offsets[index] = offset
             count = max(count, offset + size)
         }

@@ -13,10 +13,12 @@ public final class Engine {
         public var threads: Int
         /// Tokens evaluated together when a prompt is read.
         public var chunk: Int
+        /// How keys and values are kept.
         public var cachePrecision: KeyValueCache.Precision
         /// A library for products of float weights with many rows; nil for the runtime's own kernels.
         public var largeProduct: LargeProduct?
 
+        /// Options; the defaults suit a machine with memory to spare for a few hundred tokens at once.
         public init(
             threads: Int = ThreadPool.processors, chunk: Int = 512,
             cachePrecision: KeyValueCache.Precision = .float16, largeProduct: LargeProduct? = nil
@@ -28,7 +30,9 @@ public final class Engine {
         }
     }
 
+    /// What the bundle's graph section says.
     public let graph: ModelGraph
+    /// How it runs.
     public let options: Options
     /// Columns of hidden states and visual rows.
     public let width: Int
@@ -52,7 +56,9 @@ public final class Engine {
             throw error.located(in: bundle.path)
         }
         self.options = options
-        guard options.chunk > 0 else { throw Failure(.usage, "a chunk of \(options.chunk) tokens is not possible") }
+        guard options.chunk > 0 else {
+            throw Failure(.usage, "a chunk of \(options.chunk) tokens is not possible")
+        }
         weights = try Weights(bundle, graph: graph)
         pool = try ThreadPool(threads: options.threads)
         vision = try PlanCompiler.compile(try graph.graph("vision"), weights)
@@ -71,14 +77,18 @@ public final class Engine {
 
     /// Rows of numbers, `columns` each.
     public struct Rows: Sendable {
+        /// Row after row.
         public var values: [Float]
+        /// Elements of a row.
         public let columns: Int
 
+        /// Rows from their elements.
         public init(values: [Float], columns: Int) {
             self.values = values
             self.columns = columns
         }
 
+        /// The number of rows.
         public var count: Int { columns == 0 ? 0 : values.count / columns }
     }
 
@@ -100,12 +110,15 @@ public final class Engine {
         else { throw .badInput("the patches, coordinates and segments do not fit each other") }
         let extents = Extents(patches: count, segments: segments.count)
         return try run(
-            vision, extents, [.floats(patches), .indices(coordinates), .indices(segments)], cache: nil, observer)
+            vision, extents, [.floats(patches), .indices(coordinates), .indices(segments)], cache: nil,
+            observer)
     }
 
     /// The logits [hidden.count, vocabulary] of final hidden states.
     public func logits(_ hidden: Rows, observer: Observer? = nil) throws(Failure) -> Rows {
-        guard hidden.columns == width else { throw .badInput("hidden states have \(hidden.columns) columns, not \(width)") }
+        guard hidden.columns == width else {
+            throw .badInput("hidden states have \(hidden.columns) columns, not \(width)")
+        }
         return try run(head, Extents(outputs: hidden.count), [.floats(hidden.values)], cache: nil, observer)
     }
 
@@ -117,7 +130,8 @@ public final class Engine {
         let arena = try arena(layout.count)
         return try PlanInput.withPointers(inputs) { (pointers) throws(Failure) in
             let executor = Executor(
-                plan: plan, layout: layout, extents: extents, arena: arena, inputs: pointers, weights: weights,
+                plan: plan, layout: layout, extents: extents, arena: arena, inputs: pointers,
+                weights: weights,
                 pool: pool, cache: cache, largeProduct: options.largeProduct)
             executor.run(observer)
             let count = extents(plan.output.rows) * plan.output.columns

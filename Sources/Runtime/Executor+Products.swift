@@ -7,7 +7,8 @@ public struct LargeProduct: Sendable {
     /// The call.
     public typealias Call =
         @Sendable (
-            _ w: UnsafePointer<Float>, _ rows: Int, _ columns: Int, _ x: UnsafePointer<Float>, _ xStride: Int, _ tokens: Int,
+            _ w: UnsafePointer<Float>, _ rows: Int, _ columns: Int, _ x: UnsafePointer<Float>, _ xStride: Int,
+            _ tokens: Int,
             _ y: UnsafeMutablePointer<Float>, _ yStride: Int
         ) -> Void
 
@@ -18,6 +19,7 @@ public struct LargeProduct: Sendable {
     /// Rows of weights widened and multiplied at a time.
     static let panelRows = 96
 
+    /// Wraps a library's call.
     public init(_ call: @escaping Call) { self.call = call }
 }
 
@@ -41,8 +43,10 @@ extension Executor {
                 var packed = packed
                 let part = span.clamped(to: chunk)
                 tsr_packed_product(
-                    &packed, part.lowerBound - span.lowerBound, part.upperBound - span.lowerBound, &x, 0, x.tokens,
-                    product.bias < 0 ? nil : weights.vectors[product.bias], floats(product.result), product.result.pitch)
+                    &packed, part.lowerBound - span.lowerBound, part.upperBound - span.lowerBound, &x, 0,
+                    x.tokens,
+                    product.bias < 0 ? nil : weights.vectors[product.bias], floats(product.result),
+                    product.result.pitch)
             }
         }
     }
@@ -52,7 +56,8 @@ extension Executor {
         let tokens = extents(x.rows)
         guard tokens > 0 else { return }
         for product in plan.products[range] {
-            guard case .float(let type, let base, let rows, let columns) = weights.matrices[product.weight] else { continue }
+            guard case .float(let type, let base, let rows, let columns) = weights.matrices[product.weight]
+            else { continue }
             if let largeProduct, tokens >= LargeProduct.fewestTokens {
                 self.largeProduct(largeProduct, product, type, base, rows, columns, x, tokens)
                 continue
@@ -61,7 +66,8 @@ extension Executor {
             let grain = max(16, 400_000 / max(1, columns * tokens) / 16 * 16)
             pool.run(rows, grain: grain) { chunk in
                 tsr_float_product(
-                    type, base, columns, chunk.lowerBound, chunk.upperBound, floats(x), x.pitch, 0, tokens, bias,
+                    type, base, columns, chunk.lowerBound, chunk.upperBound, floats(x), x.pitch, 0, tokens,
+                    bias,
                     floats(product.result), product.result.pitch)
             }
         }
@@ -69,7 +75,8 @@ extension Executor {
 
     /// One product in panels of widened weights, each panel by one thread.
     private func largeProduct(
-        _ large: LargeProduct, _ product: Plan.Product, _ type: tsr_float_type, _ base: UnsafeRawPointer, _ rows: Int,
+        _ large: LargeProduct, _ product: Plan.Product, _ type: tsr_float_type, _ base: UnsafeRawPointer,
+        _ rows: Int,
         _ columns: Int, _ x: Plan.Operand, _ tokens: Int
     ) {
         pool.run((rows + LargeProduct.panelRows - 1) / LargeProduct.panelRows, grain: 1) { panels in
@@ -88,7 +95,8 @@ extension Executor {
                 let source = base + first * columns * tsr_float_width(type)
                 if type == TSR_F32 {
                     large.call(
-                        source.assumingMemoryBound(to: Float.self), count, columns, floats(x), x.pitch, tokens, y,
+                        source.assumingMemoryBound(to: Float.self), count, columns, floats(x), x.pitch,
+                        tokens, y,
                         product.result.pitch)
                     continue
                 }

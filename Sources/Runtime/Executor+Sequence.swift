@@ -26,26 +26,31 @@ extension Executor {
         forRows(of: x) { rows in
             let angles = floats(table) + rows.lowerBound * half
             tsr_rotary(
-                floats(x) + rows.lowerBound * x.pitch, x.pitch, rows.count, heads, headDimension, angles, angles + sines)
+                floats(x) + rows.lowerBound * x.pitch, x.pitch, rows.count, heads, headDimension, angles,
+                angles + sines)
         }
     }
 
     /// Appends keys and values to the cache and attends to all of it up to each query.
     func attendCausally(
-        _ q: Plan.Operand, _ k: Plan.Operand, _ v: Plan.Operand, _ attention: Operation.Attention, _ layer: Int,
+        _ q: Plan.Operand, _ k: Plan.Operand, _ v: Plan.Operand, _ attention: Operation.Attention,
+        _ layer: Int,
         _ result: Plan.Operand
     ) {
         guard let cache else { return }
         let tokens = extents(q.rows)
         let (keyHeads, head) = (attention.keyHeads, attention.headDimension)
         cache.store(
-            floats(k), pitch: k.pitch, tokens: tokens, layer: layer, values: false, keyHeads: keyHeads, headDimension: head)
+            floats(k), pitch: k.pitch, tokens: tokens, layer: layer, values: false, keyHeads: keyHeads,
+            headDimension: head)
         cache.store(
-            floats(v), pitch: v.pitch, tokens: tokens, layer: layer, values: true, keyHeads: keyHeads, headDimension: head)
+            floats(v), pitch: v.pitch, tokens: tokens, layer: layer, values: true, keyHeads: keyHeads,
+            headDimension: head)
         let (keys, headStride) = cache.part(layer, values: false)
         let call = tsr_attention(
             q: floats(q), q_stride: q.pitch, cache_type: cache.precision.type, k: keys,
-            v: cache.part(layer, values: true).base, k_row_stride: head, v_row_stride: head, k_head_stride: headStride,
+            v: cache.part(layer, values: true).base, k_row_stride: head, v_row_stride: head,
+            k_head_stride: headStride,
             v_head_stride: headStride, y: floats(result), y_stride: result.pitch, heads: attention.heads,
             kv_heads: keyHeads, head_dim: head, scale: 1 / Float(head).squareRoot())
         let past = cache.count
@@ -69,9 +74,12 @@ extension Executor {
     ) {
         let head = attention.headDimension
         let call = tsr_attention(
-            q: floats(q), q_stride: q.pitch, cache_type: TSR_F32, k: floats(k), v: floats(v), k_row_stride: k.pitch,
-            v_row_stride: v.pitch, k_head_stride: head, v_head_stride: head, y: floats(result), y_stride: result.pitch,
-            heads: attention.heads, kv_heads: attention.keyHeads, head_dim: head, scale: 1 / Float(head).squareRoot())
+            q: floats(q), q_stride: q.pitch, cache_type: TSR_F32, k: floats(k), v: floats(v),
+            k_row_stride: k.pitch,
+            v_row_stride: v.pitch, k_head_stride: head, v_head_stride: head, y: floats(result),
+            y_stride: result.pitch,
+            heads: attention.heads, kv_heads: attention.keyHeads, head_dim: head,
+            scale: 1 / Float(head).squareRoot())
         let block = 64
         for segment in 0..<max(0, extents.segments - 1) {
             let (begin, end) = (Int(boundaries[segment]), Int(boundaries[segment + 1]))

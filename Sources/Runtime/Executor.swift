@@ -27,7 +27,9 @@ struct Executor {
             while mark < plan.marks.count, plan.marks[mark].step == index {
                 let operand = plan.marks[mark].operand
                 let count = extents(operand.rows) * operand.columns
-                observer(plan.marks[mark].name, UnsafeBufferPointer(start: floats(operand), count: count), operand.columns)
+                observer(
+                    plan.marks[mark].name, UnsafeBufferPointer(start: floats(operand), count: count),
+                    operand.columns)
                 mark += 1
             }
         }
@@ -76,13 +78,15 @@ struct Executor {
         case .rmsNorm(let x, let weight, let epsilon, let result):
             forRows(of: x) { rows in
                 tsr_rms_norm(
-                    floats(x) + rows.lowerBound * x.pitch, x.pitch, weights.vectors[weight], epsilon, rows.count, x.columns,
+                    floats(x) + rows.lowerBound * x.pitch, x.pitch, weights.vectors[weight], epsilon,
+                    rows.count, x.columns,
                     floats(result) + rows.lowerBound * result.pitch, result.pitch)
             }
         case .layerNorm(let x, let weight, let bias, let epsilon, let result):
             forRows(of: x) { rows in
                 tsr_layer_norm(
-                    floats(x) + rows.lowerBound * x.pitch, x.pitch, weights.vectors[weight], weights.vectors[bias], epsilon,
+                    floats(x) + rows.lowerBound * x.pitch, x.pitch, weights.vectors[weight],
+                    weights.vectors[bias], epsilon,
                     rows.count, x.columns, floats(result) + rows.lowerBound * result.pitch, result.pitch)
             }
         case .activate(let kind, let x, let result):
@@ -100,14 +104,16 @@ struct Executor {
         case .add(let a, let b, let result):
             forRows(of: a) { rows in
                 let offset = rows.lowerBound * a.columns
-                tsr_add(floats(a) + offset, floats(b) + offset, rows.count * a.columns, floats(result) + offset)
+                tsr_add(
+                    floats(a) + offset, floats(b) + offset, rows.count * a.columns, floats(result) + offset)
             }
         case .copy(let x, let result): copyRows(x, to: result) { $0 }
         case .select(let x, let index, let result):
             let index = indices(index)
             copyRows(x, to: result) { Int(index[$0]) }
         case .scatter(let x, let rows, let index): scatter(x, rows, indices(index))
-        case .rotaryTable(let table, let positions, let result): fill(plan.rotaryTables[table], indices(positions), result)
+        case .rotaryTable(let table, let positions, let result):
+            fill(plan.rotaryTables[table], indices(positions), result)
         case .rotate(let x, let table, let heads, let headDimension): rotate(x, table, heads, headDimension)
         case .attendCausally(let q, let k, let v, let attention, let layer, let result):
             attendCausally(q, k, v, attention, layer, result)
@@ -146,13 +152,15 @@ struct Executor {
 
     private func copyRows(_ x: Plan.Operand, to result: Plan.Operand, _ source: (Int) -> Int) {
         for row in 0..<extents(result.rows) {
-            (floats(result) + row * result.pitch).update(from: floats(x) + source(row) * x.pitch, count: x.columns)
+            (floats(result) + row * result.pitch).update(
+                from: floats(x) + source(row) * x.pitch, count: x.columns)
         }
     }
 
     private func scatter(_ x: Plan.Operand, _ rows: Plan.Operand, _ index: UnsafePointer<Int32>) {
         for row in 0..<extents(rows.rows) {
-            (floats(x) + Int(index[row]) * x.pitch).update(from: floats(rows) + row * rows.pitch, count: x.columns)
+            (floats(x) + Int(index[row]) * x.pitch).update(
+                from: floats(rows) + row * rows.pitch, count: x.columns)
         }
     }
 }

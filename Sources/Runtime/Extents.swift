@@ -3,12 +3,18 @@ import Storage
 
 /// What the symbols stand for in one run.
 public struct Extents: Hashable, Sendable {
+    /// Tokens of the chunk being evaluated.
     public var tokens = 0
+    /// Rows that come from pictures or videos.
     public var visuals = 0
+    /// Rows whose result is wanted.
     public var outputs = 0
+    /// Patches encoded together.
     public var patches = 0
+    /// Boundaries between segments.
     public var segments = 0
 
+    /// The given numbers; what a graph does not use may be 0.
     public init(tokens: Int = 0, visuals: Int = 0, outputs: Int = 0, patches: Int = 0, segments: Int = 0) {
         self.tokens = tokens
         self.visuals = visuals

@@ -20,7 +20,9 @@ public final class KeyValueCache {
         let headDimension: Int
     }
 
+    /// Positions there is room for.
     public let capacity: Int
+    /// How elements are kept.
     public let precision: Precision
     /// Positions filled.
     public private(set) var count = 0
@@ -32,10 +34,12 @@ public final class KeyValueCache {
         let layers = KeyValueCache.attentions(graph)
         self.capacity = capacity
         self.precision = precision
-        memory = try AnonymousMemory(try KeyValueCache.byteCount(graph, capacity: capacity, precision: precision))
+        memory = try AnonymousMemory(
+            try KeyValueCache.byteCount(graph, capacity: capacity, precision: precision))
         var offset = 0
         for (layer, attention) in layers {
-            self.layers[layer] = Layer(offset: offset, keyHeads: attention.keyHeads, headDimension: attention.headDimension)
+            self.layers[layer] = Layer(
+                offset: offset, keyHeads: attention.keyHeads, headDimension: attention.headDimension)
             offset += 2 * attention.keyHeads * attention.headDimension * capacity * precision.width
         }
     }
@@ -47,7 +51,9 @@ public final class KeyValueCache {
         for (_, attention) in attentions(graph) {
             let row = 2 * attention.keyHeads * attention.headDimension * precision.width
             let (bytes, overflow) = row.multipliedReportingOverflow(by: capacity)
-            guard !overflow, bytes < 1 << 46 else { throw Failure(.limit, "a cache of \(capacity) positions") }
+            guard !overflow, bytes < 1 << 46 else {
+                throw Failure(.limit, "a cache of \(capacity) positions")
+            }
             total += bytes
         }
         return total
@@ -81,7 +87,8 @@ public final class KeyValueCache {
 
     /// Appends rows of keys or values after the `count` positions, without counting them yet.
     func store(
-        _ rows: UnsafePointer<Float>, pitch: Int, tokens: Int, layer: Int, values: Bool, keyHeads: Int, headDimension: Int
+        _ rows: UnsafePointer<Float>, pitch: Int, tokens: Int, layer: Int, values: Bool, keyHeads: Int,
+        headDimension: Int
     ) {
         let (base, headStride) = part(layer, values: values)
         for head in 0..<keyHeads {

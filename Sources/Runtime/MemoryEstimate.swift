@@ -20,12 +20,15 @@ extension Engine {
     /// The memory that a context of `capacity` tokens and pictures of `patches` patches will take.
     /// - Parameter patches: of the largest set of pictures encoded together; 0 for none.
     /// - Throws: `limit` on overflow.
-    public func estimateMemory(capacity: Int, patches: Int, segments: Int, mapped: Int) throws(Failure) -> MemoryEstimate {
+    public func estimateMemory(capacity: Int, patches: Int, segments: Int, mapped: Int) throws(Failure)
+        -> MemoryEstimate
+    {
         let chunk = min(options.chunk, capacity)
         var arena = try ArenaLayout(text, Extents(tokens: chunk, visuals: chunk, outputs: chunk)).count
         arena = max(arena, try ArenaLayout(head, Extents(outputs: 1)).count)
         if patches > 0 {
-            arena = max(arena, try ArenaLayout(vision, Extents(patches: patches, segments: segments + 1)).count)
+            arena = max(
+                arena, try ArenaLayout(vision, Extents(patches: patches, segments: segments + 1)).count)
         }
         let cache = try KeyValueCache.byteCount(
             try graph.graph("text"), capacity: capacity, precision: options.cachePrecision)

@@ -60,7 +60,8 @@ struct Plan {
         case scatter(Operand, rows: Operand, index: Int)
         case rotaryTable(Int, positions: Int, result: Operand)
         case rotate(Operand, table: Operand, heads: Int, headDimension: Int)
-        case attendCausally(q: Operand, k: Operand, v: Operand, Operation.Attention, layer: Int, result: Operand)
+        case attendCausally(
+            q: Operand, k: Operand, v: Operand, Operation.Attention, layer: Int, result: Operand)
         case attendInSegments(
             q: Operand, k: Operand, v: Operand, Operation.Attention, boundaries: Int, result: Operand)
     }
@@ -93,11 +94,15 @@ struct RotaryFrequencies {
         switch table.layout {
         case .sections(let sections):
             axes = sections.enumerated().flatMap { axis, count in Array(repeating: axis, count: count) }
-            frequencies = (0..<half).map { RotaryFrequencies.frequency(table.theta, 2 * $0, table.headDimension) }
+            frequencies = (0..<half).map {
+                RotaryFrequencies.frequency(table.theta, 2 * $0, table.headDimension)
+            }
         case .axial(let count):
             let each = half / count
             axes = (0..<half).map { $0 / each }
-            frequencies = (0..<half).map { RotaryFrequencies.frequency(table.theta, 2 * ($0 % each), half * 2 / count) }
+            frequencies = (0..<half).map {
+                RotaryFrequencies.frequency(table.theta, 2 * ($0 % each), half * 2 / count)
+            }
         }
     }
 

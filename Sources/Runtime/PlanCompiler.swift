@@ -43,7 +43,8 @@ struct PlanCompiler {
         for (index, input) in graph.inputs.enumerated() {
             let rows = input.type.extents.last ?? .fixed(1)
             let columns = input.type.columns ?? 0
-            let buffer = addBuffer(.input(index), rows: columns > 0 ? input.type.extents[0] : rows, tenant: index)
+            let buffer = addBuffer(
+                .input(index), rows: columns > 0 ? input.type.extents[0] : rows, tenant: index)
             operands[index] = Plan.Operand(
                 buffer: buffer, column: 0, columns: columns, pitch: columns, rows: plan.buffers[buffer].rows)
         }
@@ -66,7 +67,8 @@ struct PlanCompiler {
         switch node.operation {
         case .embedding(let use):
             let out = newOperand(for: result)
-            emit(.embed(weight: try weights.matrixIndex(use.weight), ids: node.operands[0].index, result: out))
+            emit(
+                .embed(weight: try weights.matrixIndex(use.weight), ids: node.operands[0].index, result: out))
             operands[result] = out
         case .linear:
             return try addProducts(from: index)
@@ -75,7 +77,10 @@ struct PlanCompiler {
             let out = newOperand(for: result)
             let weight = try weights.vectorIndex(norm.weight)
             if let bias = norm.bias {
-                emit(.layerNorm(x, weight: weight, bias: try weights.vectorIndex(bias), epsilon: Float(norm.epsilon), result: out))
+                emit(
+                    .layerNorm(
+                        x, weight: weight, bias: try weights.vectorIndex(bias), epsilon: Float(norm.epsilon),
+                        result: out))
             } else {
                 emit(.rmsNorm(x, weight: weight, epsilon: Float(norm.epsilon), result: out))
             }
@@ -120,16 +125,22 @@ struct PlanCompiler {
             operands[result] = out
         case .rotary(let heads, let headDimension):
             let out = try ownedCopy(node.operands[0], at: index, for: result)
-            emit(.rotate(out, table: try operand(node.operands[1]), heads: heads, headDimension: headDimension))
+            emit(
+                .rotate(out, table: try operand(node.operands[1]), heads: heads, headDimension: headDimension)
+            )
             take(out, result)
         case .attention(let attention):
-            let (q, k, v) = (try operand(node.operands[0]), try operand(node.operands[1]), try operand(node.operands[2]))
+            let (q, k, v) = (
+                try operand(node.operands[0]), try operand(node.operands[1]), try operand(node.operands[2])
+            )
             let out = newOperand(for: result)
             switch attention.extent {
             case .causal(let layer):
                 emit(.attendCausally(q: q, k: k, v: v, attention, layer: layer, result: out))
             case .segments:
-                emit(.attendInSegments(q: q, k: k, v: v, attention, boundaries: node.operands[3].index, result: out))
+                emit(
+                    .attendInSegments(
+                        q: q, k: k, v: v, attention, boundaries: node.operands[3].index, result: out))
             }
             operands[result] = out
         }
@@ -147,7 +158,8 @@ struct PlanCompiler {
             graph.nodes[next].operands[0] == source
         {
             let weight = try weights.matrixIndex(use.weight)
-            let size: Int? = if case .packed(let packed) = weights.matrices[weight] { Int(packed.group) } else { nil }
+            let size: Int? =
+                if case .packed(let packed) = weights.matrices[weight] { Int(packed.group) } else { nil }
             if next == first { group = size } else if group != size { break }
             let out = newOperand(for: graph.nodes[next].result.index)
             operands[graph.nodes[next].result.index] = out
@@ -181,7 +193,8 @@ struct PlanCompiler {
 
     private func operand(_ id: Graph.ValueID) throws(Failure) -> Plan.Operand {
         guard let operand = operands[id.index] else {
-            throw .badInput("value '\(graph[id].name)' is used before it is there", at: "graph '\(graph.name)'")
+            throw .badInput(
+                "value '\(graph[id].name)' is used before it is there", at: "graph '\(graph.name)'")
         }
         return operand
     }
@@ -189,7 +202,8 @@ struct PlanCompiler {
     private func contiguous(_ id: Graph.ValueID) throws(Failure) -> Plan.Operand {
         let operand = try operand(id)
         guard operand.column == 0, operand.pitch == operand.columns else {
-            throw .badInput("value '\(graph[id].name)' is a slice, which cannot be merged", at: "graph '\(graph.name)'")
+            throw .badInput(
+                "value '\(graph[id].name)' is a slice, which cannot be merged", at: "graph '\(graph.name)'")
         }
         return operand
     }
@@ -198,7 +212,8 @@ struct PlanCompiler {
         let type = graph.values[value].type
         let columns = type.columns ?? 0
         let buffer = addBuffer(.floats(width: columns), rows: type.extents[0], tenant: value)
-        return Plan.Operand(buffer: buffer, column: 0, columns: columns, pitch: columns, rows: type.extents[0])
+        return Plan.Operand(
+            buffer: buffer, column: 0, columns: columns, pitch: columns, rows: type.extents[0])
     }
 
     /// The operand itself, when nothing else needs its memory after node `index`.
@@ -208,14 +223,18 @@ struct PlanCompiler {
         if case .input = plan.buffers[operand.buffer].kind { return nil }
         for tenant in tenants[operand.buffer] where tenant != id.index && lastUse[tenant] > index {
             guard let other = operands[tenant] else { continue }
-            let apart = other.column >= operand.column + operand.columns || operand.column >= other.column + other.columns
+            let apart =
+                other.column >= operand.column + operand.columns
+                || operand.column >= other.column + other.columns
             if !apart || other.pitch != operand.pitch { return nil }
         }
         return operand
     }
 
     /// The operand itself when it may be overwritten, else a copy of it.
-    private mutating func ownedCopy(_ id: Graph.ValueID, at index: Int, for value: Int) throws(Failure) -> Plan.Operand {
+    private mutating func ownedCopy(_ id: Graph.ValueID, at index: Int, for value: Int) throws(Failure)
+        -> Plan.Operand
+    {
         if let same = inPlace(id, at: index, contiguous: false) { return same }
         let source = try operand(id)
         let out = newOperand(for: value)
@@ -261,14 +280,17 @@ extension Plan.Step {
         case .quantize(let x, _, let into): [x.buffer, into]
         case .packedProducts(let range, let activations): [activations] + products[range].map(\.result.buffer)
         case .floatProducts(let range, let x): [x.buffer] + products[range].map(\.result.buffer)
-        case .rmsNorm(let x, _, _, let result), .layerNorm(let x, _, _, _, let result): [x.buffer, result.buffer]
+        case .rmsNorm(let x, _, _, let result), .layerNorm(let x, _, _, _, let result):
+            [x.buffer, result.buffer]
         case .activate(_, let x, let result), .copy(let x, let result): [x.buffer, result.buffer]
-        case .gate(_, let a, let b, let result), .add(let a, let b, let result): [a.buffer, b.buffer, result.buffer]
+        case .gate(_, let a, let b, let result), .add(let a, let b, let result):
+            [a.buffer, b.buffer, result.buffer]
         case .select(let x, let index, let result): [x.buffer, index, result.buffer]
         case .scatter(let x, let rows, let index): [x.buffer, rows.buffer, index]
         case .rotaryTable(_, let positions, let result): [positions, result.buffer]
         case .rotate(let x, let table, _, _): [x.buffer, table.buffer]
-        case .attendCausally(let q, let k, let v, _, _, let result): [q.buffer, k.buffer, v.buffer, result.buffer]
+        case .attendCausally(let q, let k, let v, _, _, let result):
+            [q.buffer, k.buffer, v.buffer, result.buffer]
         case .attendInSegments(let q, let k, let v, _, let boundaries, let result):
             [q.buffer, k.buffer, v.buffer, boundaries, result.buffer]
         }

@@ -22,7 +22,8 @@ enum PlanInput {
             return try body(pointers)
         case .floats(let values, let skipping):
             return try values.withBytes { (bytes) throws(Failure) in
-                try withPointers(rest.dropFirst(), pointers + [bytes.baseAddress.map { $0 + skipping * 4 }], body)
+                try withPointers(
+                    rest.dropFirst(), pointers + [bytes.baseAddress.map { $0 + skipping * 4 }], body)
             }
         case .indices(let values):
             return try values.withBytes { (bytes) throws(Failure) in

@@ -14,10 +14,13 @@ public struct Sampler: Sendable {
         public var topP: Float
         /// Above 1, tokens already in the context become less likely (arXiv 1909.05858, section 4.1).
         public var repetitionPenalty: Float
+        /// Equal seeds give equal draws.
         public var seed: UInt64
 
+        /// Settings; the defaults always take the most likely token.
         public init(
-            temperature: Float = 0, topK: Int = 0, topP: Float = 1, repetitionPenalty: Float = 1, seed: UInt64 = 0
+            temperature: Float = 0, topK: Int = 0, topP: Float = 1, repetitionPenalty: Float = 1,
+            seed: UInt64 = 0
         ) {
             self.temperature = temperature
             self.topK = topK
@@ -27,9 +30,11 @@ public struct Sampler: Sendable {
         }
     }
 
+    /// How tokens are chosen.
     public let settings: Settings
     private var random: SplitMix64
 
+    /// A sampler at the beginning of its draws.
     public init(_ settings: Settings) {
         self.settings = settings
         random = SplitMix64(state: settings.seed)
@@ -41,7 +46,8 @@ public struct Sampler: Sendable {
         if settings.repetitionPenalty != 1 {
             for token in seen where logits.indices.contains(Int(token)) {
                 let value = logits[Int(token)]
-                logits[Int(token)] = value > 0 ? value / settings.repetitionPenalty : value * settings.repetitionPenalty
+                logits[Int(token)] =
+                    value > 0 ? value / settings.repetitionPenalty : value * settings.repetitionPenalty
             }
         }
         guard settings.temperature > 0 else { return Sampler.mostLikely(logits) }

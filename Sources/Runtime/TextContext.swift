@@ -14,7 +14,10 @@ public final class TextContext {
         /// Ascending token numbers within `tokens`.
         public let visualRows: [Int32]
 
-        public init(tokens: [Int32], positions: [Int32], visuals: Engine.Rows? = nil, visualRows: [Int32] = []) {
+        /// An input; positions are as many as tokens on each axis.
+        public init(
+            tokens: [Int32], positions: [Int32], visuals: Engine.Rows? = nil, visualRows: [Int32] = []
+        ) {
             self.tokens = tokens
             self.positions = positions
             self.visuals = visuals
@@ -30,7 +33,9 @@ public final class TextContext {
         case from(Int)
     }
 
+    /// What evaluates it.
     public let engine: Engine
+    /// The keys and values of what was evaluated.
     public let cache: KeyValueCache
     private let axes: Int
 
@@ -63,12 +68,15 @@ public final class TextContext {
         var visual = 0
         for start in stride(from: 0, to: count, by: engine.options.chunk) {
             let chunk = start..<min(count, start + engine.options.chunk)
-            let visualEnd = input.visualRows[visual...].firstIndex { Int($0) >= chunk.upperBound } ?? input.visualRows.count
+            let visualEnd =
+                input.visualRows[visual...].firstIndex { Int($0) >= chunk.upperBound }
+                ?? input.visualRows.count
             let outputs = (max(chunk.lowerBound, firstWanted)..<max(chunk.upperBound, firstWanted)).map {
                 Int32($0 - chunk.lowerBound)
             }
             let rows = try evaluate(
-                input, chunk, visuals: visual..<visualEnd, outputs: chunk.upperBound > firstWanted ? outputs : [], observer)
+                input, chunk, visuals: visual..<visualEnd,
+                outputs: chunk.upperBound > firstWanted ? outputs : [], observer)
             hidden.append(contentsOf: rows.values)
             visual = visualEnd
         }
@@ -80,7 +88,9 @@ public final class TextContext {
     ) throws(Failure) -> Engine.Rows {
         let tokens = Array(input.tokens[chunk])
         let all = input.tokens.count
-        let positions = (0..<axes).flatMap { input.positions[$0 * all + chunk.lowerBound..<$0 * all + chunk.upperBound] }
+        let positions = (0..<axes).flatMap {
+            input.positions[$0 * all + chunk.lowerBound..<$0 * all + chunk.upperBound]
+        }
         let visualRows = input.visualRows[visuals].map { $0 - Int32(chunk.lowerBound) }
         let extents = Extents(tokens: tokens.count, visuals: visuals.count, outputs: outputs.count)
         let rows = try engine.run(
@@ -99,7 +109,8 @@ public final class TextContext {
         guard count > 0 else { throw .badInput("there are no tokens to evaluate") }
         guard cache.count + count <= cache.capacity else {
             throw Failure(
-                .limit, "the context of \(cache.capacity) tokens is full: \(cache.count) used, \(count) more wanted",
+                .limit,
+                "the context of \(cache.capacity) tokens is full: \(cache.count) used, \(count) more wanted",
                 remedy: "give a larger --ctx-size")
         }
         if let wrong = input.tokens.first(where: { $0 < 0 || Int($0) >= engine.vocabulary }) {

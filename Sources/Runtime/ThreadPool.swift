@@ -9,11 +9,14 @@ public final class ThreadPool: @unchecked Sendable {
     // The C pool is used by one caller at a time: the context that runs a plan.
     private let pool: OpaquePointer
 
+    /// The caller's included.
     public let threads: Int
 
     /// A pool of `threads` threads, the caller's included.
     public init(threads: Int) throws(Failure) {
-        guard (1...1024).contains(threads) else { throw Failure(.usage, "\(threads) threads are not possible") }
+        guard (1...1024).contains(threads) else {
+            throw Failure(.usage, "\(threads) threads are not possible")
+        }
         guard let pool = tsr_pool_create(UInt32(threads)) else {
             throw Failure(.limit, "cannot start \(threads) threads")
         }

@@ -38,7 +38,9 @@ struct Weights: @unchecked Sendable {
     /// Takes the weights that `graph` declares; each must be there with its shape.
     init(_ bundle: Bundle, graph: ModelGraph) throws(Failure) {
         self.bundle = bundle
-        let vectorBytes = graph.weights.filter { $0.shape.rank == 1 }.reduce(0) { $0 + ($1.shape.count * 4 + 63) / 64 * 64 }
+        let vectorBytes = graph.weights.filter { $0.shape.rank == 1 }.reduce(0) {
+            $0 + ($1.shape.count * 4 + 63) / 64 * 64
+        }
         vectorMemory = try AnonymousMemory(vectorBytes)
         var free = vectorMemory.base
         for slot in graph.weights {

@@ -18,6 +18,7 @@ public struct Failure: Error, Equatable, Sendable {
         case interrupted = 75
     }
 
+    /// What kind of trouble it is, and with it the exit code.
     public let kind: Kind
     /// What is wrong, as a sentence without the place.
     public let message: String
@@ -28,6 +29,7 @@ public struct Failure: Error, Equatable, Sendable {
     /// What the user can do about it.
     public let remedy: String?
 
+    /// A failure; `file` and `place` say where, `remedy` what to do.
     public init(
         _ kind: Kind, _ message: String, file: String? = nil, at place: String? = nil, remedy: String? = nil
     ) {
@@ -57,6 +59,7 @@ public struct Failure: Error, Equatable, Sendable {
 }
 
 extension Failure: CustomStringConvertible {
+    /// One line: file, place, message, and the remedy in parentheses.
     public var description: String {
         var text = ""
         if let file { text += "\(file): " }

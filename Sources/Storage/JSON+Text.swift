@@ -23,7 +23,8 @@ extension JSON {
         guard status == json_tokener_success else {
             let offset = json_tokener_get_parse_end(tokener)
             throw .badInput(
-                "is not valid JSON: \(String(cString: json_tokener_error_desc(status)))", at: "byte \(offset)")
+                "is not valid JSON: \(String(cString: json_tokener_error_desc(status)))", at: "byte \(offset)"
+            )
         }
         self = JSON(root)
     }
@@ -34,7 +35,9 @@ extension JSON {
         guard file.bytes.count <= limit else {
             throw Failure(.limit, "has \(file.bytes.count) bytes, more than the \(limit) allowed", file: path)
         }
-        do { self = try JSON(parsing: file.bytes) } catch { throw error.located(in: path) }
+        do throws(Failure) { self = try file.withBytes(JSON.init(parsing:)) } catch {
+            throw error.located(in: path)
+        }
     }
 
     /// Parses bytes in memory.
@@ -76,7 +79,8 @@ extension JSON {
     public func serialized(pretty: Bool = false) -> String {
         let object = makeObject()
         defer { json_object_put(object) }
-        let flags = (pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN)
+        let flags =
+            (pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN)
             | JSON_C_TO_STRING_NOSLASHESCAPE
         guard let text = json_object_to_json_string_ext(object, flags) else { return "null" }
         return String(cString: text)

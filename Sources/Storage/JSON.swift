@@ -10,9 +10,12 @@ public enum JSON: Equatable, Sendable {
 
     /// A key and its value.
     public struct Member: Equatable, Sendable {
+        /// The key as it is written.
         public let key: String
+        /// What the key stands for.
         public let value: JSON
 
+        /// A member from its parts.
         public init(_ key: String, _ value: JSON) {
             self.key = key
             self.value = value
@@ -43,9 +46,13 @@ public enum JSON: Equatable, Sendable {
         return .object(members)
     }
 
+    /// The text, if this is one.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
+    /// The truth value, if this is one.
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    /// The elements, if this is an array.
     public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
+    /// The members in order, if this is an object.
     public var members: [Member]? { if case .object(let value) = self { value } else { nil } }
 
     /// An integer; a double counts when it has no fraction.
@@ -92,9 +99,14 @@ public enum JSON: Equatable, Sendable {
 extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
     ExpressibleByFloatLiteral, ExpressibleByArrayLiteral
 {
+    /// A string from a literal.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// A number from a literal.
     public init(integerLiteral value: Int) { self = .int(value) }
+    /// A truth value from a literal.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// A number from a literal.
     public init(floatLiteral value: Double) { self = .double(value) }
+    /// An array from a literal.
     public init(arrayLiteral elements: JSON...) { self = .array(elements) }
 }

@@ -2,6 +2,7 @@ import Glibc
 
 /// A file mapped read-only. Views into it keep it alive.
 public final class MappedFile: Sendable {
+    /// Where it is.
     public let path: String
     /// The whole file.
     public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
@@ -32,6 +33,15 @@ public final class MappedFile: Sendable {
         if let base = bytes.baseAddress {
             munmap(UnsafeMutableRawPointer(mutating: base), bytes.count)
         }
+    }
+
+    /// Shows the whole file to `body`; it stays mapped as long as that runs.
+    public func withBytes<Result>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        // Without this the file may be unmapped as soon as its pointer has been taken.
+        defer { withExtendedLifetime(self) {} }
+        return try body(bytes)
     }
 
     /// How a range is about to be used.
@@ -67,7 +77,9 @@ public final class MappedFile: Sendable {
 
 /// A range of a mapped file that stays mapped as long as this value lives.
 public struct MappedBytes: Sendable {
+    /// The file that it is part of, kept mapped.
     public let file: MappedFile
+    /// Its bytes within the file.
     public let range: Range<Int>
 
     /// Nil when the range does not lie within the file.
@@ -77,6 +89,7 @@ public struct MappedBytes: Sendable {
         self.range = range
     }
 
+    /// How many bytes there are.
     public var count: Int { range.count }
 
     /// The bytes; valid while `file` is alive.
@@ -89,5 +102,5 @@ public func readFile(_ path: String, limit: Int = 256 << 20) throws(Failure) -> 
     guard file.bytes.count <= limit else {
         throw Failure(.limit, "has \(file.bytes.count) bytes, more than the \(limit) expected", file: path)
     }
-    return [UInt8](file.bytes)
+    return try file.withBytes { (bytes) throws(Failure) in [UInt8](bytes) }
 }

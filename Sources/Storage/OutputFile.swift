@@ -16,6 +16,7 @@ public func writeFile(_ path: String, _ bytes: [UInt8]) throws(Failure) {
 
 /// A file open for positioned writes.
 public final class OutputFile {
+    /// Where it is written.
     public let path: String
     private let descriptor: Int32
 

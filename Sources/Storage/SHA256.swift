@@ -4,6 +4,7 @@ internal import COpenSSL
 public struct SHA256: ~Copyable {
     private let context: OpaquePointer
 
+    /// The digest of nothing yet.
     public init() throws(Failure) {
         guard let context = EVP_MD_CTX_new() else { throw Failure(.limit, "no memory for a digest") }
         guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
@@ -44,6 +45,7 @@ public struct SHA256: ~Copyable {
 
 /// The 32 bytes of a SHA-256.
 public struct Digest: Hashable, Sendable, CustomStringConvertible {
+    /// The 32 bytes.
     public let bytes: [UInt8]
 
     init(bytes: [UInt8]) { self.bytes = bytes }
@@ -61,7 +63,9 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
         guard digits.count == 64 else { return nil }
         var bytes: [UInt8] = []
         for i in stride(from: 0, to: 64, by: 2) {
-            guard let byte = UInt8(String(decoding: digits[i..<i + 2], as: UTF8.self), radix: 16) else { return nil }
+            guard let byte = UInt8(String(decoding: digits[i..<i + 2], as: UTF8.self), radix: 16) else {
+                return nil
+            }
             bytes.append(byte)
         }
         self.bytes = bytes
@@ -70,6 +74,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
     /// 64 lower-case hexadecimal digits.
     public var description: String {
         let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return String(
+            decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }

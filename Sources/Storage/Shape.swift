@@ -1,5 +1,6 @@
 /// The extents of a tensor, outermost first. None is negative and their product fits an `Int`.
 public struct Shape: Hashable, Sendable {
+    /// Outermost first; none is negative.
     public let extents: [Int]
     /// The number of elements: 1 for a scalar.
     public let count: Int
@@ -21,6 +22,7 @@ public struct Shape: Hashable, Sendable {
         Shape(checking: [rows, columns])
     }
 
+    /// The number of extents.
     public var rank: Int { extents.count }
 
     /// The bytes that `count` elements take; nil on overflow.
@@ -31,5 +33,6 @@ public struct Shape: Hashable, Sendable {
 }
 
 extension Shape: CustomStringConvertible {
+    /// As in error messages: `[8960, 1536]`.
     public var description: String { "[" + extents.map(String.init).joined(separator: ", ") + "]" }
 }

@@ -10,8 +10,11 @@ public import Storage
 ///     let picture = try model.picture("photo.jpg")
 ///     let answer = try session.answer([.image(picture), .text("What is written on the sign?")]) { print($0, terminator: "") }
 public final class Model {
+    /// The file, mapped.
     public let bundle: Bundle
+    /// What runs it.
     public let engine: Engine
+    /// How prompts are made for it.
     public let prompt: PromptSettings
     /// Nil for a bundle made of a checkpoint without one: such a model takes token ids only.
     public let tokenizer: Tokenizer?
@@ -19,6 +22,7 @@ public final class Model {
     public let sampling: Sampler.Settings
     /// Positions that the model was made for.
     public let contextLimit: Int
+    /// Decodes pictures, up to a size.
     public let decoder: ImageDecoder
 
     /// Maps the bundle at `path`.

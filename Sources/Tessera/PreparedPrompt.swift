@@ -6,16 +6,21 @@ public import Storage
 public struct PreparedPrompt {
     /// A picture or a video, cut into patches.
     public struct Visual: Sendable {
+        /// Whether it is a picture or a video.
         public let medium: PromptPiece.Medium
+        /// Its patches and their grid.
         public let patches: Patches
 
+        /// A visual from its parts.
         public init(_ medium: PromptPiece.Medium, _ patches: Patches) {
             self.medium = medium
             self.patches = patches
         }
     }
 
+    /// Token ids, placeholders included.
     public let tokens: [Int32]
+    /// Where each token stands.
     public let positions: Positions
     /// In the order of the prompt.
     public let visuals: [Visual]

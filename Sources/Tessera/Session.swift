@@ -13,10 +13,12 @@ public final class Session {
 
     /// How an answer is made.
     public struct Options {
+        /// How tokens are chosen.
         public var sampling: Sampler.Settings
         /// Tokens at most.
         public var maximumTokens: Int
 
+        /// Options for an answer.
         public init(sampling: Sampler.Settings, maximumTokens: Int = 512) {
             self.sampling = sampling
             self.maximumTokens = maximumTokens
@@ -35,14 +37,19 @@ public final class Session {
             case cancelled
         }
 
+        /// The whole answer.
         public let text: String
+        /// Its tokens, without the one that ended it.
         public let tokens: [Int32]
+        /// Why it ended.
         public let end: End
         /// Tokens of the prompt that were evaluated for it.
         public let promptTokens: Int
     }
 
+    /// Who is talked to.
     public let model: Model
+    /// What was said, as the runtime keeps it.
     public let context: TextContext
     private var next: Int32 = 0
     private var progress = ChatTemplate.Progress()
@@ -62,7 +69,8 @@ public final class Session {
     ///   - onText: gets each piece of text, whole characters only; false ends the answer.
     /// - Throws: `limit` when the context is full.
     public func answer(
-        _ parts: [Part], system: String? = nil, options: Options? = nil, onText: (String) -> Bool = { _ in true }
+        _ parts: [Part], system: String? = nil, options: Options? = nil,
+        onText: (String) -> Bool = { _ in true }
     ) throws(Failure) -> Answer {
         let prompt = try prepare(parts, system: system)
         return try answer(prompt, options: options ?? Options(sampling: model.sampling), onText: onText)

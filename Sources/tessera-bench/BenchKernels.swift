@@ -6,7 +6,8 @@ import Storage
 struct BenchKernels: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels",
-        abstract: "Time the products with int4 and int8 groups on one thread, for every instruction set there is.")
+        abstract:
+            "Time the products with int4 and int8 groups on one thread, for every instruction set there is.")
 
     @Option(help: "Rows of the matrix.")
     var rows: Int = 8960
@@ -26,7 +27,8 @@ struct BenchKernels: ToolCommand {
         for isa in [TSR_ISA_SCALAR, TSR_ISA_AVX2, TSR_ISA_AVX512, TSR_ISA_NEON, TSR_ISA_DOTPROD]
         where tsr_isa_available(isa) != 0 {
             for (bits, group) in [(4, 32), (4, 64), (4, 128), (8, 32), (8, 64)] as [(UInt32, UInt32)] {
-                let bench = ProductBench(isa, rows: rows, columns: columns, tokens: tokens, bits: bits, group: group)
+                let bench = ProductBench(
+                    isa, rows: rows, columns: columns, tokens: tokens, bits: bits, group: group)
                 table.add(
                     "\(String(cString: tsr_isa_name(isa))) int\(bits)-g\(group)",
                     fixed(Double(rows * columns * tokens) / bench.seconds(tokens: tokens) * 1e-9, 1),
@@ -83,7 +85,8 @@ private final class ProductBench {
             scales.withUnsafeBufferPointer { scales in
                 sums.withUnsafeBufferPointer { sums in
                     var x = tsr_activations(
-                        codes: codes.baseAddress, scales: scales.baseAddress, sums: sums.baseAddress, tokens: tokens,
+                        codes: codes.baseAddress, scales: scales.baseAddress, sums: sums.baseAddress,
+                        tokens: tokens,
                         padded_columns: groups * Int(packed.group), groups: groups)
                     tsr_packed_product_with(
                         isa, &packed, 0, (packed.rows + 15) / 16, &x, 0, tokens, nil, &y, packed.rows)

@@ -45,25 +45,36 @@ struct BenchModel: ToolCommand {
         let context = try TextContext(model.engine, capacity: prefill + decode + 1)
         let prompt = (0..<prefill).map { Int32(($0 * 7919 + 13) % model.engine.vocabulary) }
         results.append(
-            ("prefill of \(prefill)", "tokens/s", try measure(Double(prefill)) { () throws(Failure) in
-                context.cache.truncate(to: 0)
-                let hidden = try context.evaluate(.init(tokens: prompt, positions: BenchModel.positions(0..<prefill)))
-                _ = try model.engine.logits(hidden)
-            }))
+            (
+                "prefill of \(prefill)", "tokens/s",
+                try measure(Double(prefill)) { () throws(Failure) in
+                    context.cache.truncate(to: 0)
+                    let hidden = try context.evaluate(
+                        .init(tokens: prompt, positions: BenchModel.positions(0..<prefill)))
+                    _ = try model.engine.logits(hidden)
+                }
+            ))
         if decode > 0 {
             results.append(
-                ("decode of \(decode) after \(prefill)", "tokens/s", try measure(Double(decode)) { () throws(Failure) in
-                    context.cache.truncate(to: prefill)
-                    for step in 0..<decode {
-                        let hidden = try context.evaluate(
-                            .init(tokens: [prompt[step % prefill]], positions: BenchModel.positions(prefill + step..<prefill + step + 1)))
-                        _ = try model.engine.logits(hidden)
+                (
+                    "decode of \(decode) after \(prefill)", "tokens/s",
+                    try measure(Double(decode)) { () throws(Failure) in
+                        context.cache.truncate(to: prefill)
+                        for step in 0..<decode {
+                            let hidden = try context.evaluate(
+                                .init(
+                                    tokens: [prompt[step % prefill]],
+                                    positions: BenchModel.positions(prefill + step..<prefill + step + 1)))
+                            _ = try model.engine.logits(hidden)
+                        }
                     }
-                }))
+                ))
         }
         if image > 0 {
             let pixels = [UInt8](unsafeUninitializedCapacity: image * image * 3) { buffer, count in
-                for index in buffer.indices { buffer[index] = UInt8(truncatingIfNeeded: index &* 31 &+ index >> 7) }
+                for index in buffer.indices {
+                    buffer[index] = UInt8(truncatingIfNeeded: index &* 31 &+ index >> 7)
+                }
                 count = buffer.count
             }
             guard let picture = Picture(size: .init(width: image, height: image), pixels: pixels) else {
@@ -72,9 +83,12 @@ struct BenchModel: ToolCommand {
             let patches = try model.prompt.images.patches(picture)
             let tokens = patches.grid.tokens(mergeSize: model.prompt.positions.mergeSize) ?? 0
             results.append(
-                ("encode of \(tokens) visual tokens", "tokens/s", try measure(Double(tokens)) { () throws(Failure) in
-                    _ = try model.encode(patches)
-                }))
+                (
+                    "encode of \(tokens) visual tokens", "tokens/s",
+                    try measure(Double(tokens)) { () throws(Failure) in
+                        _ = try model.encode(patches)
+                    }
+                ))
         }
         report(results)
     }
@@ -110,7 +124,8 @@ struct BenchModel: ToolCommand {
         var table = Table("\(threads) threads", "median", "best", "")
         for result in results {
             table.add(
-                result.name, fixed(result.rates[result.rates.count / 2], 1), fixed(result.rates.last ?? 0, 1), result.unit)
+                result.name, fixed(result.rates[result.rates.count / 2], 1), fixed(result.rates.last ?? 0, 1),
+                result.unit)
         }
         print(table.text)
     }

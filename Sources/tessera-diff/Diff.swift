@@ -33,7 +33,8 @@ import Tessera
     @Option(help: "A picture for the prompt, or for a --golden file without pixels; repeat for more.")
     var image: [String] = []
 
-    @Option(name: [.customShort("n"), .long], help: "Tokens of the greedy answers that are compared, at most.")
+    @Option(
+        name: [.customShort("n"), .long], help: "Tokens of the greedy answers that are compared, at most.")
     var maxTokens: Int = 64
 
     @Option(help: "A safetensors file of reference activations.")
@@ -42,7 +43,9 @@ import Tessera
     @Option(help: "A text to compare over.")
     var text: String?
 
-    @Option(name: [.customLong("ctx"), .customShort("c")], help: "Tokens of a window of the text; its second half is scored.")
+    @Option(
+        name: [.customLong("ctx"), .customShort("c")],
+        help: "Tokens of a window of the text; its second half is scored.")
     var window: Int = 512
 
     @Option(help: "Windows of the text, at most; 0 for all.")
@@ -74,9 +77,15 @@ import Tessera
 
     mutating func validate() throws {
         let modes = [prompt != nil, golden != nil, text != nil, answers != nil].count { $0 }
-        guard modes == 1 else { throw ValidationError("give one of --prompt, --golden, --text and --answers") }
-        guard other != nil || golden != nil || answers != nil else { throw ValidationError("give a second bundle") }
-        guard threads > 0, maxTokens > 0 else { throw ValidationError("--threads and --max-tokens must be above 0") }
+        guard modes == 1 else {
+            throw ValidationError("give one of --prompt, --golden, --text and --answers")
+        }
+        guard other != nil || golden != nil || answers != nil else {
+            throw ValidationError("give a second bundle")
+        }
+        guard threads > 0, maxTokens > 0 else {
+            throw ValidationError("--threads and --max-tokens must be above 0")
+        }
     }
 
     mutating func execute() throws(Failure) {
@@ -101,7 +110,8 @@ import Tessera
         try Model(path, .init(threads: threads, cachePrecision: cacheType, largeProduct: .openBLAS()))
     }
 
-    private func compareText(_ base: Model, _ other: Model, _ path: String) throws(Failure) -> TextComparison {
+    private func compareText(_ base: Model, _ other: Model, _ path: String) throws(Failure) -> TextComparison
+    {
         guard let text = String(validating: try readFile(path), as: UTF8.self) else {
             throw .badInput("is not UTF-8 text", file: path)
         }
@@ -109,7 +119,8 @@ import Tessera
         let kept = try KeptRun(
             base, text: text, window: window, maximumWindows: chunks, keep: keepBase
         ) { (done, total) throws(Failure) in progress.show("window \(done) of \(total) by the base") }
-        let comparison = try TextComparison(base: base, other: other, kept: kept) { (done, total, mean) throws(Failure) in
+        let comparison = try TextComparison(base: base, other: other, kept: kept) {
+            (done, total, mean) throws(Failure) in
             progress.show("window \(done) of \(total), mean KL so far \(significant(mean))")
         }
         progress.finish()
@@ -134,9 +145,12 @@ import Tessera
     }
 
     private func check(_ stages: [StageError], mean: Double?, tolerance: Double? = nil) throws(Failure) {
-        if let limit = tolerance ?? maxRelError, let stage = stages.first(where: { !($0.relativeMaximum <= limit) }) {
+        if let limit = tolerance ?? maxRelError,
+            let stage = stages.first(where: { !($0.relativeMaximum <= limit) })
+        {
             throw Failure(
-                .mismatch, "is the first stage beyond \(limit): relative error \(significant(stage.relativeMaximum))",
+                .mismatch,
+                "is the first stage beyond \(limit): relative error \(significant(stage.relativeMaximum))",
                 at: stage.name)
         }
         if let maxKl, let mean, !(mean <= maxKl) {

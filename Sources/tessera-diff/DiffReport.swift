@@ -18,17 +18,22 @@ struct DiffReport {
                 .pairs([
                     "stages": .array(comparison.stages.map(\.json)), "divergence": comparison.divergence.json,
                     "answer_divergence": comparison.answerDivergence.json,
-                    "base_answer": .string(comparison.baseAnswer), "other_answer": .string(comparison.otherAnswer),
+                    "base_answer": .string(comparison.baseAnswer),
+                    "other_answer": .string(comparison.otherAnswer),
                     "first_difference": comparison.firstDifference.map(JSON.int) ?? .null,
                 ]))
         }
         print(stages: comparison.stages)
         print("")
-        print(divergences: [("all positions", comparison.divergence), ("the answer", comparison.answerDivergence)])
+        print(divergences: [
+            ("all positions", comparison.divergence), ("the answer", comparison.answerDivergence),
+        ])
         print("")
         print("base   \(comparison.baseAnswer)")
         print("other  \(comparison.otherAnswer)")
-        print(comparison.firstDifference.map { "the answers part at token \($0)" } ?? "the answers are the same")
+        print(
+            comparison.firstDifference.map { "the answers part at token \($0)" } ?? "the answers are the same"
+        )
     }
 
     func print(_ comparison: TextComparison) {
@@ -60,7 +65,9 @@ struct DiffReport {
         if let equal = comparison.positionsEqual { print("positions are \(equal ? "equal" : "NOT equal")") }
         if let greedy { print("greedy tokens are \(greedy ? "equal" : "NOT equal")") }
         if let divergence = comparison.divergence { print(divergences: [("all positions", divergence)]) }
-        print(first.map { "first stage beyond \(tolerance): \($0.name)" } ?? "every stage is within \(tolerance)")
+        print(
+            first.map { "first stage beyond \(tolerance): \($0.name)" }
+                ?? "every stage is within \(tolerance)")
     }
 
     func print(_ count: AnswerCount, model: String) {
@@ -85,22 +92,28 @@ struct DiffReport {
 
     private func print(stages: [StageError]) {
         var table = Table("stage", "max |error| / max |base|", "relative L2", "SQNR dB", "cosine")
-        for stage in stages where allStages || !(stage.name.hasSuffix(".attention") || stage.name.hasSuffix(".mlp")) {
+        for stage in stages
+        where allStages || !(stage.name.hasSuffix(".attention") || stage.name.hasSuffix(".mlp")) {
             table.add(
                 stage.name, significant(stage.relativeMaximum), significant(stage.relativeL2),
-                stage.signalToNoise.isFinite ? fixed(stage.signalToNoise, 1) : "exact", fixed(stage.cosine, 6))
+                stage.signalToNoise.isFinite ? fixed(stage.signalToNoise, 1) : "exact", fixed(stage.cosine, 6)
+            )
         }
         print(table.text)
     }
 
     private func print(divergences: [(String, Divergence.Summary)]) {
         var table = Table(
-            "KL divergence over", "positions", "mean", "±", "median", "99 %", "99.9 %", "max", "same top-1", "perplexity")
+            "KL divergence over", "positions", "mean", "±", "median", "99 %", "99.9 %", "max", "same top-1",
+            "perplexity")
         for (name, summary) in divergences {
-            let perplexity = zip(summary.basePerplexity, summary.otherPerplexity).map { "\(fixed($0, 3)) → \(fixed($1, 3))" }
+            let perplexity = zip(summary.basePerplexity, summary.otherPerplexity).map {
+                "\(fixed($0, 3)) → \(fixed($1, 3))"
+            }
             table.add(
                 name, "\(summary.positions)", significant(summary.mean), significant(summary.standardError),
-                significant(summary.median), significant(summary.percentile99), significant(summary.percentile999),
+                significant(summary.median), significant(summary.percentile99),
+                significant(summary.percentile999),
                 significant(summary.maximum), "\(fixed(summary.agreement * 100, 2)) %", perplexity ?? "")
         }
         print(table.text)
@@ -119,8 +132,10 @@ private func zip<A, B>(_ a: A?, _ b: B?) -> (A, B)? {
 extension StageError {
     fileprivate var json: JSON {
         .pairs([
-            "name": .string(name), "relative_maximum": .double(relativeMaximum), "relative_l2": .double(relativeL2),
-            "sqnr_db": .double(signalToNoise), "cosine": .double(cosine), "largest": .double(largestReference),
+            "name": .string(name), "relative_maximum": .double(relativeMaximum),
+            "relative_l2": .double(relativeL2),
+            "sqnr_db": .double(signalToNoise), "cosine": .double(cosine),
+            "largest": .double(largestReference),
         ])
     }
 }

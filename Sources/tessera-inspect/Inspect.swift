@@ -58,7 +58,9 @@ import Storage
         let metadata = try bundle.metadata
         let general = metadata["general"]
         let provenance = metadata["provenance"]
-        print("\(bundle.path): \(general?["architecture"]?.string ?? "unknown"), \(ByteCount.text(bundle.file.bytes.count))")
+        print(
+            "\(bundle.path): \(general?["architecture"]?.string ?? "unknown"), \(ByteCount.text(bundle.file.bytes.count))"
+        )
         print("digest       \(bundle.digest)\(verify ? " (verified)" : "")")
         print("parameters   \(general?["parameter_count"]?.int ?? 0)")
         print("context      \(general?["context_length"]?.int ?? 0) tokens")
@@ -83,7 +85,8 @@ import Storage
         let tensors = bundle.tensors.map { tensor in
             JSON.pairs([
                 "name": .string(tensor.name), "shape": .array(tensor.shape.extents.map(JSON.int)),
-                "encoding": .string("\(tensor.encoding)"), "offset": .int(bundle.fileRange(of: tensor).lowerBound),
+                "encoding": .string("\(tensor.encoding)"),
+                "offset": .int(bundle.fileRange(of: tensor).lowerBound),
                 "bytes": .int(tensor.byteCount), "sha256": .string("\(tensor.digest)"),
                 "sources": .array(tensor.sources.map(JSON.string)), "note": .string(tensor.note),
             ])

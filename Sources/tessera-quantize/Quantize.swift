@@ -33,7 +33,8 @@ import Storage
         guard !options.dryRun else { return job.printPlan() }
         let metadata = try bundle.metadata
         let provenance = (metadata["provenance"] ?? .object([]))
-            .setting("quantized_from", to: .string(bundle.digest.description)).setting("recipe", to: recipe.json)
+            .setting("quantized_from", to: .string(bundle.digest.description)).setting(
+                "recipe", to: recipe.json)
         try job.run(
             source, fingerprint: .pairs(["quantized_from": .string(bundle.digest.description)]),
             metadata: metadata.setting("provenance", to: provenance), tokenizer: try bundle.tokenizer)

@@ -26,7 +26,9 @@ struct Chat {
             guard let line = readLine(), line != "/quit" else { return Console.write("\n") }
             if line.hasPrefix("/image ") {
                 // A picture that cannot be read is no reason to lose the conversation.
-                do { pictures.append(try session.model.picture(String(line.dropFirst(7)))) } catch { Console.warn("\(error)") }
+                do { pictures.append(try session.model.picture(String(line.dropFirst(7)))) } catch {
+                    Console.warn("\(error)")
+                }
                 continue
             }
             guard !line.isEmpty else { continue }

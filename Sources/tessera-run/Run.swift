@@ -51,17 +51,22 @@ import Tessera
     var verbose = false
 
     mutating func validate() throws {
-        guard maxTokens > 0, ctxSize > 0 else { throw ValidationError("--max-tokens and --ctx-size must be above 0") }
+        guard maxTokens > 0, ctxSize > 0 else {
+            throw ValidationError("--max-tokens and --ctx-size must be above 0")
+        }
         guard threads > 0 else { throw ValidationError("--threads must be above 0") }
     }
 
     mutating func execute() throws(Failure) {
         let model = try Model(
             model, .init(threads: threads, cachePrecision: cacheType))
-        let options = Session.Options(sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens)
+        let options = Session.Options(
+            sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens)
         guard let prompt else {
             guard Console.isInteractive else {
-                throw Failure(.usage, "there is nothing to ask", remedy: "give --prompt, or --prompt - to read it from stdin")
+                throw Failure(
+                    .usage, "there is nothing to ask",
+                    remedy: "give --prompt, or --prompt - to read it from stdin")
             }
             try checkMemory(model, pictures: [])
             let chat = Chat(try Session(model, capacity: ctxSize), options, system: system, verbose: verbose)
@@ -103,7 +108,8 @@ import Tessera
         }
         if let memoryLimit, estimate.anonymous > memoryLimit.bytes {
             throw Failure(
-                .limit, "needs \(ByteCount.text(estimate.anonymous)) of memory, \(ByteCount.text(memoryLimit.bytes)) are allowed",
+                .limit,
+                "needs \(ByteCount.text(estimate.anonymous)) of memory, \(ByteCount.text(memoryLimit.bytes)) are allowed",
                 file: self.model, remedy: "use a smaller --ctx-size or picture")
         }
     }

@@ -20,13 +20,15 @@ struct SamplingOptions: ParsableArguments {
 
     mutating func validate() throws {
         guard (temperature ?? 0) >= 0, (topP ?? 1) > 0, (topK ?? 0) >= 0, (repeatPenalty ?? 1) > 0 else {
-            throw ValidationError("--temp and --top-k must be at least 0, --top-p and --repeat-penalty above 0")
+            throw ValidationError(
+                "--temp and --top-k must be at least 0, --top-p and --repeat-penalty above 0")
         }
     }
 
     func settings(over defaults: Sampler.Settings) -> Sampler.Settings {
         Sampler.Settings(
-            temperature: temperature ?? defaults.temperature, topK: topK ?? defaults.topK, topP: topP ?? defaults.topP,
+            temperature: temperature ?? defaults.temperature, topK: topK ?? defaults.topK,
+            topP: topP ?? defaults.topP,
             repetitionPenalty: repeatPenalty ?? defaults.repetitionPenalty, seed: seed ?? defaults.seed)
     }
 }

@@ -10,7 +10,7 @@ import Testing
             ]
         #expect(all.count == 10)
         for encoding in all { #expect(TensorEncoding(encoding.description) == encoding) }
-        for name in ["", "F64", "I8", "int4-g", "int4-g8", "int8-g16", "int4-g032", "INT4-G32", "int5-g32"] {
+        for name in ["", "I64", "I8", "int4-g", "int4-g8", "int8-g16", "int4-g032", "INT4-G32", "int5-g32"] {
             #expect(TensorEncoding(name) == nil, "\(name)")
         }
     }

@@ -27,7 +27,8 @@ func run(_ command: String, _ arguments: String..., environment: [String: String
     // A trap ends by a signal, whose number is no documented code.
     let status = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
     return Outcome(
-        status: status, output: String(decoding: text, as: UTF8.self), errors: String(decoding: log, as: UTF8.self))
+        status: status, output: String(decoding: text, as: UTF8.self),
+        errors: String(decoding: log, as: UTF8.self))
 }
 
 /// A copy of a fixture's checkpoint that a test may damage.

@@ -28,9 +28,11 @@ func removeFile(_ path: String) { unlink(path) }
     @Test func aPictureIsDescribed() throws {
         let answers = try Fixtures.json("demo-pictures/answers.json").array ?? []
         let expected = try #require(
-            answers.first { $0["image"] == "scene_0.png" && $0["question"] == "Describe the picture." }?["answer"]?.string)
+            answers.first { $0["image"] == "scene_0.png" && $0["question"] == "Describe the picture." }?[
+                "answer"]?.string)
         for bundle in [CommandTests.bundle, CommandTests.int4] {
-            let outcome = try run("tessera-run", bundle.get(), "--image", picture, "-p", "Describe the picture.")
+            let outcome = try run(
+                "tessera-run", bundle.get(), "--image", picture, "-p", "Describe the picture.")
             #expect(outcome.status == 0)
             #expect(outcome.output == expected + "\n")
             #expect(outcome.errors.isEmpty)
@@ -38,7 +40,8 @@ func removeFile(_ path: String) { unlink(path) }
     }
 
     @Test func everyInstructionSetAnswers() throws {
-        let native = try run("tessera-run", CommandTests.int4.get(), "--image", picture, "-p", "What digit is written?")
+        let native = try run(
+            "tessera-run", CommandTests.int4.get(), "--image", picture, "-p", "What digit is written?")
         for set in ["scalar", "avx2", "avx512", "neon"] {
             let outcome = try run(
                 "tessera-run", CommandTests.int4.get(), "--image", picture, "-p", "What digit is written?",
@@ -65,7 +68,8 @@ func removeFile(_ path: String) { unlink(path) }
         let golden = Fixtures.path("demo-pictures/scene_0.safetensors")
         let sound = try run("tessera-diff", CommandTests.bundle.get(), "--golden", golden, "--image", picture)
         #expect(sound.status == 0, "\(sound.errors)")
-        let quantized = try run("tessera-diff", CommandTests.int4.get(), "--golden", golden, "--image", picture)
+        let quantized = try run(
+            "tessera-diff", CommandTests.int4.get(), "--golden", golden, "--image", picture)
         #expect(quantized.status == 1)
         #expect(quantized.errors.contains("image.out"))
     }
@@ -79,7 +83,8 @@ func removeFile(_ path: String) { unlink(path) }
     }
 
     @Test func aTextFileIsNoPicture() throws {
-        let outcome = try run("tessera-run", CommandTests.bundle.get(), "--image", #filePath, "-p", "What is this?")
+        let outcome = try run(
+            "tessera-run", CommandTests.bundle.get(), "--image", #filePath, "-p", "What is this?")
         #expect(outcome.status == 3)
         #expect(outcome.errors.contains("is not a JPEG, PNG or WebP picture"))
     }
@@ -92,7 +97,8 @@ func removeFile(_ path: String) { unlink(path) }
             + [0, 0, 0xC3, 0x50, 0, 0, 0xC3, 0x50, 8, 2, 0, 0, 0, 0x7B, 0x1A, 0x43, 0x5F]
         try writeFile(directory.file("huge.png"), header + [UInt8](repeating: 0, count: 64))
         let outcome = try run(
-            "tessera-run", CommandTests.bundle.get(), "--image", directory.file("huge.png"), "-p", "What is this?")
+            "tessera-run", CommandTests.bundle.get(), "--image", directory.file("huge.png"), "-p",
+            "What is this?")
         #expect([3, 5].contains(outcome.status), "\(outcome.errors)")
         #expect(outcome.errors.contains("huge.png"))
     }
@@ -137,14 +143,16 @@ func removeFile(_ path: String) { unlink(path) }
 
     @Test func aQuantizedBundleIsNotQuantizedAgain() throws {
         let directory = try TemporaryDirectory()
-        let outcome = try run("tessera-quantize", CommandTests.int4.get(), "-o", directory.file("out"), "--recipe", "int8")
+        let outcome = try run(
+            "tessera-quantize", CommandTests.int4.get(), "-o", directory.file("out"), "--recipe", "int8")
         #expect(outcome.status == 3)
         #expect(outcome.errors.contains("full precision"))
     }
 
     @Test func helpIsZero() throws {
         for command in [
-            "tessera-from-qwen2-vl", "tessera-quantize", "tessera-run", "tessera-diff", "tessera-inspect", "tessera-bench",
+            "tessera-from-qwen2-vl", "tessera-quantize", "tessera-run", "tessera-diff", "tessera-inspect",
+            "tessera-bench",
         ] {
             let outcome = try run(command, "--help")
             #expect(outcome.status == 0)

@@ -38,7 +38,8 @@ import Testing
     @Test func overlappingOffsets() throws {
         let copy = try CheckpointCopy()
         // The digits of an offset, changed without changing the length of the header.
-        let header = String(decoding: try readFile(copy.directory.file("model.safetensors")).prefix(2000), as: UTF8.self)
+        let header = String(
+            decoding: try readFile(copy.directory.file("model.safetensors")).prefix(2000), as: UTF8.self)
         let offsets = try #require(header.firstMatch(of: /"data_offsets":\[(\d\d\d+),/))
         let digits = String(offsets.1)
         let other = String(digits.dropLast()) + (digits.last == "0" ? "8" : "0")
@@ -72,7 +73,8 @@ import Testing
 
     @Test func aShardOutsideTheFolder() throws {
         let copy = try CheckpointCopy("qwen2-vl/published")
-        try copy.replace("model-00002-of-00003.safetensors", by: "../../x", in: "model.safetensors.index.json")
+        try copy.replace(
+            "model-00002-of-00003.safetensors", by: "../../x", in: "model.safetensors.index.json")
         try refused(copy, "../../x")
     }
 
@@ -99,13 +101,16 @@ import Testing
     @Test func notANumber() throws {
         let copy = try CheckpointCopy()
         // The last two bytes of the file are the last weight of some tensor: make it a bf16 NaN.
-        try copy.edit("model.safetensors") { $0.replaceSubrange($0.count - 2..<$0.count, with: [0xC0, 0x7F]) }
+        try copy.edit("model.safetensors") {
+            $0.replaceSubrange($0.count - 2..<$0.count, with: [0xC0, 0x7F])
+        }
         try refused(copy, "tensor '", "nan")
     }
 
     @Test func anotherGeneration() throws {
         let copy = try CheckpointCopy()
-        try copy.replace("\"model_type\": \"qwen2_vl\"", by: "\"model_type\": \"qwen3_vl\"", in: "config.json")
+        try copy.replace(
+            "\"model_type\": \"qwen2_vl\"", by: "\"model_type\": \"qwen3_vl\"", in: "config.json")
         try refused(copy, "tessera-from-qwen3-vl")
     }
 
@@ -139,14 +144,16 @@ import Testing
         let checkpoint = Fixtures.path("demo-qwen2-vl")
         for (name, threads) in [("one", "1"), ("two", "2"), ("again", "2")] {
             let outcome = try run(
-                "tessera-from-qwen2-vl", checkpoint, "-o", copy.directory.file(name), "--quantize", "int4", "-t", threads)
+                "tessera-from-qwen2-vl", checkpoint, "-o", copy.directory.file(name), "--quantize", "int4",
+                "-t", threads)
             #expect(outcome.status == 0, "\(outcome.errors)")
         }
         #expect(try bytes("one") == bytes("two"))
         #expect(try bytes("one") == bytes("again"))
         #expect(try copy.convert().status == 0)
         let quantized = try run(
-            "tessera-quantize", copy.directory.file("out.tessera"), "-o", copy.directory.file("steps"), "--recipe", "int4")
+            "tessera-quantize", copy.directory.file("out.tessera"), "-o", copy.directory.file("steps"),
+            "--recipe", "int4")
         #expect(quantized.status == 0)
         let (direct, steps) = (
             try Bundle(copy.directory.file("one")), try Bundle(copy.directory.file("steps"))

@@ -24,7 +24,8 @@ func makeGraph() throws -> ModelGraph {
     let product = try builder.add(.gatedProduct(.silu), gate, up)
     let bias = try builder.weight("down.bias", [8])
     let down = try builder.add(
-        .linear(.init(try builder.weight("down", [8, 12]), Role("text.mlp.down"), block: 0), bias: bias), product)
+        .linear(.init(try builder.weight("down", [8, 12]), Role("text.mlp.down"), block: 0), bias: bias),
+        product)
     try builder.output(try builder.add(.add, x, down, name: "block.0"))
     return try builder.finish()
 }
@@ -44,7 +45,9 @@ func makeGraph() throws -> ModelGraph {
 
     @Test func textNamesEveryValueWithItsType() throws {
         let text = try makeGraph().text
-        #expect(text.contains("inputs: float[tokens, 8] = embedding(tokens) weight=embedding role=text.embedding"))
+        #expect(
+            text.contains("inputs: float[tokens, 8] = embedding(tokens) weight=embedding role=text.embedding")
+        )
         #expect(text.contains("return block.0"))
     }
 
@@ -90,7 +93,8 @@ func makeGraph() throws -> ModelGraph {
         var text = try makeGraph().json.serialized()
         // Types of results are for people; damage the type of an input instead.
         if original.hasPrefix("float") {
-            text = text.replacing("\"name\":\"tokens\",\"type\":\"index[tokens]\"", by: String(input.dropFirst().dropLast()))
+            text = text.replacing(
+                "\"name\":\"tokens\",\"type\":\"index[tokens]\"", by: String(input.dropFirst().dropLast()))
         }
         let broken = text.replacing(original, by: damaged)
         #expect(broken != text)
@@ -103,9 +107,11 @@ func makeGraph() throws -> ModelGraph {
 
 @Suite struct RoleTests {
     @Test(arguments: [
-        ("text.attention.q", "text.*", true), ("text.attention.q", "*.q", true), ("text.attention.q", "*", true),
+        ("text.attention.q", "text.*", true), ("text.attention.q", "*.q", true),
+        ("text.attention.q", "*", true),
         ("text.attention.q", "text.attention.q", true), ("text.attention.q", "text.*.q", true),
-        ("text.attention.q", "vision.*", false), ("text.attention.q", "text", false), ("text.attention.q", "", false),
+        ("text.attention.q", "vision.*", false), ("text.attention.q", "text", false),
+        ("text.attention.q", "", false),
         ("aab", "*ab", true), ("abab", "a*b", true), ("abc", "a*b", false),
     ])
     func patterns(role: String, pattern: String, matches: Bool) {

@@ -27,7 +27,7 @@ TABLE, ENTRY = 128, 64
 KNOWN_FEATURES = 1
 LIMITS = {"WGTS": 2**63 - 1, "GRPH": 64 << 20, "META": 64 << 20, "TOKN": 256 << 20, "DIRY": 64 << 20}
 GROUP_SIZES = {4: (16, 32, 64, 128), 8: (32, 64, 128)}
-FLOATS = {"F32": 4, "F16": 2, "BF16": 2}
+FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 
 class BadBundle(Exception):
@@ -103,6 +103,8 @@ class Tensor:
 
     def dequantize(self, data):
         """The values as float32, in the tensor's shape."""
+        if self.encoding == "F64":
+            return np.frombuffer(data, "<f8").astype(np.float32).reshape(self.shape)
         if self.encoding == "F32":
             return np.frombuffer(data, "<f4").reshape(self.shape)
         if self.encoding == "F16":

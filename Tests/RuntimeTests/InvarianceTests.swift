@@ -48,7 +48,8 @@ import Testing
         let picture = try model.picture(Fixtures.path("demo-pictures/scene_2.png"))
         let session = try Session(model, capacity: 512)
         let options = Session.Options(sampling: .init(), maximumTokens: 32)
-        let first = try session.answer([.image(picture), .text("How many shapes are there?")], options: options)
+        let first = try session.answer(
+            [.image(picture), .text("How many shapes are there?")], options: options)
         let second = try session.answer([.text("What color are the shapes?")], options: options)
 
         let tokenizer = try model.requireTokenizer()
@@ -59,7 +60,8 @@ import Testing
             Message(role: "user", text: "What color are the shapes?"),
         ]
         let tokens = tokenizer.encode(try model.prompt.template.render(messages, tokenizer: tokenizer))
-        let whole = try PreparedPrompt(tokens: tokens, visuals: [.init(.image, picture)], settings: model.prompt)
+        let whole = try PreparedPrompt(
+            tokens: tokens, visuals: [.init(.image, picture)], settings: model.prompt)
         let again = try Session(model, capacity: 512).answer(whole, options: options)
         #expect(first.end == .stop)
         #expect(again.tokens == second.tokens)

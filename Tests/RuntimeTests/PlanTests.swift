@@ -1,8 +1,9 @@
 import Bundles
-@testable import Runtime
 import GraphIR
 import Storage
 import Testing
+
+@testable import Runtime
 
 @Suite(.serialized) struct PlanTests {
     private func engine(_ path: Result<String, any Error>) throws -> Engine {
@@ -69,9 +70,12 @@ import Testing
         #expect(evaluate(.init(tokens: [1], positions: [0])) == .badInput)
         #expect(evaluate(.init(tokens: [-1], positions: [0, 0, 0])) == .badInput)
         #expect(evaluate(.init(tokens: [1 << 20], positions: [0, 0, 0])) == .badInput)
-        #expect(evaluate(.init(tokens: [1, 2, 3, 4, 5], positions: Array(repeating: 0, count: 15))) == .limit)
+        #expect(
+            evaluate(.init(tokens: [1, 2, 3, 4, 5], positions: Array(repeating: 0, count: 15))) == .limit)
         #expect(evaluate(.init(tokens: [1], positions: [0, 0, 0], visualRows: [0])) == .badInput)
         #expect(evaluate(.init(tokens: [1], positions: [0, 0, 0])) == nil)
-        #expect(throws: Failure.self) { _ = try engine.encode(patches: [1, 2], coordinates: [], segments: [0, 1]) }
+        #expect(throws: Failure.self) {
+            _ = try engine.encode(patches: [1, 2], coordinates: [], segments: [0, 1])
+        }
     }
 }

@@ -23,7 +23,8 @@ import Testing
     @Test func int8IsCloserThanInt4() throws {
         func compare(_ other: Result<String, any Error>) throws -> PromptComparison {
             try PromptComparison(
-                base: open(Bundled.demo), other: open(other), pictures: [Fixtures.path("demo-pictures/scene_0.png")],
+                base: open(Bundled.demo), other: open(other),
+                pictures: [Fixtures.path("demo-pictures/scene_0.png")],
                 prompt: "Describe the picture.", answerTokens: 32)
         }
         let (int8, int4) = (try compare(Bundled.demoInt8), try compare(Bundled.demoInt4))
@@ -38,7 +39,8 @@ import Testing
     @Test func aModelIsAtNoDistanceFromItself() throws {
         let comparison = try PromptComparison(
             base: open(Bundled.demoInt8), other: open(Bundled.demoInt8),
-            pictures: [Fixtures.path("demo-pictures/scene_1.png")], prompt: "What digit is written?", answerTokens: 16)
+            pictures: [Fixtures.path("demo-pictures/scene_1.png")], prompt: "What digit is written?",
+            answerTokens: 16)
         #expect(comparison.divergence.maximum == 0)
         #expect(comparison.divergence.agreement == 1)
         #expect(comparison.stages.allSatisfy { $0.relativeMaximum == 0 })
@@ -50,7 +52,9 @@ import Testing
         let (base, other) = (try open(Bundled.demo), try open(Bundled.demoInt8))
         func compare(_ keep: String?, ranBase: inout Int) throws -> TextComparison {
             var runs = 0
-            let kept = try KeptRun(base, text: text, window: 32, maximumWindows: 3, keep: keep) { _, _ in runs += 1 }
+            let kept = try KeptRun(base, text: text, window: 32, maximumWindows: 3, keep: keep) { _, _ in
+                runs += 1
+            }
             ranBase = runs
             return try TextComparison(base: base, other: other, kept: kept) { _, _, _ in }
         }

@@ -36,7 +36,8 @@ func makeBundle(_ checkpoint: String, _ recipe: String?, at path: String) throws
     let writer = try BundleWriter(path, fingerprint: .null, plan: plan.descriptions, overwrite: true)
     try Quantizer(plan, threads: 2).run(source, into: writer)
     _ = try writer.finish(
-        graph: model.graph.json, metadata: model.metadata(sources: [], recipe: recipe.json), tokenizer: model.tokenizer)
+        graph: model.graph.json, metadata: model.metadata(sources: [], recipe: recipe.json),
+        tokenizer: model.tokenizer)
     return path
 }
 

@@ -8,6 +8,7 @@ public struct TestTensor {
     let shape: [Int]
     let bytes: [UInt8]
 
+    /// A tensor from its parts.
     public init(_ name: String, _ type: String, _ shape: [Int], _ bytes: [UInt8]) {
         self.name = name
         self.type = type
@@ -26,7 +27,8 @@ public func writeSafetensors(_ tensors: [TestTensor], to path: String) throws(Fa
             .init(
                 tensor.name,
                 .pairs([
-                    "dtype": .string(tensor.type), "shape": .array(tensor.shape.map(JSON.int)), "data_offsets": range,
+                    "dtype": .string(tensor.type), "shape": .array(tensor.shape.map(JSON.int)),
+                    "data_offsets": range,
                 ])))
         data += tensor.bytes
     }

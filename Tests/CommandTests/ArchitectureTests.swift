@@ -1,0 +1,70 @@
+import Storage
+import TestSupport
+import Testing
+
+/// What `docs/architecture.md` promises about the sources.
+@Suite struct ArchitectureTests {
+    /// Lowest first; a module imports only modules before it.
+    private static let floors = [
+        "CKernels", "CImageCodecs", "Formats", "Storage", "Checkpoints", "GraphIR", "GroupFormats", "Bundles",
+        "Prompts",
+        "Generations", "Runtime", "FloatProducts", "Tessera", "Quantization", "Accuracy", "CommandSupport",
+        "BundleCommands",
+    ]
+
+    private static let sources = Fixtures.path("../../Sources")
+
+    private func files(_ module: String) throws -> [(name: String, text: String)] {
+        let folder = Path.join(ArchitectureTests.sources, module)
+        return try Path.list(folder).filter { $0.hasSuffix(".swift") }.map {
+            ($0, String(decoding: try readFile(Path.join(folder, $0)), as: UTF8.self))
+        }
+    }
+
+    @Test func arrowsOnlyPointDown() throws {
+        for (floor, module) in ArchitectureTests.floors.enumerated()
+        where Path.isDirectory(
+            Path.join(ArchitectureTests.sources, module))
+        {
+            for file in try files(module) {
+                for match in file.text.matches(of: /(?m)^(?:public |internal )?import (\w+)/) {
+                    guard let other = ArchitectureTests.floors.firstIndex(of: String(match.1)) else {
+                        continue
+                    }
+                    #expect(other < floor, "\(module)/\(file.name) imports \(match.1)")
+                }
+            }
+        }
+    }
+
+    @Test func foundationStaysOut() throws {
+        for module in ArchitectureTests.floors
+        where Path.isDirectory(Path.join(ArchitectureTests.sources, module)) {
+            for file in try files(module) {
+                #expect(!file.text.contains("import Foundation"), "\(module)/\(file.name)")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "Storage", "GraphIR", "GroupFormats", "Bundles", "Runtime", "Tessera", "Quantization", "Accuracy",
+    ])
+    func noGenerationIsNamedBelow(module: String) throws {
+        for file in try files(module) {
+            // Comments may give examples; code may not know a model.
+            let code = file.text.split(separator: "\n").filter { !$0.contains("///") && !$0.contains("//") }
+            for line in code {
+                #expect(!line.lowercased().contains("qwen"), "\(module)/\(file.name): \(line)")
+            }
+        }
+    }
+
+    @Test func filesStaySmall() throws {
+        for module in try Path.list(ArchitectureTests.sources)
+        where Path.isDirectory(Path.join(ArchitectureTests.sources, module)) {
+            for file in try files(module) {
+                #expect(file.text.count { $0 == "\n" } <= 400, "\(module)/\(file.name)")
+            }
+        }
+    }
+}
