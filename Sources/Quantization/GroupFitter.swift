@@ -7,8 +7,11 @@ public import Storage
 /// What is minimised is `Σ importance[k] · √(1 + magnitude · w² / mean w²) · (w − ŵ)²`, the mean over the group. The bytes
 /// depend neither on the threads nor on the instruction set.
 public struct GroupFitter: Sendable {
-    /// Weight of large values where nothing is known about the columns: errors of weights far from zero tend to matter
-    /// more, for they belong to features that are used. √(1 + w²/σ²) is close to the √(σ² + w²) and σ + |w| of the field.
+    /// How much more large weights count where nothing is known about the columns; √(1 + w²/σ²) is close to
+    /// the √(σ² + w²) and σ + |w| of the field.
+    ///
+    /// Judge it only on weights that were never quantized: of those that lie near a grid already, plain error
+    /// (0) finds the grid again and looks better than it is.
     public static let uncalibratedMagnitude: Float = 1
     /// With the importance of columns known: √(2σ² + w²), as the field combines both.
     public static let calibratedMagnitude: Float = 0.5
