@@ -72,7 +72,8 @@ public struct Quantizer {
 
     /// Bytes of the tiles of an item's largest panel; 0 for what is kept.
     private func tileBytes(_ item: QuantizationPlan.Item) -> Int {
-        guard case .groups(let format, _) = item.choice, let geometry = GroupGeometry(format, item.weight.shape),
+        guard case .groups(let format, _) = item.choice,
+            let geometry = GroupGeometry(format, item.weight.shape),
             let rows = panels(item.weight).first?.count
         else { return 0 }
         return (rows + GroupGeometry.tileRows - 1) / GroupGeometry.tileRows * geometry.tileBytes
