@@ -45,7 +45,9 @@ extension Qwen2VL.Vision {
         width = try config.int("embed_dim")
         heads = try config.int("num_heads")
         // The published ratio is an integer; a fraction would not give whole columns.
-        mlpWidth = width * (try config.int("mlp_ratio", default: 4))
+        let ratio = try config.int("mlp_ratio", default: 4)
+        guard width <= 1 << 20, ratio <= 1 << 10 else { throw config.invalid("mlp_ratio", .int(ratio)) }
+        mlpWidth = width * ratio
         depth = try config.int("depth")
         channels = try config.int("in_channels", "in_chans", default: 3)
         patch = try config.int("patch_size", default: 14)

@@ -20,11 +20,13 @@ public enum Dimension: Hashable, Sendable {
     /// A bare symbol.
     public static func symbol(_ symbol: Symbol) -> Dimension { .symbol(symbol, dividedBy: 1) }
 
-    /// The extent divided by `factor`; nil when a fixed extent is not a multiple.
+    /// The extent divided by `factor`; nil when a fixed extent is not a multiple, or the divisor would exceed 4096.
     func divided(by factor: Int) -> Dimension? {
         switch self {
         case .fixed(let value): value % factor == 0 ? .fixed(value / factor) : nil
-        case .symbol(let symbol, let divisor): .symbol(symbol, dividedBy: divisor * factor)
+        // The bound is that of the text form, and keeps repeated division from overflowing.
+        case .symbol(let symbol, let divisor):
+            factor <= 4096 / divisor ? .symbol(symbol, dividedBy: divisor * factor) : nil
         }
     }
 }

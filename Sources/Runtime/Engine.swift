@@ -66,13 +66,11 @@ public final class Engine {
         head = try PlanCompiler.compile(try graph.graph("head"), weights)
         width = text.output.columns
         vocabulary = head.output.columns
-        guard case .symbol(.patches, let divisor) = vision.output.rows, vision.output.columns == width else {
-            throw .badInput("the vision tower does not give rows for the decoder", file: bundle.path)
-        }
+        guard case .symbol(.patches, let divisor) = vision.output.rows, vision.output.columns == width,
+            text.output.rows == .symbol(.outputs), head.output.rows == .symbol(.outputs)
+        else { throw .badInput("the graphs do not fit each other", file: bundle.path) }
         patchesPerRow = divisor
-        try vision.expect(["patches", "coordinates", "segments"], "vision")
-        try text.expect(["tokens", "visuals", "visual_rows", "positions", "outputs"], "text")
-        try head.expect(["hidden"], "head")
+        do { try checkInterfaces() } catch { throw error.located(in: bundle.path) }
     }
 
     /// Rows of numbers, `columns` each.
@@ -148,14 +146,5 @@ public final class Engine {
         let memory = try AnonymousMemory(count)
         arena = memory
         return memory.base
-    }
-}
-
-extension Plan {
-    /// Checks that a bundle's graph has the inputs that the runtime feeds.
-    fileprivate func expect(_ names: [String], _ graph: String) throws(Failure) {
-        guard inputs.map(\.name) == names else {
-            throw .badInput("graph '\(graph)' takes \(inputs.map(\.name)), not \(names)")
-        }
     }
 }

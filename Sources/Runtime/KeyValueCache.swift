@@ -38,8 +38,12 @@ public final class KeyValueCache {
             try KeyValueCache.byteCount(graph, capacity: capacity, precision: precision))
         var offset = 0
         for (layer, attention) in layers {
-            self.layers[layer] = Layer(
+            let part = Layer(
                 offset: offset, keyHeads: attention.keyHeads, headDimension: attention.headDimension)
+            guard self.layers.updateValue(part, forKey: layer) == nil else {
+                throw .badInput(
+                    "two attentions share layer \(layer) of the cache", at: "graph '\(graph.name)'")
+            }
             offset += 2 * attention.keyHeads * attention.headDimension * capacity * precision.width
         }
     }

@@ -38,6 +38,7 @@ public final class TextContext {
     /// The keys and values of what was evaluated.
     public let cache: KeyValueCache
     private let axes: Int
+    private let tokenLimit: Int
 
     /// A context of at most `capacity` tokens.
     public init(_ engine: Engine, capacity: Int) throws(Failure) {
@@ -49,6 +50,7 @@ public final class TextContext {
             throw .badInput("graph 'text' takes positions of unknown number")
         }
         self.axes = axes
+        tokenLimit = engine.tokenLimit
     }
 
     /// Evaluates tokens after those in the cache, in chunks, and gives the wanted final hidden states.
@@ -113,7 +115,7 @@ public final class TextContext {
                 "the context of \(cache.capacity) tokens is full: \(cache.count) used, \(count) more wanted",
                 remedy: "give a larger --ctx-size")
         }
-        if let wrong = input.tokens.first(where: { $0 < 0 || Int($0) >= engine.vocabulary }) {
+        if let wrong = input.tokens.first(where: { $0 < 0 || Int($0) >= tokenLimit }) {
             throw .badInput("there is no token \(wrong)")
         }
         let rows = input.visualRows

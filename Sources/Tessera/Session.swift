@@ -31,7 +31,7 @@ public final class Session {
         public enum End: String, Sendable {
             /// The model said so.
             case stop
-            /// It reached the length allowed.
+            /// It reached the length allowed, or the context is full.
             case length
             /// The caller said so.
             case cancelled
@@ -129,7 +129,9 @@ public final class Session {
                 end = .cancelled
                 break
             }
-            guard tokens.count < options.maximumTokens else { break }
+            guard tokens.count < options.maximumTokens, context.cache.count < context.cache.capacity else {
+                break
+            }
             hidden = try context.evaluate(.init(tokens: [token], positions: [next, next, next]))
             next += 1
             pending = []

@@ -1,0 +1,54 @@
+import GraphIR
+import Storage
+
+extension Engine {
+    /// Checks that a bundle's graphs take what the engine feeds them: a graph that took more would read beyond it.
+    func checkInterfaces() throws(Failure) {
+        let patches = Dimension.symbol(.patches)
+        try check(
+            vision, "vision",
+            [
+                ("patches", .rows(patches, patchWidth)),
+                ("coordinates", ValueType(.index, [.fixed(2), patches])),
+                ("segments", ValueType(.index, [.symbol(.segments)])),
+            ])
+        guard text.inputs.count == 5, case .fixed(let axes)? = text.inputs[3].type.extents.first,
+            (1...4).contains(axes)
+        else { throw .badInput("takes positions of unknown axes", at: "graph 'text'") }
+        try check(
+            text, "text",
+            [
+                ("tokens", ValueType(.index, [.symbol(.tokens)])),
+                ("visuals", .rows(.symbol(.visuals), width)),
+                ("visual_rows", ValueType(.index, [.symbol(.visuals)])),
+                ("positions", ValueType(.index, [.fixed(axes), .symbol(.tokens)])),
+                ("outputs", ValueType(.index, [.symbol(.outputs)])),
+            ])
+        try check(head, "head", [("hidden", .rows(.symbol(.outputs), width))])
+        for (plan, name) in [(vision, "vision"), (head, "head")] {
+            let remembers = plan.steps.contains { if case .attendCausally = $0 { true } else { false } }
+            if remembers {
+                throw .badInput("attends to a cache, which only 'text' has", at: "graph '\(name)'")
+            }
+        }
+    }
+
+    private func check(_ plan: Plan, _ name: String, _ inputs: [(String, ValueType)]) throws(Failure) {
+        guard plan.inputs.count == inputs.count else {
+            throw .badInput("takes \(plan.inputs.count) inputs, not \(inputs.count)", at: "graph '\(name)'")
+        }
+        for (input, expected) in zip(plan.inputs, inputs) where (input.name, input.type) != expected {
+            throw .badInput(
+                "takes '\(input.name)' \(input.type), not '\(expected.0)' \(expected.1)",
+                at: "graph '\(name)'")
+        }
+    }
+
+    /// Token ids must be below it: the rows of the smallest embedding.
+    var tokenLimit: Int {
+        let rows = text.steps.compactMap { step -> Int? in
+            if case .embed(let weight, _, _) = step { weights.matrices[weight].rows } else { nil }
+        }
+        return rows.min() ?? 0
+    }
+}

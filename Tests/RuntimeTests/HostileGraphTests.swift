@@ -1,0 +1,68 @@
+import Bundles
+import Runtime
+import Storage
+import Tessera
+import TestSupport
+import Testing
+
+/// Bundles whose digests are right but whose graphs would make the runtime read or write what is not there.
+@Suite(.serialized) struct HostileGraphTests {
+    /// The demo's bundle with a part of its graph's text replaced everywhere.
+    private func forge(_ original: String, _ forged: String, in directory: TemporaryDirectory) throws
+        -> String
+    {
+        let source = try Bundle(try Bundled.demo.get())
+        let text = try source.graphJSON.serialized()
+        let graph = text.split(separator: original, omittingEmptySubsequences: false).joined(
+            separator: forged)
+        #expect(graph != text)
+        let path = directory.file("forged.tessera")
+        let writer = try BundleWriter(
+            path, fingerprint: .null, plan: source.tensors.map(\.description), overwrite: true)
+        for (index, tensor) in source.tensors.enumerated() {
+            try writer.append(source.bytes(of: tensor).bytes, to: index)
+        }
+        _ = try writer.finish(
+            graph: JSON(parsing: Array(graph.utf8)), metadata: source.metadata, tokenizer: source.tokenizer)
+        return path
+    }
+
+    @Test(arguments: [
+        // More indices than the runtime gives.
+        (
+            "\"name\":\"outputs\",\"type\":\"index[outputs]\"",
+            "\"name\":\"outputs\",\"type\":\"index[tokens]\""
+        ),
+        ("\"type\":\"index[3, tokens]\"", "\"type\":\"index[1000000000000, tokens]\""),
+        ("\"type\":\"float[visuals, 128]\"", "\"type\":\"float[tokens, 128]\""),
+        ("\"type\":\"index[2, patches]\"", "\"type\":\"index[2, segments]\""),
+        ("\"type\":\"index[segments]\"", "\"type\":\"index[patches]\""),
+        ("\"type\":\"float[patches, 1176]\"", "\"type\":\"float[9223372036854775807, 1176]\""),
+        // Two layers in one place of the cache.
+        ("\"causal_layer\":1", "\"causal_layer\":0"),
+        // A tower that remembers.
+        ("\"segments\":true", "\"causal_layer\":9"),
+        // Weights that are not there, or not of that shape.
+        ("text.block.0.mlp.up.weight", "text.block.0.mlp.un.weight"),
+        ("\"name\":\"text.norm.weight\",\"shape\":[128]", "\"name\":\"text.norm.weight\",\"shape\":[129]"),
+        // Merging until the divisor overflows.
+        ("\"factor\":4", "\"factor\":1099511627775"),
+    ])
+    func isRefused(original: String, forged: String) throws {
+        let directory = try TemporaryDirectory()
+        let path = try forge(original, forged, in: directory)
+        let failure = #expect(throws: Failure.self) {
+            let model = try Model(path, .init(threads: 1))
+            _ = try TextContext(model.engine, capacity: 16)
+        }
+        #expect(failure?.kind == .badInput || failure?.kind == .limit)
+    }
+
+    @Test func theForgeryItselfIsSound() throws {
+        let directory = try TemporaryDirectory()
+        let path = try forge("\"name\":\"text\"", "\"name\": \"text\"", in: directory)
+        let model = try Model(path, .init(threads: 1))
+        let context = try TextContext(model.engine, capacity: 16)
+        #expect(try context.evaluate(.init(tokens: [1], positions: [0, 0, 0])).count == 1)
+    }
+}
