@@ -73,16 +73,19 @@ let package = Package(
 
         // The floors, lowest first: a target imports only what stands above it.
         library("Storage", ["CJSON", "COpenSSL", "CZstd"]),
+        library("Threads", ["CKernels", "Storage"]),
         library("Checkpoints", ["Storage"]),
         library("GraphIR", ["Storage"]),
         library("GroupFormats", ["CKernels", "Storage"]),
         library("Bundles", ["GraphIR", "GroupFormats", "Storage"]),
         library("Generations", ["Bundles", "Checkpoints", "Formats", "GraphIR", "Prompts", "Storage"]),
         library("Prompts", ["CImageCodecs", "Formats", "Storage"]),
-        library("Runtime", ["Bundles", "CKernels", "GraphIR", "GroupFormats", "Storage"]),
+        library("Runtime", ["Bundles", "CKernels", "GraphIR", "GroupFormats", "Storage", "Threads"]),
         library("FloatProducts", ["COpenBLAS", "Runtime"]),
         library("Tessera", ["Bundles", "GraphIR", "Prompts", "Runtime", "Storage"]),
-        library("Quantization", ["Bundles", "CKernels", "Formats", "GraphIR", "GroupFormats", "Storage"]),
+        library(
+            "Quantization",
+            ["Bundles", "CKernels", "Formats", "GraphIR", "GroupFormats", "Storage", "Threads"]),
         library(
             "Accuracy", ["Bundles", "Checkpoints", "GraphIR", "Prompts", "Runtime", "Storage", "Tessera"]),
 
@@ -98,18 +101,20 @@ let package = Package(
             dependencies: [
                 "Bundles", "Checkpoints", "CommandSupport", "Generations", "GraphIR", "GroupFormats",
                 "Prompts",
-                "Quantization", "Runtime", "Storage",
+                "Quantization", "Storage", "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         tool("tessera-from-qwen2-vl", ["BundleCommands", "Generations", "Prompts", "Storage"]),
         tool("tessera-quantize", ["BundleCommands", "Bundles", "GraphIR", "Quantization", "Storage"]),
-        tool("tessera-run", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera"]),
+        tool("tessera-run", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
         tool(
             "tessera-diff",
-            ["Accuracy", "Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
-        tool("tessera-inspect", ["Bundles", "GraphIR", "GroupFormats", "Runtime", "Storage"]),
-        tool("tessera-bench", ["CKernels", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera"]),
+            ["Accuracy", "Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
+        tool("tessera-inspect", ["Bundles", "GraphIR", "GroupFormats", "Storage", "Threads"]),
+        tool(
+            "tessera-bench",
+            ["CKernels", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
 
         // Tests.
         .target(
@@ -130,7 +135,10 @@ let package = Package(
             ]),
         tests(
             "QuantizationTests",
-            ["Bundles", "CKernels", "Generations", "GraphIR", "GroupFormats", "Quantization", "Storage"]),
+            [
+                "Bundles", "CKernels", "Generations", "GraphIR", "GroupFormats", "Quantization", "Storage",
+                "Threads",
+            ]),
         tests("CommandTests", ["Bundles", "Checkpoints", "Storage"]),
     ]
 )

@@ -1,5 +1,5 @@
 public import ArgumentParser
-import Runtime
+import Threads
 
 /// What every command that makes a bundle takes.
 public struct OutputOptions: ParsableArguments {

@@ -1,6 +1,7 @@
 internal import CKernels
 public import GroupFormats
 public import Storage
+public import Threads
 
 /// Fits group codes to the rows of a matrix, tile by tile.
 ///
@@ -60,7 +61,7 @@ public struct GroupFitter: Sendable {
     /// - Throws: `.badInput` naming the first weight that is NaN, infinite or beyond 2¹²⁶, or a type that is no float.
     public func fit(
         _ rows: UnsafeRawBufferPointer, _ type: ElementType, firstRow: Int = 0,
-        into tiles: UnsafeMutableRawBufferPointer, _ pool: WorkerPool
+        into tiles: UnsafeMutableRawBufferPointer, _ pool: ThreadPool
     ) throws(Failure) -> Distortion {
         guard let kernelType = type.kernelType else {
             throw .badInput("has elements of type \(type.rawValue)")
@@ -72,7 +73,7 @@ public struct GroupFitter: Sendable {
         let panel = Panel(
             self, rows, kernelType, stride: stride, tiles: tiles, count: count, workers: pool.threads)
         defer { panel.deallocate() }
-        pool.run(count) { tile, worker in panel.fit(tile, worker) }
+        pool.run(count, grain: 1) { tiles, worker in for tile in tiles { panel.fit(tile, worker) } }
         guard let distortion = panel.distortion else {
             throw NumericFault.first(in: rows, type, beyond: 0x1p126).failure(
                 columns: geometry.columns, firstRow)

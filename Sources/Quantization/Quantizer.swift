@@ -1,6 +1,7 @@
 public import Bundles
 public import GroupFormats
 public import Storage
+import Threads
 
 /// Carries a plan out: streams weights from a source into a bundle, panel by panel, in memory independent of their size.
 public struct Quantizer {
@@ -13,7 +14,7 @@ public struct Quantizer {
     }
 
     private let plan: QuantizationPlan
-    private let pool: WorkerPool
+    private let pool: ThreadPool
     private let panelBytes: Int
 
     /// A quantizer with `threads` workers, the caller's thread included.
@@ -21,7 +22,7 @@ public struct Quantizer {
     public init(_ plan: QuantizationPlan, threads: Int, panelBytes: Int = 16 << 20) throws(Failure) {
         self.plan = plan
         self.panelBytes = panelBytes
-        pool = try WorkerPool(threads: threads)
+        pool = try ThreadPool(threads: threads)
     }
 
     /// Writes all tensors that `writer` does not have yet.

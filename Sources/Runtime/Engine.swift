@@ -2,6 +2,7 @@ public import Bundles
 import CKernels
 public import GraphIR
 public import Storage
+public import Threads
 
 /// A model mapped and ready: its weights, its plans, and the threads that run them.
 ///

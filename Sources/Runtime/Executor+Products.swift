@@ -1,5 +1,6 @@
 import CKernels
 import Storage
+import Threads
 
 /// A product of float weights with many rows at once, by a library that is good at it:
 /// y[t·yStride + n] += Σ x[t·xStride + k] · w[n·K + k] for `rows` rows n of f32 weights and all `tokens` t.

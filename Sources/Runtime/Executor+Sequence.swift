@@ -1,6 +1,7 @@
 import CKernels
 import Glibc
 import GraphIR
+import Threads
 
 extension Executor {
     /// The cosines of all rows, then the sines, of position times frequency, in float32 as the reference computes them.

@@ -1,6 +1,7 @@
 import CKernels
 import GraphIR
 import Storage
+import Threads
 
 /// Runs a plan whose buffers have been given their places.
 struct Executor {

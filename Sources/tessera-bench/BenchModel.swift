@@ -5,6 +5,7 @@ import Prompts
 import Runtime
 import Storage
 import Tessera
+import Threads
 
 struct BenchModel: ToolCommand {
     static let configuration = CommandConfiguration(

@@ -7,6 +7,7 @@ import Prompts
 public import Runtime
 import Storage
 import Tessera
+import Threads
 
 @main struct Diff: ToolCommand {
     static let configuration = CommandConfiguration(

@@ -2,8 +2,8 @@ import ArgumentParser
 import Bundles
 import CommandSupport
 import GraphIR
-import Runtime
 import Storage
+import Threads
 
 @main struct Inspect: ToolCommand {
     static let configuration = CommandConfiguration(

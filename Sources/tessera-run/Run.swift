@@ -5,6 +5,7 @@ import Prompts
 public import Runtime
 import Storage
 import Tessera
+import Threads
 
 @main struct Run: ToolCommand {
     static let configuration = CommandConfiguration(

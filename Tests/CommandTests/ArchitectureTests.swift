@@ -6,7 +6,8 @@ import Testing
 @Suite struct ArchitectureTests {
     /// Lowest first; a module imports only modules before it.
     private static let floors = [
-        "CKernels", "CImageCodecs", "Formats", "Storage", "Checkpoints", "GraphIR", "GroupFormats", "Bundles",
+        "CKernels", "CImageCodecs", "Formats", "Storage", "Threads", "Checkpoints", "GraphIR", "GroupFormats",
+        "Bundles",
         "Prompts",
         "Generations", "Runtime", "FloatProducts", "Tessera", "Quantization", "Accuracy", "CommandSupport",
         "BundleCommands",

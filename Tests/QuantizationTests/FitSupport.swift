@@ -3,6 +3,7 @@ import GroupFormats
 import Quantization
 import Storage
 import Testing
+import Threads
 
 /// Numbers that are the same in every run: SplitMix64.
 struct Numbers: RandomNumberGenerator {
@@ -45,7 +46,7 @@ struct Fitted: Equatable {
         let shape = Shape.matrix(weights.count / columns, columns)
         let geometry = try #require(shape.flatMap { GroupGeometry(format, $0) })
         let fitter = try GroupFitter(geometry, solver, importance: importance, magnitude: magnitude)
-        let pool = try WorkerPool(threads: threads)
+        let pool = try ThreadPool(threads: threads)
         var bytes = [UInt8](repeating: 0xAA, count: geometry.byteCount)
         distortion = try bytes.withUnsafeMutableBytes { tiles in
             try weights.withUnsafeBytes { try fitter.fit($0, .float32, into: tiles, pool) }

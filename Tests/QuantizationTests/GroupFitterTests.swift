@@ -2,6 +2,7 @@ import GroupFormats
 import Quantization
 import Storage
 import Testing
+import Threads
 
 @Suite struct GroupFitterTests {
     /// |w − ŵ| ≤ half a step, plus what rounding the scale and the minimum to 8 bits can cut off the range.
@@ -134,7 +135,7 @@ import Testing
             }
         }
         var bytes = [UInt8](repeating: 0, count: geometry.byteCount)
-        let pool = try WorkerPool(threads: 1)
+        let pool = try ThreadPool(threads: 1)
         let fitter = try GroupFitter(geometry, .search)
         _ = try bytes.withUnsafeMutableBytes { tiles in
             try source.withUnsafeBytes { try fitter.fit($0, type, into: tiles, pool) }
