@@ -83,10 +83,7 @@ public final class BundleWriter {
 
     /// Adds an array to the tensor `plan[index]`.
     public func append(_ bytes: [UInt8], to index: Int) throws(Failure) {
-        let result = bytes.withUnsafeBytes { buffer in
-            Result { () throws(Failure) in try append(buffer, to: index) }
-        }
-        try result.get()
+        try bytes.withBytes { (buffer) throws(Failure) in try append(buffer, to: index) }
     }
 
     /// Makes sure that every finished tensor outlives a crash. Called now and then by itself; call it before giving up on

@@ -95,9 +95,13 @@ public final class Session {
         }
         var messages = [Message(role: "user", parts: content)]
         if let system, !progress.hasStarted { messages.insert(Message(role: "system", text: system), at: 0) }
+        // What cannot be prepared was not said.
+        var progress = progress
         let pieces = try model.prompt.template.render(messages, tokenizer: tokenizer, progress: &progress)
-        return try PreparedPrompt(
+        let prompt = try PreparedPrompt(
             tokens: pending + tokenizer.encode(pieces), visuals: visuals, settings: model.prompt, start: next)
+        self.progress = progress
+        return prompt
     }
 
     /// Evaluates a prompt and answers it.

@@ -18,24 +18,33 @@ struct BenchKernels: ToolCommand {
     @Option(help: "Tokens of a large product.")
     var tokens: Int = 128
 
+    @Flag(help: "Report as JSON.")
+    var json = false
+
     mutating func validate() throws {
         guard rows > 0, columns > 0, tokens > 0 else { throw ValidationError("all extents must be above 0") }
     }
 
     mutating func execute() throws(Failure) {
         var table = Table("kernel", "GMAC/s, \(tokens) tokens", "GB/s, 1 token")
+        var report: [JSON] = []
         for isa in [TSR_ISA_SCALAR, TSR_ISA_AVX2, TSR_ISA_AVX512, TSR_ISA_NEON, TSR_ISA_DOTPROD]
         where tsr_isa_available(isa) != 0 {
             for (bits, group) in [(4, 32), (4, 64), (4, 128), (8, 32), (8, 64)] as [(UInt32, UInt32)] {
                 let bench = ProductBench(
                     isa, rows: rows, columns: columns, tokens: tokens, bits: bits, group: group)
-                table.add(
-                    "\(String(cString: tsr_isa_name(isa))) int\(bits)-g\(group)",
-                    fixed(Double(rows * columns * tokens) / bench.seconds(tokens: tokens) * 1e-9, 1),
-                    fixed(Double(bench.bytes) / bench.seconds(tokens: 1) * 1e-9, 1))
+                let name = "\(String(cString: tsr_isa_name(isa))) int\(bits)-g\(group)"
+                let products = Double(rows * columns * tokens) / bench.seconds(tokens: tokens) * 1e-9
+                let bandwidth = Double(bench.bytes) / bench.seconds(tokens: 1) * 1e-9
+                table.add(name, fixed(products, 1), fixed(bandwidth, 1))
+                report.append(
+                    .pairs([
+                        "kernel": .string(name), "gmac_per_second": .double(products),
+                        "gigabytes_per_second": .double(bandwidth),
+                    ]))
             }
         }
-        print(table.text)
+        print(json ? JSON.array(report).serialized(pretty: true) : table.text)
     }
 }
 

@@ -13,13 +13,15 @@ import Testing
     /// Differences come from the order of float32 additions alone; the stages are within some 1e-6 of their largest value.
     static let tolerance = 2e-5
 
-    @Test(arguments: ["published", "nested", "nestedFloat32"], ["text", "image1", "image2"])
+    @Test(
+        arguments: ["published", "nested", "nestedFloat32", "nestedFloat64"], ["text", "image1", "image2"])
     func everyStageAgrees(layout: String, name: String) throws {
         let path =
             switch layout {
             case "published": try Bundled.random.get()
             case "nested": try Layouts.nested.get()
-            default: try Layouts.nestedFloat32.get()
+            case "nestedFloat32": try Layouts.nestedFloat32.get()
+            default: try Layouts.nestedFloat64.get()
             }
         let cases = try Fixtures.json("qwen2-vl/golden/cases.json")
         for large in [nil, LargeProduct.openBLAS()] {
@@ -66,14 +68,14 @@ import Testing
 
 /// The published fixture rewritten as later tools save it: one file, nested names, nested configuration.
 private enum Layouts {
-    static let nested = Result { try make(float32: false) }
-    static let nestedFloat32 = Result { try make(float32: true) }
+    static let nested = Result { try make("BF16") { $0 } }
+    static let nestedFloat32 = Result { try make("F32", widened) }
+    static let nestedFloat64 = Result { try make("F64", widenedTwice) }
 
     private static let directory = Result { try TemporaryDirectory() }
 
-    private static func make(float32: Bool) throws -> String {
-        let name = float32 ? "nested32" : "nested"
-        let folder = try directory.get().file(name)
+    private static func make(_ type: String, _ convert: ([UInt8]) -> [UInt8]) throws -> String {
+        let folder = try directory.get().file(type)
         try makeDirectory(folder)
         for file in try Path.list(Fixtures.path("qwen2-vl/nested")) {
             try writeFile(Path.join(folder, file), try readFile(Fixtures.path("qwen2-vl/nested/\(file)")))
@@ -86,14 +88,16 @@ private enum Layouts {
             } else if name.hasPrefix("model.") {
                 name = "model.language_model." + name.dropFirst(6)
             }
-            let bytes = [UInt8](tensor.data.bytes)
-            tensors.append(
-                float32
-                    ? TestTensor(name, "F32", tensor.shape.extents, widened(bytes))
-                    : TestTensor(name, "BF16", tensor.shape.extents, bytes))
+            let bytes = convert([UInt8](tensor.data.bytes))
+            tensors.append(TestTensor(name, type, tensor.shape.extents, bytes))
         }
         try writeSafetensors(tensors, to: Path.join(folder, "model.safetensors"))
-        return try makeBundle(folder, nil, at: directory.get().file(name + ".tessera"))
+        return try makeBundle(folder, nil, at: directory.get().file(type + ".tessera"))
+    }
+
+    private static func widenedTwice(_ bytes: [UInt8]) -> [UInt8] {
+        let floats = widened(bytes).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+        return floats.map(Double.init).withUnsafeBytes(Array.init)
     }
 
     /// bf16 is the upper half of f32.
