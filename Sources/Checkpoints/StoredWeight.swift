@@ -1,0 +1,38 @@
+public import Storage
+
+/// A weight of a checkpoint under the name that full precision gives it, whatever tensors it is stored as.
+public struct StoredWeight: Sendable {
+    /// How its numbers are stored.
+    public enum Form: Sendable {
+        /// As they are, in one tensor.
+        case plain(SourceTensor)
+    }
+
+    /// As a checkpoint of full precision names it.
+    public let name: String
+    /// Outermost extent first; N before K.
+    public let shape: Shape
+    /// How its numbers are stored.
+    public let form: Form
+
+    /// A weight that is stored as it is.
+    public init(_ tensor: SourceTensor) {
+        name = tensor.name
+        shape = tensor.shape
+        form = .plain(tensor)
+    }
+
+    /// The names of the tensors that it is stored as.
+    public var sources: [String] {
+        switch form {
+        case .plain(let tensor): [tensor.name]
+        }
+    }
+
+    /// What its numbers are when read.
+    public var type: ElementType {
+        switch form {
+        case .plain(let tensor): tensor.type
+        }
+    }
+}
