@@ -37,6 +37,8 @@ let package = Package(
     products: [
         .library(name: "Tessera", targets: ["Tessera"]),
         .executable(name: "tessera-from-qwen2-vl", targets: ["tessera-from-qwen2-vl"]),
+        .executable(name: "tessera-from-qwen2.5-vl", targets: ["tessera-from-qwen2.5-vl"]),
+        .executable(name: "tessera-from-qwen3-vl", targets: ["tessera-from-qwen3-vl"]),
         .executable(name: "tessera-quantize", targets: ["tessera-quantize"]),
         .executable(name: "tessera-run", targets: ["tessera-run"]),
         .executable(name: "tessera-diff", targets: ["tessera-diff"]),
@@ -66,7 +68,8 @@ let package = Package(
             name: "Formats", path: "formats",
             exclude: ["bundle.md", "graph.md", "graph.schema.json", "recipe.md"],
             resources: [
-                .embedInCode("qwen2-vl.json"), .embedInCode("chat-templates.json"),
+                .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
+                .embedInCode("qwen3-vl.json"), .embedInCode("chat-templates.json"),
                 .embedInCode("recipes/int4.json"), .embedInCode("recipes/int8.json"),
             ],
             swiftSettings: strict),
@@ -105,7 +108,9 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
-        tool("tessera-from-qwen2-vl", ["BundleCommands", "Generations", "Prompts", "Storage"]),
+        tool("tessera-from-qwen2-vl", ["BundleCommands", "Generations", "Storage"]),
+        tool("tessera-from-qwen2.5-vl", ["BundleCommands", "Generations", "Storage"]),
+        tool("tessera-from-qwen3-vl", ["BundleCommands", "Generations", "Storage"]),
         tool("tessera-quantize", ["BundleCommands", "Bundles", "GraphIR", "Quantization", "Storage"]),
         tool("tessera-run", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
         tool(

@@ -8,18 +8,35 @@ struct NameTable {
         let canonical: String
     }
 
+    /// What of a published tensor goes into a slot.
+    enum Taking: Equatable {
+        /// All of it, row by row.
+        case whole
+        /// One of equal parts of its rows.
+        case part(Int, of: Int)
+        /// All of it, whose rows alternate between so many parts within each head.
+        case interleaved(heads: String, parts: Int)
+        /// All of it, with rows and columns exchanged.
+        case transposed
+        /// One of equal parts of the rows of each expert; experts lie one after the other, inputs first or outputs first.
+        case experts(part: Int, of: Int)
+        /// All of it, as one expert's part of the slot.
+        case expert(Int)
+    }
+
     /// What is known of a slot's source.
     struct Source {
         let slot: String
         /// The published shape, where it differs from the slot's: numbers, or keys of the configuration.
         let shape: [String]?
+        let taking: Taking
     }
 
     let generation: String
     let modelTypes: [String]
     private let prefixes: [Prefix]
-    /// By canonical name, with `{i}` where a block's number stands.
-    private let sources: [String: Source]
+    /// By canonical name, with `{i}` where a block's number stands and `{e}` where an expert's does.
+    private let sources: [String: [Source]]
 
     init(_ text: [UInt8]) throws(Failure) {
         let json = try JSON(parsing: text)
@@ -32,31 +49,55 @@ struct NameTable {
             guard let words = pair.strings, words.count == 2 else { throw .badInput("a prefix is malformed") }
             return Prefix(published: words[0], canonical: words[1])
         }
-        var sources: [String: Source] = [:]
+        var sources: [String: [Source]] = [:]
         for tensor in tensors {
             guard let source = tensor["source"]?.string, let slot = tensor["slot"]?.string else {
                 throw .badInput("a tensor of the name table is malformed")
             }
-            sources[source] = Source(slot: slot, shape: tensor["shape"]?.strings)
+            let taking = try Taking(tensor["take"])
+            sources[source, default: []].append(
+                Source(slot: slot, shape: tensor["shape"]?.strings, taking: taking))
         }
         self.sources = sources
     }
 
-    /// The slot that a published name fills; nil for a name that the table does not know.
-    func source(of published: String) -> Source? {
-        guard let prefix = prefixes.first(where: { published.hasPrefix($0.published) }) else { return nil }
+    /// The slots that a published name fills; none for a name that the table does not know.
+    func sources(of published: String) -> [Source] {
+        guard let prefix = prefixes.first(where: { published.hasPrefix($0.published) }) else { return [] }
         let canonical = prefix.canonical + published.dropFirst(prefix.published.count)
-        if let source = sources[canonical] { return source }
-        var words = canonical.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        // Only the plain decimal form is a block's number: `01` or `+1` would let two names fill one slot.
-        guard let at = words.firstIndex(where: { Int($0).map(String.init) == $0 }) else { return nil }
-        let number = words[at]
-        words[at] = "{i}"
-        guard let source = sources[words.joined(separator: ".")] else { return nil }
-        return Source(slot: replacing("{i}", by: number, in: source.slot), shape: source.shape)
+        if let sources = sources[canonical] { return sources }
+        // Only the plain decimal form is a number: `01` or `+1` would let two names fill one slot.
+        var marks = ["{i}", "{e}"][...]
+        var numbers: [Int] = []
+        let words = canonical.split(separator: ".", omittingEmptySubsequences: false).map { word in
+            guard let number = Int(word), String(number) == word, number >= 0, let mark = marks.popFirst()
+            else { return String(word) }
+            numbers.append(number)
+            return mark
+        }
+        return (sources[words.joined(separator: ".")] ?? []).map { source in
+            let slot = source.slot.split(separator: ".").map { $0 == "{i}" ? "\(numbers[0])" : String($0) }
+            let taking = numbers.count > 1 ? Taking.expert(numbers[1]) : source.taking
+            return Source(slot: slot.joined(separator: "."), shape: source.shape, taking: taking)
+        }
     }
+}
 
-    private func replacing(_ mark: String, by text: String, in name: String) -> String {
-        name.split(separator: ".").map { $0 == mark ? text : String($0) }.joined(separator: ".")
+extension NameTable.Taking {
+    /// Reads the member `take` of a tensor of a name table; absent, all of it is taken.
+    fileprivate init(_ json: JSON?) throws(Failure) {
+        guard let json else {
+            self = .whole
+            return
+        }
+        if json.string == "transposed" {
+            self = .transposed
+        } else if let heads = json["heads"]?.string, let parts = json["parts"]?.int, parts > 0 {
+            self = .interleaved(heads: heads, parts: parts)
+        } else if let part = json["part"]?.int, let count = json["of"]?.int, (0..<count).contains(part) {
+            self = json["experts"]?.bool == true ? .experts(part: part, of: count) : .part(part, of: count)
+        } else {
+            throw .badInput("the name table takes \(json.serialized())")
+        }
     }
 }

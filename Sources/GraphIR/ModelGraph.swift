@@ -19,7 +19,7 @@ public struct WeightSlot: Hashable, Sendable {
 /// | graph | inputs | output |
 /// |---|---|---|
 /// | `vision` | `patches` float[patches, C], `coordinates` index[2, patches], `segments` index[segments] | a row for each visual token |
-/// | `text` | `tokens` index[tokens], `visuals` float[visuals, H], `visual_rows` index[visuals], `positions` index[axes, tokens], `outputs` index[outputs] | final hidden states [outputs, H] |
+/// | `text` | `tokens` index[tokens], `visuals` float[visuals, …], `visual_rows` index[visuals], `positions` index[axes, tokens], `outputs` index[outputs], and perhaps `prompt_length` index[1] | final hidden states [outputs, H] |
 /// | `head` | `hidden` float[outputs, H] | logits [outputs, vocabulary] |
 public struct ModelGraph: Hashable, Sendable {
     /// In the order in which they lie in a bundle.
@@ -35,12 +35,12 @@ public struct ModelGraph: Hashable, Sendable {
         return graph
     }
 
-    /// Every use of a weight by an embedding or a linear, in the order of execution.
+    /// Every use of a weight by an embedding or a linear, experts' among them, in the order of execution.
     public var uses: [Operation.WeightUse] {
         graphs.flatMap { graph in
             graph.nodes.compactMap { node in
                 switch node.operation {
-                case .embedding(let use), .linear(let use, _): use
+                case .embedding(let use), .linear(let use, _), .expertLinear(let use, _, _): use
                 default: nil
                 }
             }
@@ -52,7 +52,8 @@ extension Operation {
     /// The names of the weights that it reads.
     public var weightNames: [String] {
         switch self {
-        case .embedding(let use): [use.weight]
+        case .embedding(let use), .expertLinear(let use, _, _): [use.weight]
+        case .parameter(let weight), .positionTable(let weight, _): [weight]
         case .linear(let use, let bias): [use.weight] + (bias.map { [$0] } ?? [])
         case .norm(let norm): [norm.weight] + (norm.bias.map { [$0] } ?? [])
         default: []

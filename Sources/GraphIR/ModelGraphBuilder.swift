@@ -43,8 +43,9 @@ public struct ModelGraphBuilder {
         try add(operation, operands: operands, name: name)
     }
 
-    mutating func add(
-        _ operation: Operation, operands: [Graph.ValueID], name: String?
+    /// Adds a node of any number of operands to the current graph.
+    public mutating func add(
+        _ operation: Operation, operands: [Graph.ValueID], name: String? = nil
     ) throws(Failure) -> Graph.ValueID {
         used.formUnion(operation.weightNames)
         let shapes = shapes

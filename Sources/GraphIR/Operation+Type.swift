@@ -47,12 +47,28 @@ extension Operation {
             }
             if let bias { try vector(bias, extents[0]) }
             return .rows(x.rows, extents[0])
+        case .parameter(let weight):
+            let extents = try shape(weight, 2)
+            return .rows(.fixed(extents[0]), extents[1])
+        case .positionTable(let weight, _):
+            let extents = try shape(weight, 2)
+            let side = Int(Double(extents[0]).squareRoot())
+            guard side * side == extents[0] else { throw illegal("has a table of \(extents[0]) rows") }
+            return .rows(try places(operands[0], index(1)), extents[1])
+        case .expertLinear(let use, let experts, let chosen):
+            let routes = try operand(1, columns: try product(2, chosen))
+            let extents = try shape(use.weight, 2)
+            let (x, parts) = (try operand(0), try product(chosen, extents[1]))
+            guard (1...1 << 16).contains(experts), chosen <= experts, extents[0] % experts == 0,
+                x.columns == extents[1] || x.columns == parts, x.rows == routes.rows
+            else { throw illegal("has \(experts) experts of \(extents) for \(operands[0])") }
+            return .rows(x.rows, try product(chosen, extents[0] / experts))
         case .norm(let norm):
             let x = try operand(0)
-            guard (norm.kind == .layer) == (norm.bias != nil), norm.epsilon > 0 else {
-                throw illegal("is malformed")
-            }
-            try vector(norm.weight, x.columns)
+            guard (norm.kind == .layer) == (norm.bias != nil), norm.epsilon > 0, norm.heads > 0,
+                norm.heads == 1 || norm.kind == .rms, x.columns % norm.heads == 0
+            else { throw illegal("is malformed") }
+            try vector(norm.weight, x.columns / norm.heads)
             if let bias = norm.bias { try vector(bias, x.columns) }
             return operands[0]
         case .activation:
@@ -62,6 +78,16 @@ extension Operation {
             _ = try operand(0)
             guard operands[0] == operands[1] else { throw illegal("adds \(operands[0]) and \(operands[1])") }
             return operands[0]
+        case .concatenate:
+            var x = try operand(0)
+            for position in operands.indices.dropFirst() {
+                let next = try operand(position)
+                guard next.rows == x.rows, x.columns <= 1 << 40, next.columns <= 1 << 40 else {
+                    throw illegal("has unequal rows")
+                }
+                x.columns += next.columns
+            }
+            return .rows(x.rows, x.columns)
         case .columns(let range):
             let x = try operand(0)
             guard range.lowerBound >= 0, !range.isEmpty, range.upperBound <= x.columns else {
@@ -77,13 +103,38 @@ extension Operation {
             return .rows(rows, columns)
         case .selectRows:
             return .rows(try index(1), try operand(0).columns)
-        case .scatterRows:
+        case .scatterRows, .addRows:
             let x = try operand(0)
             let rows = try operand(1, columns: x.columns)
             guard try index(2) == rows.rows else { throw illegal("has as many indices as not rows") }
             return operands[0]
+        case .route(let chosen):
+            let scores = try operand(0)
+            guard (1...64).contains(chosen), chosen <= scores.columns, scores.columns <= 1 << 16 else {
+                throw illegal("chooses \(chosen) of \(scores.columns)")
+            }
+            return .rows(scores.rows, 2 * chosen)
+        case .weightedSum(let chosen):
+            let (x, routes) = (try operand(0), try operand(1, columns: try product(2, chosen)))
+            guard x.columns % chosen == 0, x.rows == routes.rows else {
+                throw illegal("does not fit its routes")
+            }
+            return .rows(x.rows, x.columns / chosen)
         case .rotaryTable(let table):
+            guard (operands.count == 2) == (table.trainedLength != nil) else {
+                throw illegal("has \(operands.count) operands")
+            }
+            if table.trainedLength != nil, try index(1) != .fixed(1) { throw illegal("takes one length") }
             return try inferType(of: table, positions: operands[0])
+        case .lengthScale(let length):
+            let x = try operand(0)
+            guard length > 1, operands[1] == ValueType(.index, [.fixed(1), x.rows]) else {
+                throw illegal("does not fit its positions")
+            }
+            return operands[0]
+        case .windows(let side):
+            guard (1...16).contains(side) else { throw illegal("has windows of \(side)²") }
+            return ValueType(.index, [.fixed(2), try places(operands[0], index(1))])
         case .rotary(let heads, let headDimension):
             let x = try operand(0, columns: try product(heads, headDimension))
             let table = try operand(1, columns: headDimension)
@@ -99,20 +150,36 @@ extension Operation {
                     "has \(attention.heads) heads of \(attention.headDimension) on \(attention.keyHeads)")
             }
             let rows = try operand(0, columns: width).rows
-            for position in 1...2 {
-                guard try operand(position, columns: keyWidth).rows == rows else {
-                    throw illegal("has unequal rows")
-                }
+            let keys = try operand(1, columns: keyWidth).rows
+            guard try operand(2, columns: keyWidth).rows == keys, keys == rows || attention.extent == .all
+            else {
+                throw illegal("has unequal rows")
+            }
+            guard operands.count == attention.extent.operandCount else {
+                throw illegal("has \(operands.count) operands")
             }
             switch attention.extent {
             case .causal(let layer):
-                guard operands.count == 3, layer >= 0 else { throw illegal("has \(operands.count) operands") }
+                guard layer >= 0 else { throw illegal("has layer \(layer)") }
             case .segments:
-                guard operands.count == 4 else { throw illegal("has no boundaries") }
                 _ = try index(3)
+            case .windows:
+                guard operands[3] == ValueType(.index, [.fixed(2), rows]) else {
+                    throw illegal("has no windows")
+                }
+            case .all: break
             }
             return operands[0]
         }
+    }
+
+    /// The number of places whose rows and columns in their frames `coordinates` holds.
+    private func places(_ coordinates: ValueType, _ segments: Dimension) throws(Failure) -> Dimension {
+        guard coordinates.element == .index, coordinates.extents.count == 2,
+            coordinates.extents[0] == .fixed(2),
+            segments == .symbol(.segments)
+        else { throw illegal("takes coordinates and segments, not \(coordinates)") }
+        return coordinates.extents[1]
     }
 
     private func inferType(of table: RotaryTable, positions: ValueType) throws(Failure) -> ValueType {
@@ -120,9 +187,11 @@ extension Operation {
             positions.extents[0] == .fixed(table.axes)
         else { throw illegal("takes \(table.axes) rows of positions, not \(positions)") }
         let head = table.headDimension
-        guard head > 0, head <= 256, head % 2 == 0, table.theta > 0 else { throw illegal("is malformed") }
+        guard head > 0, head <= 256, head % 2 == 0, table.theta > 0,
+            table.trainedLength.map({ $0 > 0 && head > 2 }) ?? true
+        else { throw illegal("is malformed") }
         switch table.layout {
-        case .sections(let sections):
+        case .sections(let sections), .interleaved(let sections):
             guard sections.allSatisfy({ (1...256).contains($0) }), sections.reduce(0, +) == head / 2 else {
                 throw illegal("has sections \(sections) for \(head / 2) frequencies")
             }
@@ -135,10 +204,16 @@ extension Operation {
     /// How many operands it may have.
     private var operandCounts: ClosedRange<Int> {
         switch self {
-        case .embedding, .linear, .norm, .activation, .columns, .mergeRows, .rotaryTable: 1...1
-        case .gatedProduct, .add, .selectRows, .rotary: 2...2
-        case .scatterRows: 3...3
+        case .parameter: 0...0
+        case .embedding, .linear, .norm, .activation, .columns, .mergeRows, .route: 1...1
+        case .rotaryTable: 1...2
+        case .positionTable, .expertLinear, .gatedProduct, .add, .selectRows, .weightedSum, .lengthScale,
+            .windows,
+            .rotary:
+            2...2
+        case .scatterRows, .addRows: 3...3
         case .attention: 3...4
+        case .concatenate: 2...64
         }
     }
 
@@ -149,4 +224,14 @@ extension Operation {
     }
 
     private func illegal(_ what: String) -> Failure { .badInput("operation '\(name)' \(what)") }
+}
+
+extension Operation.Attention.Extent {
+    /// Queries, keys, values, and what bounds the extent.
+    fileprivate var operandCount: Int {
+        switch self {
+        case .causal, .all: 3
+        case .segments, .windows: 4
+        }
+    }
 }

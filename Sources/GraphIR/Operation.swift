@@ -8,6 +8,12 @@ public enum Operation: Hashable, Sendable {
     case embedding(WeightUse)
     /// x [n, K] → x Wᵀ + b [n, N], with W [N, K].
     case linear(WeightUse, bias: String?)
+    /// → the weight itself [N, K].
+    case parameter(String)
+    /// coordinates [2, n], segments → a row [n, K] for each place, from a square table of S² rows stretched over its frame.
+    case positionTable(String, Interpolation)
+    /// x [n, K] (or [n, chosen·K], a part for each choice), routes [n, 2·chosen] → [n, chosen·N], with W of E experts [E·N, K].
+    case expertLinear(WeightUse, experts: Int, chosen: Int)
     /// x [n, K] → [n, K], each row normalised.
     case norm(Norm)
 
@@ -22,6 +28,9 @@ public enum Operation: Hashable, Sendable {
 
     // Rows and columns.
 
+    /// a, b, … [n, …] → [n, sum]: side by side.
+    case concatenate
+
     /// x [n, K] → the given columns [n, count].
     case columns(Range<Int>)
     /// x [n, K] → [n/factor, K·factor]: consecutive rows side by side.
@@ -30,14 +39,28 @@ public enum Operation: Hashable, Sendable {
     case selectRows
     /// x [n, K], rows [m, K], index [m] → x with x[index] = rows.
     case scatterRows
+    /// x [n, K], rows [m, K], index [m] → x with x[index] += rows.
+    case addRows
+
+    // Choice of experts.
+
+    /// scores [n, E] → [n, 2·chosen]: the numbers of the best-scored, best first, then their shares of softmax, which sum to 1.
+    case route(chosen: Int)
+    /// x [n, chosen·K], routes [n, 2·chosen] → [n, K]: the parts, each times its share.
+    case weightedSum(chosen: Int)
 
     // Along the sequence.
 
-    /// positions [axes, n] → [n, headDimension]: cosines, then sines, of the rotary angles.
+    /// positions [axes, n] (and, when it stretches, the prompt's length [1]) → [n, headDimension]: cosines, then sines, of
+    /// the rotary angles.
     case rotaryTable(RotaryTable)
     /// x [n, heads·headDimension], table [n, headDimension] → x rotated, pairing column i of a head with i + headDimension/2.
     case rotary(heads: Int, headDimension: Int)
-    /// q [n, heads·d], k and v [n, keyHeads·d] (and, within segments, boundaries [segments]) → [n, heads·d].
+    /// x [n, K], positions [1, n] → x, each row times max(1, ln(position + 1) / ln(length)).
+    case lengthScale(Int)
+    /// coordinates [2, n], segments → [2, n]: the rows, window by window of side² places; for each, where its window starts.
+    case windows(side: Int)
+    /// q [n, heads·d], k and v [m, keyHeads·d] (and what bounds their extent) → [n, heads·d].
     case attention(Attention)
 
     /// The weight of an embedding or a linear, and what it is for.
@@ -69,19 +92,22 @@ public enum Operation: Hashable, Sendable {
 
         /// Its kind.
         public let kind: Kind
-        /// The name of its slot, [K].
+        /// The name of its slot, [K/heads].
         public let weight: String
         /// Present exactly for `layer`.
         public let bias: String?
         /// ε, added under the root.
         public let epsilon: Double
+        /// Equal parts of a row, each normalised by itself with the same weights.
+        public let heads: Int
 
         /// A normalisation with the names of its weights.
-        public init(_ kind: Kind, weight: String, bias: String? = nil, epsilon: Double) {
+        public init(_ kind: Kind, weight: String, bias: String? = nil, epsilon: Double, heads: Int = 1) {
             self.kind = kind
             self.weight = weight
             self.bias = bias
             self.epsilon = epsilon
+            self.heads = heads
         }
     }
 
@@ -97,12 +123,22 @@ public enum Operation: Hashable, Sendable {
         case geluTanh = "gelu_tanh"
     }
 
+    /// How a square table of positions is stretched over the places of a frame.
+    public enum Interpolation: String, CaseIterable, Sendable {
+        /// Between the four nearest rows; the table's corners fall on the frame's.
+        case bilinear
+        /// Keys' kernel with a = −0.75 over 4×4 rows; places and rows are areas, and rows beyond the edge repeat it.
+        case bicubic
+    }
+
     /// How positions become rotary angles.
     public struct RotaryTable: Hashable, Sendable {
         /// Which axis of the positions drives which frequency.
         public enum Layout: Hashable, Sendable {
             /// Frequencies θ^(−2j/d), j < d/2; the first section follows axis 0, the next axis 1, and so on.
             case sections([Int])
+            /// The same frequencies; the axes take turns from axis 0 on, each but 0 until it has had its section.
+            case interleaved([Int])
             /// Every axis has its own frequencies θ^(−2j/(d/axes)), j < d/(2·axes), side by side.
             case axial(axes: Int)
         }
@@ -113,18 +149,21 @@ public enum Operation: Hashable, Sendable {
         public let theta: Double
         /// Which axis drives which frequency.
         public let layout: Layout
+        /// With it, a prompt of n tokens beyond so many has θ · α^(d/(d−2)), α = 2^⌈log₂(n/trained) + 1⌉ − 1 ("dynamic NTK").
+        public let trainedLength: Int?
 
         /// A table for heads of `headDimension` columns.
-        public init(headDimension: Int, theta: Double, layout: Layout) {
+        public init(headDimension: Int, theta: Double, layout: Layout, trainedLength: Int? = nil) {
             self.headDimension = headDimension
             self.theta = theta
             self.layout = layout
+            self.trainedLength = trainedLength
         }
 
         /// The number of position rows it takes.
         public var axes: Int {
             switch layout {
-            case .sections(let sections): sections.count
+            case .sections(let sections), .interleaved(let sections): sections.count
             case .axial(let axes): axes
             }
         }
@@ -136,8 +175,12 @@ public enum Operation: Hashable, Sendable {
         public enum Extent: Hashable, Sendable {
             /// All earlier tokens and itself, in sequence order, through the cache of layer `layer`.
             case causal(layer: Int)
-            /// The rows of its own segment.
+            /// The rows of its own segment; its boundaries [segments] are the fourth operand.
             case segments
+            /// The rows of its own window; `windows` [2, n] is the fourth operand.
+            case windows
+            /// All rows.
+            case all
         }
 
         /// Heads of the queries.

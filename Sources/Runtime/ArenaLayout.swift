@@ -24,7 +24,9 @@ struct ArenaLayout {
         }
         for index in order {
             let buffer = plan.buffers[index]
-            guard let size = try buffer.kind.byteCount(rows: extents(buffer.rows)) else { continue }
+            guard let size = try buffer.kind.byteCount(rows: extents(buffer.rows) * buffer.copies) else {
+                continue
+            }
             alive.removeAll { $0.lastStep < buffer.live.lowerBound }
             var offset = 0
             // `alive` is kept in the order of offsets: the first gap that is wide enough is the lowest.

@@ -12,18 +12,18 @@ extension Engine {
                 ("coordinates", ValueType(.index, [.fixed(2), patches])),
                 ("segments", ValueType(.index, [.symbol(.segments)])),
             ])
-        guard text.inputs.count == 5, case .fixed(let axes)? = text.inputs[3].type.extents.first,
-            (1...4).contains(axes)
+        guard (5...6).contains(text.inputs.count),
+            case .fixed(let axes)? = text.inputs[3].type.extents.first, (1...4).contains(axes)
         else { throw .badInput("takes positions of unknown axes", at: "graph 'text'") }
         try check(
             text, "text",
             [
                 ("tokens", ValueType(.index, [.symbol(.tokens)])),
-                ("visuals", .rows(.symbol(.visuals), width)),
+                ("visuals", .rows(.symbol(.visuals), visualWidth)),
                 ("visual_rows", ValueType(.index, [.symbol(.visuals)])),
                 ("positions", ValueType(.index, [.fixed(axes), .symbol(.tokens)])),
                 ("outputs", ValueType(.index, [.symbol(.outputs)])),
-            ])
+            ] + (text.inputs.count > 5 ? [("prompt_length", ValueType(.index, [.fixed(1)]))] : []))
         try check(head, "head", [("hidden", .rows(.symbol(.outputs), width))])
         for (plan, name) in [(vision, "vision"), (head, "head")] {
             let remembers = plan.steps.contains { if case .attendCausally = $0 { true } else { false } }

@@ -35,8 +35,10 @@ public final class Engine {
     public let graph: ModelGraph
     /// How it runs.
     public let options: Options
-    /// Columns of hidden states and visual rows.
+    /// Columns of hidden states.
     public let width: Int
+    /// Columns of visual rows: those of hidden states, and of whatever else the vision tower hands to later layers.
+    public let visualWidth: Int
     /// Columns of the logits.
     public let vocabulary: Int
     let weights: Weights
@@ -44,8 +46,8 @@ public final class Engine {
     let vision: Plan
     let text: Plan
     let head: Plan
-    /// Rows of patches that make one visual row.
-    public let patchesPerRow: Int
+    /// How many visual rows come of patches.
+    public let visualRows: VisualRows
     private var arena: AnonymousMemory?
 
     /// Maps the weights of `bundle` and compiles its graphs.
@@ -67,10 +69,11 @@ public final class Engine {
         head = try PlanCompiler.compile(try graph.graph("head"), weights)
         width = text.output.columns
         vocabulary = head.output.columns
-        guard case .symbol(.patches, let divisor) = vision.output.rows, vision.output.columns == width,
-            text.output.rows == .symbol(.outputs), head.output.rows == .symbol(.outputs)
+        visualWidth = vision.output.columns
+        guard let visualRows = VisualRows(vision.output.rows), text.output.rows == .symbol(.outputs),
+            head.output.rows == .symbol(.outputs)
         else { throw .badInput("the graphs do not fit each other", file: bundle.path) }
-        patchesPerRow = divisor
+        self.visualRows = visualRows
         do { try checkInterfaces() } catch { throw error.located(in: bundle.path) }
     }
 
@@ -91,10 +94,34 @@ public final class Engine {
         public var count: Int { columns == 0 ? 0 : values.count / columns }
     }
 
+    /// How many visual rows come of patches.
+    public enum VisualRows: Hashable, Sendable {
+        /// One of so many patches, however many there are.
+        case every(Int)
+        /// So many, of the patches of one picture.
+        case fixed(Int)
+
+        fileprivate init?(_ rows: Dimension) {
+            switch rows {
+            case .symbol(.patches, let divisor): self = .every(divisor)
+            case .fixed(let count): self = .fixed(count)
+            default: return nil
+            }
+        }
+
+        /// The visual rows of a picture or video of `patches` patches.
+        public func callAsFunction(patches: Int) -> Int {
+            switch self {
+            case .every(let count): patches / count
+            case .fixed(let count): patches > 0 ? count : 0
+            }
+        }
+    }
+
     /// Columns of a patch: channels · frames · height · width.
     public var patchWidth: Int { vision.inputs[0].type.columns ?? 0 }
 
-    /// Encodes patches into visual rows, one for each `patchesPerRow`.
+    /// Encodes patches into visual rows.
     /// - Parameters:
     ///   - patches: [n, patchWidth], row after row.
     ///   - coordinates: n rows, then n columns.
@@ -104,13 +131,21 @@ public final class Engine {
     ) throws(Failure) -> Rows {
         let count = patchWidth == 0 ? 0 : patches.count / patchWidth
         guard count > 0, count * patchWidth == patches.count, coordinates.count == 2 * count,
-            count % patchesPerRow == 0, segments.first == 0, segments.last == Int32(exactly: count),
+            accepts(count, frames: segments.count - 1), segments.first == 0,
+            segments.last == Int32(exactly: count),
             zip(segments, segments.dropFirst()).allSatisfy({ $0 < $1 })
         else { throw .badInput("the patches, coordinates and segments do not fit each other") }
         let extents = Extents(patches: count, segments: segments.count)
         return try run(
             vision, extents, [.floats(patches), .indices(coordinates), .indices(segments)], cache: nil,
             observer)
+    }
+
+    private func accepts(_ patches: Int, frames: Int) -> Bool {
+        switch visualRows {
+        case .every(let count): patches % count == 0
+        case .fixed: frames == 1
+        }
     }
 
     /// The logits [hidden.count, vocabulary] of final hidden states.

@@ -49,16 +49,21 @@ struct Executor {
         return base.assumingMemoryBound(to: Float.self) + operand.column
     }
 
-    private func indices(_ input: Int) -> UnsafePointer<Int32> {
-        (inputs[input] ?? UnsafeRawPointer(arena)).assumingMemoryBound(to: Int32.self)
+    /// A buffer of integers: an input's or one in the arena.
+    func indices(_ buffer: Int) -> UnsafeMutablePointer<Int32> {
+        if case .input(let index) = plan.buffers[buffer].kind {
+            let base = inputs[index] ?? UnsafeRawPointer(arena)
+            return UnsafeMutableRawPointer(mutating: base).assumingMemoryBound(to: Int32.self)
+        }
+        return (arena + layout.offsets[buffer]).assumingMemoryBound(to: Int32.self)
     }
 
-    private func activations(_ buffer: Int) -> tsr_activations {
+    func activations(_ buffer: Int) -> tsr_activations {
         guard case .activations(let columns, let group) = plan.buffers[buffer].kind else {
             // The compiler names such buffers only where it made them.
             return tsr_activations()
         }
-        let rows = extents(plan.buffers[buffer].rows)
+        let rows = extents(plan.buffers[buffer].rows) * plan.buffers[buffer].copies
         let layout = ActivationLayout(columns: columns, group: group)
         let base = arena + self.layout.offsets[buffer]
         return tsr_activations(
@@ -76,13 +81,15 @@ struct Executor {
         case .quantize(let x, let group, let into): quantize(x, group, into)
         case .packedProducts(let range, let buffer): packedProducts(range, activations(buffer))
         case .floatProducts(let range, let x): floatProducts(range, x)
-        case .rmsNorm(let x, let weight, let epsilon, let result):
-            forRows(of: x) { rows in
-                tsr_rms_norm(
-                    floats(x) + rows.lowerBound * x.pitch, x.pitch, weights.vectors[weight], epsilon,
-                    rows.count, x.columns,
-                    floats(result) + rows.lowerBound * result.pitch, result.pitch)
+        case .expertProducts(let step): expertProducts(step)
+        case .parameter(let weight, let result):
+            forRows(of: result) { rows in
+                for row in rows { readRow(row, of: weight, into: floats(result) + row * result.pitch) }
             }
+        case .positionTable(let weight, let kind, let coordinates, let segments, let result):
+            fillPositions(weight, kind, indices(coordinates), indices(segments), result)
+        case .rmsNorm(let x, let heads, let weight, let epsilon, let result):
+            normalise(x, heads, weights.vectors[weight], epsilon, result)
         case .layerNorm(let x, let weight, let bias, let epsilon, let result):
             forRows(of: x) { rows in
                 tsr_layer_norm(
@@ -113,13 +120,24 @@ struct Executor {
             let index = indices(index)
             copyRows(x, to: result) { Int(index[$0]) }
         case .scatter(let x, let rows, let index): scatter(x, rows, indices(index))
-        case .rotaryTable(let table, let positions, let result):
-            fill(plan.rotaryTables[table], indices(positions), result)
+        case .addRows(let x, let rows, let index): addRows(x, rows, indices(index))
+        case .route(let scores, let chosen, let result): route(scores, chosen, result)
+        case .weightedSum(let x, let routes, let chosen, let result): sum(x, routes, chosen, result)
+        case .rotaryTable(let table, let positions, let length, let result):
+            let length = length.map { Int(indices($0)[0]) } ?? 0
+            fill(plan.rotaryTables[table], promptLength: length, indices(positions), result)
         case .rotate(let x, let table, let heads, let headDimension): rotate(x, table, heads, headDimension)
         case .attendCausally(let q, let k, let v, let attention, let layer, let result):
             attendCausally(q, k, v, attention, layer, result)
         case .attendInSegments(let q, let k, let v, let attention, let boundaries, let result):
             attendInSegments(q, k, v, attention, indices(boundaries), result)
+        case .lengthScale(let x, let positions, let length): scaleByLength(x, indices(positions), length)
+        case .windows(let coordinates, let segments, let side, let into):
+            findWindows(indices(coordinates), indices(segments), side, into)
+        case .attendInWindows(let q, let k, let v, let attention, let windows, let result):
+            attendInWindows(q, k, v, attention, indices(windows), result)
+        case .attendToAll(let q, let k, let v, let attention, let result):
+            attendToAll(q, k, v, attention, result)
         }
     }
 
@@ -130,11 +148,36 @@ struct Executor {
 
     private func embed(_ weight: Int, _ ids: UnsafePointer<Int32>, _ result: Plan.Operand) {
         for row in 0..<extents(result.rows) {
-            let target = floats(result) + row * result.pitch
-            switch weights.matrices[weight] {
-            case .packed(var packed): tsr_packed_row(&packed, Int(ids[row]), target)
-            case .float(let type, let base, _, let columns):
-                tsr_to_f32(type, base + Int(ids[row]) * columns * tsr_float_width(type), columns, target)
+            readRow(Int(ids[row]), of: weight, into: floats(result) + row * result.pitch)
+        }
+    }
+
+    /// One row of a matrix as floats.
+    func readRow(_ row: Int, of weight: Int, into target: UnsafeMutablePointer<Float>) {
+        switch weights.matrices[weight] {
+        case .packed(var packed): tsr_packed_row(&packed, row, target)
+        case .float(let type, let base, _, let columns):
+            tsr_to_f32(type, base + row * columns * tsr_float_width(type), columns, target)
+        }
+    }
+
+    /// Parts of a row are rows of their own, `columns / heads` apart.
+    private func normalise(
+        _ x: Plan.Operand, _ heads: Int, _ weight: UnsafePointer<Float>, _ epsilon: Float,
+        _ result: Plan.Operand
+    ) {
+        let width = x.columns / heads
+        forRows(of: x) { rows in
+            guard heads > 1 else {
+                tsr_rms_norm(
+                    floats(x) + rows.lowerBound * x.pitch, x.pitch, weight, epsilon, rows.count, x.columns,
+                    floats(result) + rows.lowerBound * result.pitch, result.pitch)
+                return
+            }
+            for row in rows {
+                tsr_rms_norm(
+                    floats(x) + row * x.pitch, width, weight, epsilon, heads, width,
+                    floats(result) + row * result.pitch, width)
             }
         }
     }
@@ -162,6 +205,13 @@ struct Executor {
         for row in 0..<extents(rows.rows) {
             (floats(x) + Int(index[row]) * x.pitch).update(
                 from: floats(rows) + row * rows.pitch, count: x.columns)
+        }
+    }
+
+    private func addRows(_ x: Plan.Operand, _ rows: Plan.Operand, _ index: UnsafePointer<Int32>) {
+        for row in 0..<extents(rows.rows) {
+            let target = floats(x) + Int(index[row]) * x.pitch
+            tsr_add(target, floats(rows) + row * rows.pitch, x.columns, target)
         }
     }
 }

@@ -32,7 +32,8 @@ extension Engine {
         }
         let cache = try KeyValueCache.byteCount(
             try graph.graph("text"), capacity: capacity, precision: options.cachePrecision)
-        let rows = 4 * (patches * patchWidth + 2 * patches / patchesPerRow * width + 2 * vocabulary)
+        let rows =
+            4 * (patches * patchWidth + 2 * visualRows(patches: patches) * visualWidth + 2 * vocabulary)
         return MemoryEstimate(mapped: mapped, cache: cache, arena: arena, rows: rows)
     }
 }

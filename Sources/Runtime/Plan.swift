@@ -26,6 +26,8 @@ struct Plan {
 
         let kind: Kind
         let rows: Dimension
+        /// So many rows for each of `rows`.
+        var copies = 1
         /// The first and the last step that use it.
         var live: ClosedRange<Int>
 
@@ -50,7 +52,13 @@ struct Plan {
         case packedProducts(Range<Int>, activations: Int)
         /// Products with float weights that share an operand.
         case floatProducts(Range<Int>, Operand)
-        case rmsNorm(Operand, weight: Int, epsilon: Float, result: Operand)
+        /// Experts' products with what is routed to them.
+        case expertProducts(ExpertProducts)
+        /// A weight as it is.
+        case parameter(weight: Int, result: Operand)
+        case positionTable(
+            weight: Int, Operation.Interpolation, coordinates: Int, segments: Int, result: Operand)
+        case rmsNorm(Operand, heads: Int, weight: Int, epsilon: Float, result: Operand)
         case layerNorm(Operand, weight: Int, bias: Int, epsilon: Float, result: Operand)
         case activate(Operation.Activation, Operand, result: Operand)
         case gate(Operation.Activation, Operand, Operand, result: Operand)
@@ -58,12 +66,31 @@ struct Plan {
         case copy(Operand, result: Operand)
         case select(Operand, index: Int, result: Operand)
         case scatter(Operand, rows: Operand, index: Int)
-        case rotaryTable(Int, positions: Int, result: Operand)
+        case addRows(Operand, rows: Operand, index: Int)
+        case route(Operand, chosen: Int, result: Operand)
+        case weightedSum(Operand, routes: Operand, chosen: Int, result: Operand)
+        case rotaryTable(Int, positions: Int, promptLength: Int?, result: Operand)
+        case lengthScale(Operand, positions: Int, length: Int)
+        case windows(coordinates: Int, segments: Int, side: Int, into: Int)
         case rotate(Operand, table: Operand, heads: Int, headDimension: Int)
         case attendCausally(
             q: Operand, k: Operand, v: Operand, Operation.Attention, layer: Int, result: Operand)
         case attendInSegments(
             q: Operand, k: Operand, v: Operand, Operation.Attention, boundaries: Int, result: Operand)
+        case attendInWindows(
+            q: Operand, k: Operand, v: Operand, Operation.Attention, windows: Int, result: Operand)
+        case attendToAll(q: Operand, k: Operand, v: Operand, Operation.Attention, result: Operand)
+    }
+
+    /// Products of experts' weights that share an operand and its routes, with memory to sort the rows by expert.
+    struct ExpertProducts {
+        var products: Range<Int>
+        let x: Operand
+        let routes: Operand
+        let experts: Int
+        let chosen: Int
+        /// Buffers: the choices sorted by expert, where each expert's begin, their operands, and the widest result.
+        let order, starts, gathered, outputs: Int
     }
 
     /// A value that a person may ask about, ready after a step.
@@ -81,32 +108,4 @@ struct Plan {
     /// The inputs' types in order.
     var inputs: [Graph.Value] = []
     var output: Operand
-}
-
-/// Which position axis drives which frequency, for each of the headDimension/2 angles.
-struct RotaryFrequencies {
-    let axes: [Int]
-    let frequencies: [Float]
-
-    /// Frequencies are computed in float32, as the reference does.
-    init(_ table: Operation.RotaryTable) {
-        let half = table.headDimension / 2
-        switch table.layout {
-        case .sections(let sections):
-            axes = sections.enumerated().flatMap { axis, count in Array(repeating: axis, count: count) }
-            frequencies = (0..<half).map {
-                RotaryFrequencies.frequency(table.theta, 2 * $0, table.headDimension)
-            }
-        case .axial(let count):
-            let each = half / count
-            axes = (0..<half).map { $0 / each }
-            frequencies = (0..<half).map {
-                RotaryFrequencies.frequency(table.theta, 2 * ($0 % each), half * 2 / count)
-            }
-        }
-    }
-
-    private static func frequency(_ theta: Double, _ numerator: Int, _ denominator: Int) -> Float {
-        1 / powf(Float(theta), Float(numerator) / Float(denominator))
-    }
 }

@@ -5,11 +5,11 @@ import Storage
 /// Turns a graph into a plan: picks kernels by how weights are stored, shares quantized activations between the
 /// products that read them, lets results take the place of operands that die, and makes slices and merges free.
 struct PlanCompiler {
-    private let graph: Graph
-    private let weights: Weights
-    private var plan: Plan
+    let graph: Graph
+    let weights: Weights
+    var plan: Plan
     /// Where each value is, once computed.
-    private var operands: [Plan.Operand?]
+    var operands: [Plan.Operand?]
     /// The last node that uses each value; the output is used after all.
     private let lastUse: [Int]
     /// The values that share a buffer, by buffer.
@@ -68,10 +68,26 @@ struct PlanCompiler {
         case .embedding(let use):
             let out = newOperand(for: result)
             emit(
-                .embed(weight: try weights.matrixIndex(use.weight), ids: node.operands[0].index, result: out))
+                .embed(
+                    weight: try weights.matrixIndex(use.weight), ids: try buffer(node.operands[0]),
+                    result: out))
             operands[result] = out
         case .linear:
             return try addProducts(from: index)
+        case .expertLinear:
+            return try addExpertProducts(from: index)
+        case .parameter(let weight):
+            let out = newOperand(for: result)
+            emit(.parameter(weight: try weights.matrixIndex(weight), result: out))
+            operands[result] = out
+        case .positionTable(let weight, let interpolation):
+            let out = newOperand(for: result)
+            emit(
+                .positionTable(
+                    weight: try weights.matrixIndex(weight), interpolation,
+                    coordinates: try buffer(node.operands[0]), segments: try buffer(node.operands[1]),
+                    result: out))
+            operands[result] = out
         case .norm(let norm):
             let x = try operand(node.operands[0])
             let out = newOperand(for: result)
@@ -82,47 +98,90 @@ struct PlanCompiler {
                         x, weight: weight, bias: try weights.vectorIndex(bias), epsilon: Float(norm.epsilon),
                         result: out))
             } else {
-                emit(.rmsNorm(x, weight: weight, epsilon: Float(norm.epsilon), result: out))
+                emit(
+                    .rmsNorm(
+                        x, heads: norm.heads, weight: weight, epsilon: Float(norm.epsilon), result: out))
             }
             operands[result] = out
         case .activation(let kind):
-            let x = try operand(node.operands[0])
+            let x = try dense(node.operands[0])
             let out = inPlace(node.operands[0], at: index, contiguous: true) ?? newOperand(for: result)
             emit(.activate(kind, x, result: out))
             take(out, result)
         case .gatedProduct(let kind):
-            let (gate, up) = (try operand(node.operands[0]), try operand(node.operands[1]))
+            let (gate, up) = (try dense(node.operands[0]), try dense(node.operands[1]))
             let out = inPlace(node.operands[0], at: index, contiguous: true) ?? newOperand(for: result)
             emit(.gate(kind, gate, up, result: out))
             take(out, result)
         case .add:
-            let (a, b) = (try operand(node.operands[0]), try operand(node.operands[1]))
+            let (a, b) = (try dense(node.operands[0]), try dense(node.operands[1]))
             let out = inPlace(node.operands[0], at: index, contiguous: true) ?? newOperand(for: result)
             emit(.add(a, b, result: out))
             take(out, result)
+        case .concatenate:
+            let out = newOperand(for: result)
+            var part = out
+            for id in node.operands {
+                let x = try operand(id)
+                part.columns = x.columns
+                emit(.copy(x, result: part))
+                part.column += x.columns
+            }
+            operands[result] = out
         case .columns(let range):
             var x = try operand(node.operands[0])
             x.column += range.lowerBound
             x.columns = range.count
             take(x, result)
         case .mergeRows(let factor):
-            var x = try contiguous(node.operands[0])
+            var x = try dense(node.operands[0])
             (x.columns, x.pitch) = (x.columns * factor, x.pitch * factor)
             x.rows = graph[node.result].type.extents[0]
             take(x, result)
         case .selectRows:
             let out = newOperand(for: result)
-            emit(.select(try operand(node.operands[0]), index: node.operands[1].index, result: out))
+            emit(.select(try operand(node.operands[0]), index: try buffer(node.operands[1]), result: out))
             operands[result] = out
         case .scatterRows:
             let out = try ownedCopy(node.operands[0], at: index, for: result)
-            emit(.scatter(out, rows: try operand(node.operands[1]), index: node.operands[2].index))
+            emit(.scatter(out, rows: try operand(node.operands[1]), index: try buffer(node.operands[2])))
             take(out, result)
+        case .addRows:
+            let out = try ownedCopy(node.operands[0], at: index, for: result)
+            emit(.addRows(out, rows: try operand(node.operands[1]), index: try buffer(node.operands[2])))
+            take(out, result)
+        case .route(let chosen):
+            let out = newOperand(for: result)
+            emit(.route(try operand(node.operands[0]), chosen: chosen, result: out))
+            operands[result] = out
+        case .weightedSum(let chosen):
+            let out = newOperand(for: result)
+            emit(
+                .weightedSum(
+                    try operand(node.operands[0]), routes: try operand(node.operands[1]), chosen: chosen,
+                    result: out))
+            operands[result] = out
         case .rotaryTable(let table):
             let out = newOperand(for: result)
             plan.rotaryTables.append(RotaryFrequencies(table))
-            emit(.rotaryTable(plan.rotaryTables.count - 1, positions: node.operands[0].index, result: out))
+            emit(
+                .rotaryTable(
+                    plan.rotaryTables.count - 1, positions: try buffer(node.operands[0]),
+                    promptLength: node.operands.count > 1 ? try buffer(node.operands[1]) : nil, result: out))
             operands[result] = out
+        case .lengthScale(let length):
+            let out = try ownedCopy(node.operands[0], at: index, for: result)
+            emit(.lengthScale(out, positions: try buffer(node.operands[1]), length: length))
+            take(out, result)
+        case .windows(let side):
+            let into = addBuffer(.floats(width: 2), rows: graph[node.result].type.extents[1], tenant: result)
+            emit(
+                .windows(
+                    coordinates: try buffer(node.operands[0]), segments: try buffer(node.operands[1]),
+                    side: side,
+                    into: into))
+            operands[result] = Plan.Operand(
+                buffer: into, column: 0, columns: 0, pitch: 0, rows: plan.buffers[into].rows)
         case .rotary(let heads, let headDimension):
             let out = try ownedCopy(node.operands[0], at: index, for: result)
             emit(
@@ -130,22 +189,32 @@ struct PlanCompiler {
             )
             take(out, result)
         case .attention(let attention):
-            let (q, k, v) = (
-                try operand(node.operands[0]), try operand(node.operands[1]), try operand(node.operands[2])
-            )
             let out = newOperand(for: result)
-            switch attention.extent {
-            case .causal(let layer):
-                emit(.attendCausally(q: q, k: k, v: v, attention, layer: layer, result: out))
-            case .segments:
-                emit(
-                    .attendInSegments(
-                        q: q, k: k, v: v, attention, boundaries: node.operands[3].index, result: out))
-            }
+            emit(try attend(attention, node, result: out))
             operands[result] = out
         }
         mark(node.result)
         return index + 1
+    }
+
+    private func attend(
+        _ attention: Operation.Attention, _ node: Graph.Node, result: Plan.Operand
+    ) throws(Failure) -> Plan.Step {
+        let (q, k, v) = (
+            try operand(node.operands[0]), try operand(node.operands[1]), try operand(node.operands[2])
+        )
+        switch attention.extent {
+        case .causal(let layer):
+            return .attendCausally(q: q, k: k, v: v, attention, layer: layer, result: result)
+        case .segments:
+            return .attendInSegments(
+                q: q, k: k, v: v, attention, boundaries: try buffer(node.operands[3]), result: result)
+        case .windows:
+            return .attendInWindows(
+                q: q, k: k, v: v, attention, windows: try buffer(node.operands[3]), result: result)
+        case .all:
+            return .attendToAll(q: q, k: k, v: v, attention, result: result)
+        }
     }
 
     /// Adds the linears from node `first` on that read the same value with the same kind of weights, as one step.
@@ -191,7 +260,7 @@ struct PlanCompiler {
 
     // MARK: Operands
 
-    private func operand(_ id: Graph.ValueID) throws(Failure) -> Plan.Operand {
+    func operand(_ id: Graph.ValueID) throws(Failure) -> Plan.Operand {
         guard let operand = operands[id.index] else {
             throw .badInput(
                 "value '\(graph[id].name)' is used before it is there", at: "graph '\(graph.name)'")
@@ -199,16 +268,21 @@ struct PlanCompiler {
         return operand
     }
 
-    private func contiguous(_ id: Graph.ValueID) throws(Failure) -> Plan.Operand {
-        let operand = try operand(id)
-        guard operand.column == 0, operand.pitch == operand.columns else {
-            throw .badInput(
-                "value '\(graph[id].name)' is a slice, which cannot be merged", at: "graph '\(graph.name)'")
-        }
-        return operand
+    /// The buffer of a value that is used whole.
+    private func buffer(_ id: Graph.ValueID) throws(Failure) -> Int { try operand(id).buffer }
+
+    /// The operand with its rows side by side in memory: itself, or a copy of a slice.
+    private mutating func dense(_ id: Graph.ValueID) throws(Failure) -> Plan.Operand {
+        let slice = try operand(id)
+        guard slice.pitch != slice.columns else { return slice }
+        let buffer = addBuffer(.floats(width: slice.columns), rows: slice.rows, tenant: nil)
+        let copy = Plan.Operand(
+            buffer: buffer, column: 0, columns: slice.columns, pitch: slice.columns, rows: slice.rows)
+        emit(.copy(slice, result: copy))
+        return copy
     }
 
-    private mutating func newOperand(for value: Int) -> Plan.Operand {
+    mutating func newOperand(for value: Int) -> Plan.Operand {
         let type = graph.values[value].type
         let columns = type.columns ?? 0
         let buffer = addBuffer(.floats(width: columns), rows: type.extents[0], tenant: value)
@@ -248,51 +322,29 @@ struct PlanCompiler {
         if !tenants[operand.buffer].contains(value) { tenants[operand.buffer].append(value) }
     }
 
-    private mutating func addBuffer(_ kind: Plan.Buffer.Kind, rows: Dimension, tenant: Int?) -> Int {
-        plan.buffers.append(Plan.Buffer(kind: kind, rows: rows, live: plan.steps.count...plan.steps.count))
+    mutating func addBuffer(
+        _ kind: Plan.Buffer.Kind, rows: Dimension, copies: Int = 1, tenant: Int?
+    ) -> Int {
+        plan.buffers.append(
+            Plan.Buffer(kind: kind, rows: rows, copies: copies, live: plan.steps.count...plan.steps.count))
         tenants.append(tenant.map { [$0] } ?? [])
         return plan.buffers.count - 1
     }
 
     // MARK: Steps
 
-    private mutating func emit(_ step: Plan.Step) {
+    mutating func emit(_ step: Plan.Step) {
         let index = plan.steps.count
         plan.steps.append(step)
         for buffer in step.buffers(plan.products) { plan.buffers[buffer].extendLife(to: index) }
     }
 
     /// Remembers a value with a telling name, so that an observer can be shown it.
-    private mutating func mark(_ id: Graph.ValueID) {
+    mutating func mark(_ id: Graph.ValueID) {
         let value = graph[id]
         guard value.isNamed, let operand = operands[id.index], operand.pitch == operand.columns,
             value.type.element == .float
         else { return }
         plan.marks.append(Plan.Mark(step: plan.steps.count - 1, name: value.name, operand: operand))
-    }
-}
-
-extension Plan.Step {
-    /// The buffers that it reads or writes.
-    func buffers(_ products: [Plan.Product]) -> [Int] {
-        switch self {
-        case .embed(_, let ids, let result): [ids, result.buffer]
-        case .quantize(let x, _, let into): [x.buffer, into]
-        case .packedProducts(let range, let activations): [activations] + products[range].map(\.result.buffer)
-        case .floatProducts(let range, let x): [x.buffer] + products[range].map(\.result.buffer)
-        case .rmsNorm(let x, _, _, let result), .layerNorm(let x, _, _, _, let result):
-            [x.buffer, result.buffer]
-        case .activate(_, let x, let result), .copy(let x, let result): [x.buffer, result.buffer]
-        case .gate(_, let a, let b, let result), .add(let a, let b, let result):
-            [a.buffer, b.buffer, result.buffer]
-        case .select(let x, let index, let result): [x.buffer, index, result.buffer]
-        case .scatter(let x, let rows, let index): [x.buffer, rows.buffer, index]
-        case .rotaryTable(_, let positions, let result): [positions, result.buffer]
-        case .rotate(let x, let table, _, _): [x.buffer, table.buffer]
-        case .attendCausally(let q, let k, let v, _, _, let result):
-            [q.buffer, k.buffer, v.buffer, result.buffer]
-        case .attendInSegments(let q, let k, let v, _, let boundaries, let result):
-            [q.buffer, k.buffer, v.buffer, boundaries, result.buffer]
-        }
     }
 }

@@ -39,6 +39,8 @@ public final class TextContext {
     public let cache: KeyValueCache
     private let axes: Int
     private let tokenLimit: Int
+    /// Tokens of the first prompt, by which rotary positions stretch once and for all.
+    private var promptLength: Int32 = 0
 
     /// A context of at most `capacity` tokens.
     public init(_ engine: Engine, capacity: Int) throws(Failure) {
@@ -60,6 +62,7 @@ public final class TextContext {
     ) throws(Failure) -> Engine.Rows {
         try check(input)
         let count = input.tokens.count
+        if cache.count == 0 { promptLength = Int32(count) }
         let firstWanted =
             switch wanted {
             case .last: count - 1
@@ -99,8 +102,8 @@ public final class TextContext {
             engine.text, extents,
             [
                 .indices(tokens),
-                .floats(input.visuals?.values ?? [], skipping: visuals.lowerBound * engine.width),
-                .indices(visualRows), .indices(positions), .indices(outputs),
+                .floats(input.visuals?.values ?? [], skipping: visuals.lowerBound * engine.visualWidth),
+                .indices(visualRows), .indices(positions), .indices(outputs), .indices([promptLength]),
             ], cache: cache, observer)
         cache.advance(by: tokens.count)
         return rows
@@ -121,7 +124,7 @@ public final class TextContext {
         let rows = input.visualRows
         guard input.positions.count == axes * count, rows.count == input.visuals?.count ?? 0,
             zip(rows, rows.dropFirst()).allSatisfy({ $0 < $1 }), (rows.first ?? 0) >= 0,
-            Int(rows.last ?? 0) < count, input.visuals.map({ $0.columns == engine.width }) ?? true
+            Int(rows.last ?? 0) < count, input.visuals.map({ $0.columns == engine.visualWidth }) ?? true
         else { throw .badInput("the tokens, positions and visual rows do not fit each other") }
     }
 }

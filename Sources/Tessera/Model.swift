@@ -43,7 +43,7 @@ public final class Model {
                 section.isEmpty
                 ? nil : try section.withBytes { (bytes) throws(Failure) in try Tokenizer(serialized: bytes) }
         } catch { throw error.located(in: path) }
-        guard prompt.images.mergeSize * prompt.images.mergeSize == engine.patchesPerRow else {
+        guard engine.visualRows == .every(prompt.images.mergeSize * prompt.images.mergeSize) else {
             throw .badInput("the image processing and the vision tower disagree about merging", file: path)
         }
     }

@@ -70,7 +70,7 @@ extension Model {
         of prompt: PreparedPrompt, observer: ((Int, PromptPiece.Medium) -> Observer?)? = nil
     ) throws(Failure) -> Engine.Rows? {
         guard !prompt.visuals.isEmpty else { return nil }
-        var all = Engine.Rows(values: [], columns: engine.width)
+        var all = Engine.Rows(values: [], columns: engine.visualWidth)
         for (index, visual) in prompt.visuals.enumerated() {
             all.values += try encode(visual.patches, observer: observer?(index, visual.medium)).values
         }

@@ -75,6 +75,9 @@ typedef struct {
 void tsr_attend(const tsr_attention *a, size_t head, size_t q_begin, size_t q_end, ptrdiff_t causal,
                 size_t key_begin, size_t key_end);
 
+/// The same for one head within a set of rows, which are its queries and its keys: at most 256 of them.
+void tsr_attend_rows(const tsr_attention *a, size_t head, const int32_t *rows, size_t count);
+
 /// One instruction set's kernels, named as the functions above.
 typedef struct {
     void (*to_f32)(tsr_float_type, const void *, size_t, float *);

@@ -1,0 +1,62 @@
+import Checkpoints
+import GraphIR
+public import Prompts
+public import Storage
+
+extension ImportedModel {
+    /// A Qwen2-VL checkpoint as published, or as later tools save it.
+    /// - Parameter resampling: how pictures are resized; the reference has two ways.
+    /// - Throws: `badInput` when anything is missing, unknown or does not fit.
+    public static func qwen2VL(
+        _ directory: String, resampling: ImagePreprocessor.Resampling = .torchvision
+    ) throws(Failure) -> ImportedModel {
+        try ImportedModel(directory, Qwen2VL.self, resampling)
+    }
+
+    /// A Qwen2.5-VL checkpoint as published, or as later tools save it; as `qwen2VL`.
+    public static func qwen25VL(
+        _ directory: String, resampling: ImagePreprocessor.Resampling = .torchvision
+    ) throws(Failure) -> ImportedModel {
+        try ImportedModel(directory, Qwen25VL.self, resampling)
+    }
+
+    /// A Qwen3-VL checkpoint, dense or of experts, as published, or as later tools save it; as `qwen2VL`.
+    public static func qwen3VL(
+        _ directory: String, resampling: ImagePreprocessor.Resampling = .torchvision
+    ) throws(Failure) -> ImportedModel {
+        try ImportedModel(directory, Qwen3VL.self, resampling)
+    }
+
+    private init<G: Generation>(
+        _ directory: String, _: G.Type, _ resampling: ImagePreprocessor.Resampling
+    ) throws(Failure) {
+        let table = try NameTable(G.names)
+        let file = Path.join(directory, "config.json")
+        guard Path.isDirectory(directory) else { throw .badInput("is no folder", file: directory) }
+        guard Path.exists(file) else { throw .badInput("holds no config.json", file: directory) }
+        let config = ConfigReader(try JSON(file: file, limit: 16 << 20), file: file)
+        try ModelTypes.check(config.json, against: table.modelTypes, file: file)
+        let model = try G(config)
+        checkpoint = try Checkpoint(directory)
+        let weights = checkpoint.tensors.map { StoredWeight($0) }
+        var warnings: [String] = []
+        let head = HeadWeight(config, weights, table)
+        if let warning = head.warning { warnings.append(warning) }
+        graph = try model.makeGraph(tied: head.isTied)
+        ledger = try CoverageLedger(
+            weights, in: directory, table, graph, extents: model.extents, unneeded: head.unneeded)
+        let defaults = try GenerationDefaults(directory, config)
+        prompt = try model.makePrompt(
+            directory, config, resampling: resampling, stopTokens: defaults.stopTokens, warnings: &warnings)
+        if ["tokenizer.json", "vocab.json"].contains(where: { Path.exists(Path.join(directory, $0)) }) {
+            tokenizer = try Tokenizer(checkpoint: directory).serialized()
+        } else {
+            tokenizer = []
+            warnings.append("the checkpoint has no tokenizer: only token ids can be fed to the model")
+        }
+        generation = table.generation
+        sampling = defaults.sampling
+        contextLimit = model.contextLimit
+        self.warnings = warnings
+    }
+}

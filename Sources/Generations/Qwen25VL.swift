@@ -1,0 +1,59 @@
+import Formats
+import GraphIR
+import Prompts
+import Storage
+
+/// Qwen2.5-VL (2025): 3B, 7B, 32B, 72B.
+///
+/// As Qwen2-VL, with RMS norms and gated networks in the tower, most of whose blocks attend within windows of 8×8
+/// patches, and with times of video frames in absolute positions (arXiv 2502.13923).
+struct Qwen25VL: Generation {
+    static var names: [UInt8] { Formats.qwen25VL }
+
+    private let vision: VisionTower
+    private let decoder: Decoder
+
+    var contextLimit: Int { decoder.contextLimit }
+    var extents: [String: Int] { vision.patchExtents }
+
+    init(_ config: ConfigReader) throws(Failure) {
+        guard let tower = config.object("vision_config") else { throw config.missing("vision_config") }
+        try tower.require("hidden_act", "silu")
+        var vision = try VisionTower(
+            tower, width: try tower.int("hidden_size"), mlpWidth: try tower.int("intermediate_size"),
+            output: try tower.int("out_hidden_size"), patch: 14)
+        vision.norm = .rms
+        vision.network = .gated(.silu)
+        // A window is given in pixels and holds whole tokens.
+        let window = try tower.int("window_size", default: 112)
+        let side = window / vision.merge / vision.patch * vision.merge
+        guard let full = tower.json["fullatt_block_indexes"]?.ints else {
+            throw tower.missing("fullatt_block_indexes")
+        }
+        guard (1...16).contains(side) else { throw tower.invalid("window_size", .int(window)) }
+        vision.windows = (side, full)
+        try vision.check(file: config.file)
+        self.vision = vision
+        decoder = try Decoder(config)
+        try Qwen25VL.check(vision, decoder, file: config.file)
+    }
+
+    func makeGraph(tied: Bool) throws(Failure) -> ModelGraph {
+        var builder = ModelGraphBuilder()
+        try vision.add(to: &builder)
+        try decoder.add(tied: tied, to: &builder)
+        return try builder.finish()
+    }
+
+    func makePrompt(
+        _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
+        stopTokens: [Int32], warnings: inout [String]
+    ) throws(Failure) -> PromptSettings {
+        let (template, images) = try publishedPrompt(
+            directory, vision, resampling: resampling, warnings: &warnings)
+        return PromptSettings(
+            template: template, images: images, positions: .qwen2VL,
+            imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
+            stopTokens: stopTokens, coordinates: .thousandths)
+    }
+}

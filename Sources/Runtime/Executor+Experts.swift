@@ -1,0 +1,183 @@
+import CKernels
+import Glibc
+import GraphIR
+import Threads
+
+/// Mixtures of experts: a choice is a token's k-th expert, its number token · chosen + k.
+extension Executor {
+    /// The best-scored of each row and their shares: a softmax over the chosen, which is that over all, normalised.
+    func route(_ scores: Plan.Operand, _ chosen: Int, _ result: Plan.Operand) {
+        for row in 0..<extents(scores.rows) {
+            let scores = UnsafeBufferPointer(
+                start: floats(scores) + row * scores.pitch, count: scores.columns)
+            let numbers = floats(result) + row * result.pitch
+            let shares = numbers + chosen
+            for choice in 0..<chosen {
+                var best = -1
+                for expert in scores.indices where best < 0 || scores[expert] > scores[best] {
+                    if (0..<choice).allSatisfy({ numbers[$0] != Float(expert) }) { best = expert }
+                }
+                numbers[choice] = Float(best)
+                shares[choice] = expf(scores[best] - scores[Int(numbers[0])])
+            }
+            let total = (0..<chosen).reduce(Float(0)) { $0 + shares[$1] }
+            for choice in 0..<chosen { shares[choice] /= total }
+        }
+    }
+
+    /// The parts of each row, each times its share.
+    func sum(_ x: Plan.Operand, _ routes: Plan.Operand, _ chosen: Int, _ result: Plan.Operand) {
+        forRows(of: result) { rows in
+            for row in rows {
+                let (source, target) = (floats(x) + row * x.pitch, floats(result) + row * result.pitch)
+                let shares = floats(routes) + row * routes.pitch + chosen
+                target.update(repeating: 0, count: result.columns)
+                for choice in 0..<chosen {
+                    let part = source + choice * result.columns
+                    for column in 0..<result.columns { target[column] += shares[choice] * part[column] }
+                }
+            }
+        }
+    }
+
+    /// Sorts the choices by expert, so that each expert's weights meet all their rows at once, then multiplies.
+    func expertProducts(_ step: Plan.ExpertProducts) {
+        let tokens = extents(step.x.rows)
+        guard tokens > 0 else { return }
+        sortChoices(step, tokens)
+        gather(step, tokens)
+        for product in plan.products[step.products] {
+            multiply(product, step)
+            scatter(product, step, tokens)
+        }
+    }
+
+    private func sortChoices(_ step: Plan.ExpertProducts, _ tokens: Int) {
+        let (order, starts) = (indices(step.order), indices(step.starts))
+        func expert(_ choice: Int) -> Int {
+            let number = (floats(step.routes) + choice / step.chosen * step.routes.pitch)[
+                choice % step.chosen]
+            // Routes are numbers computed: one that is no expert's must not lead outside the weights.
+            return number >= 0 && number < Float(step.experts) ? Int(number) : 0
+        }
+        starts.update(repeating: 0, count: step.experts + 1)
+        for choice in 0..<tokens * step.chosen { starts[expert(choice) + 1] += 1 }
+        for index in 0..<step.experts { starts[index + 1] += starts[index] }
+        for choice in 0..<tokens * step.chosen {
+            let expert = expert(choice)
+            order[Int(starts[expert])] = Int32(choice)
+            starts[expert] += 1
+        }
+        // Each start has moved to its expert's end, which is where the next begins.
+        for index in (0..<step.experts).reversed() { starts[index + 1] = starts[index] }
+        starts[0] = 0
+    }
+
+    /// The operands of the choices in their order, quantized where the weights are.
+    private func gather(_ step: Plan.ExpertProducts, _ tokens: Int) {
+        let order = indices(step.order)
+        let columns = weights.matrices[plan.products[step.products.lowerBound].weight].columns
+        let isShared = step.x.columns == columns
+        func source(_ place: Int) -> UnsafeMutablePointer<Float> {
+            let choice = Int(order[place])
+            let row = floats(step.x) + choice / step.chosen * step.x.pitch
+            return isShared ? row : row + choice % step.chosen * columns
+        }
+        let grain = max(1, 16384 / columns)
+        guard case .activations(_, let group) = plan.buffers[step.gathered].kind else {
+            let target = UnsafeMutableRawPointer(indices(step.gathered)).assumingMemoryBound(to: Float.self)
+            pool.run(tokens * step.chosen, grain: grain) { chunk in
+                for place in chunk { (target + place * columns).update(from: source(place), count: columns) }
+            }
+            return
+        }
+        let target = activations(step.gathered)
+        pool.run(tokens * step.chosen, grain: grain) { chunk in
+            for place in chunk {
+                tsr_quantize_rows(
+                    source(place), columns, 1, columns, UInt32(group),
+                    UnsafeMutablePointer(mutating: target.codes) + place * target.padded_columns,
+                    UnsafeMutablePointer(mutating: target.scales) + place * target.groups,
+                    UnsafeMutablePointer(mutating: target.sums) + place * target.groups)
+            }
+        }
+    }
+
+    /// Blocks of 16 of an expert's rows that a product has, counted from the tile in which the first lies.
+    private func blocks(_ rows: Int) -> Int { (rows + 15 + 15) / 16 }
+
+    /// Each expert's rows times the operands of its choices, into `outputs`; the work is shared by blocks of rows.
+    private func multiply(_ product: Plan.Product, _ step: Plan.ExpertProducts) {
+        let starts = indices(step.starts)
+        let rows = product.result.columns / step.chosen
+        let perExpert = blocks(rows)
+        let pitch = rows + 16
+        let outputs = UnsafeMutableRawPointer(indices(step.outputs)).assumingMemoryBound(to: Float.self)
+        pool.run(step.experts * perExpert, grain: perExpert > 16 ? 8 : perExpert) { chunk in
+            var item = chunk.lowerBound
+            while item < chunk.upperBound {
+                let expert = item / perExpert
+                let end = min(chunk.upperBound, (expert + 1) * perExpert)
+                let choices = Int(starts[expert])..<Int(starts[expert + 1])
+                if !choices.isEmpty {
+                    multiply(
+                        weights.matrices[product.weight], expert * rows..<(expert + 1) * rows,
+                        blocks: item - expert * perExpert..<end - expert * perExpert, choices, step,
+                        outputs + choices.lowerBound * pitch, pitch)
+                }
+                item = end
+            }
+        }
+    }
+
+    /// One expert's product: y[choice · pitch + n] for its rows n, counted from the tile of the first.
+    private func multiply(
+        _ matrix: Weights.Matrix, _ rows: Range<Int>, blocks: Range<Int>, _ choices: Range<Int>,
+        _ step: Plan.ExpertProducts, _ y: UnsafeMutablePointer<Float>, _ pitch: Int
+    ) {
+        let firstTile = rows.lowerBound / 16
+        switch matrix {
+        case .packed(let whole):
+            let tileBytes = tsr_packed_tile_bytes(whole.columns, whole.bits, whole.group)
+            var part = whole
+            part.tiles += firstTile * tileBytes
+            part.rows = rows.upperBound - firstTile * 16
+            let last = min(blocks.upperBound, (part.rows + 15) / 16)
+            guard blocks.lowerBound < last else { return }
+            var x = activations(step.gathered)
+            x.codes += choices.lowerBound * x.padded_columns
+            x.scales += choices.lowerBound * x.groups
+            x.sums += choices.lowerBound * x.groups
+            x.tokens = choices.count
+            tsr_packed_product(&part, blocks.lowerBound, last, &x, 0, choices.count, nil, y, pitch)
+        case .float(let type, let base, _, let columns):
+            let shift = firstTile * 16
+            let first = max(rows.lowerBound, shift + blocks.lowerBound * 16)
+            let last = min(rows.upperBound, shift + blocks.upperBound * 16)
+            guard first < last else { return }
+            let x = UnsafeRawPointer(indices(step.gathered)).assumingMemoryBound(to: Float.self)
+            // The kernel counts rows from the matrix's first.
+            tsr_float_product(
+                type, base, columns, first, last, x + choices.lowerBound * columns, columns, 0, choices.count,
+                nil,
+                y - shift, pitch)
+        }
+    }
+
+    /// Takes the outputs to where their choices stand.
+    private func scatter(_ product: Plan.Product, _ step: Plan.ExpertProducts, _ tokens: Int) {
+        let (order, starts) = (indices(step.order), indices(step.starts))
+        let rows = product.result.columns / step.chosen
+        let outputs = UnsafeMutableRawPointer(indices(step.outputs)).assumingMemoryBound(to: Float.self)
+        pool.run(step.experts, grain: 8) { experts in
+            for expert in experts {
+                for place in Int(starts[expert])..<Int(starts[expert + 1]) {
+                    let choice = Int(order[place])
+                    let target = floats(product.result) + choice / step.chosen * product.result.pitch
+                    (target + choice % step.chosen * rows).update(
+                        from: outputs + place * (rows + 16) + expert * rows % 16, count: rows)
+                }
+            }
+        }
+    }
+}
