@@ -36,6 +36,7 @@ let package = Package(
     name: "Tessera",
     products: [
         .library(name: "Tessera", targets: ["Tessera"]),
+        .executable(name: "tessera-from-qwen-vl", targets: ["tessera-from-qwen-vl"]),
         .executable(name: "tessera-from-qwen2-vl", targets: ["tessera-from-qwen2-vl"]),
         .executable(name: "tessera-from-qwen2.5-vl", targets: ["tessera-from-qwen2.5-vl"]),
         .executable(name: "tessera-from-qwen3-vl", targets: ["tessera-from-qwen3-vl"]),
@@ -68,7 +69,7 @@ let package = Package(
             name: "Formats", path: "formats",
             exclude: ["bundle.md", "graph.md", "graph.schema.json", "recipe.md"],
             resources: [
-                .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
+                .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
                 .embedInCode("qwen3-vl.json"), .embedInCode("chat-templates.json"),
                 .embedInCode("recipes/int4.json"), .embedInCode("recipes/int8.json"),
             ],
@@ -108,6 +109,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+        tool("tessera-from-qwen-vl", ["BundleCommands", "Generations", "Storage"]),
         tool("tessera-from-qwen2-vl", ["BundleCommands", "Generations", "Storage"]),
         tool("tessera-from-qwen2.5-vl", ["BundleCommands", "Generations", "Storage"]),
         tool("tessera-from-qwen3-vl", ["BundleCommands", "Generations", "Storage"]),

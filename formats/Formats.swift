@@ -1,5 +1,8 @@
 /// The contracts of this folder that programs load: JSON files embedded in the code, so that the two cannot drift.
 public enum Formats {
+    /// Qwen-VL's name table.
+    public static var qwenVL: [UInt8] { PackageResources.qwen_vl_json }
+
     /// Qwen2-VL's name table: published tensor names, in both layouts, to graph slots.
     public static var qwen2VL: [UInt8] { PackageResources.qwen2_vl_json }
 

@@ -140,7 +140,10 @@ private final class StageComparison {
             let legacy = try file.floats(reference + "_legacy")
             let needsLegacy = decoderNeedsLegacy && prefix == "llm." && name != "inputs"
             let plain = needsLegacy ? nil : try file.floats(reference)
-            guard let expected = legacy ?? plain else { return }
+            guard let stored = legacy ?? plain else { return }
+            let expected =
+                name.hasPrefix("block")
+                ? try inRasterOrder(stored, file.integers(prefix + "window_index")) : stored
             let start = seen[reference, default: 0]
             guard start + values.count <= expected.values.count else {
                 throw Failure.badInput(
@@ -155,6 +158,25 @@ private final class StageComparison {
         } catch {
             failure = failure ?? error as? Failure
         }
+    }
+
+    /// A reference that computes window by window keeps its blocks' rows in that order: merged row k is the picture's
+    /// row `order[k]`.
+    private func inRasterOrder(
+        _ stored: (values: [Float], shape: [Int]), _ order: (values: [Int32], shape: [Int])?
+    ) throws(Failure) -> (values: [Float], shape: [Int]) {
+        guard let order = order?.values else { return stored }
+        let size = stored.values.count / max(1, order.count)
+        guard order.count * size == stored.values.count,
+            order.allSatisfy({ order.indices.contains(Int($0)) })
+        else { throw .badInput("holds windows that do not fit the rows", file: file.path) }
+        var result = stored
+        for (index, row) in order.enumerated() {
+            let target = Int(row) * size
+            result.values.replaceSubrange(
+                target..<target + size, with: stored.values[index * size..<(index + 1) * size])
+        }
+        return result
     }
 
     func compare(_ values: UnsafeBufferPointer<Float>, reference: UnsafeBufferPointer<Float>, stage: String) {
