@@ -6,7 +6,8 @@ public import Tessera
 
 /// A model against what the original implementation computed: the first stage that differs is where the error is.
 ///
-/// The file holds inputs (`input_ids`, `pixel_values`, `image_grid_thw`, `pixel_values_videos`, `video_grid_thw`) and
+/// The file holds inputs (`input_ids`, `pixel_values`, `image_grid_thw`, `pixel_values_videos`, `video_grid_thw`,
+/// `second_per_grid_ts`) and
 /// any of these references: `image.`/`video.` `patch_embed`, `block{i}.attn`, `block{i}`, `out`; `llm.inputs_embeds`,
 /// `llm.layer{i}.attn`, `.mlp`, `.out`, `llm.norm`, `llm.position_ids`, `logits`, `logits_last`, `greedy.ids`. Where a
 /// name with `_legacy` stands beside one, the former holds what the models were trained with and is the one compared.
@@ -50,7 +51,7 @@ public struct GoldenComparison {
         if let failure = run.failure { throw failure }
         stages = run.stages
         positionsEqual = try file.integers("position_ids_legacy", "llm.position_ids").map {
-            $0.values == prompt.positions.time + prompt.positions.height + prompt.positions.width
+            $0.values == prompt.positions.values
         }
         if let reference = try file.integers("greedy.ids")?.values {
             let tokens = try context.continueGreedily(
@@ -71,6 +72,7 @@ public struct GoldenComparison {
         }
         var visuals: [PreparedPrompt.Visual] = []
         var start = 0
+        let seconds = medium == .video ? try file.floats("second_per_grid_ts")?.values : nil
         for index in stride(from: 0, to: grids.values.count, by: 3) {
             let grid = PatchGrid(
                 t: Int(grids.values[index]), h: Int(grids.values[index + 1]), w: Int(grids.values[index + 2]))
@@ -78,7 +80,11 @@ public struct GoldenComparison {
                 throw .badInput("holds grids that do not fit the pixels", file: file.path)
             }
             let values = Array(pixels.values[start * width..<(start + count) * width])
-            visuals.append(.init(medium, Patches(values: values, grid: grid)))
+            let secondsPerFrame = seconds.flatMap {
+                $0.indices.contains(index / 3) ? Double($0[index / 3]) : nil
+            }
+            visuals.append(
+                .init(medium, Patches(values: values, grid: grid), secondsPerFrame: secondsPerFrame ?? 1))
             start += count
         }
         return visuals

@@ -45,9 +45,8 @@ public struct KeptRun {
     /// The scored rows of one window, by a model.
     static func hidden(_ model: Model, _ tokens: [Int32]) throws(Failure) -> Engine.Rows {
         let context = try TextContext(model.engine, capacity: tokens.count)
-        let positions = (0..<3).flatMap { _ in (0..<tokens.count).map(Int32.init) }
         var rows = try context.evaluate(
-            .init(tokens: tokens, positions: positions), wanted: .from(tokens.count / 2))
+            context.text(tokens, from: 0), wanted: .from(tokens.count / 2))
         // Nothing follows the last token, so there is nothing to score.
         rows.values.removeLast(rows.columns)
         return rows

@@ -14,7 +14,7 @@ extension TextContext {
             tokens.append(token)
             guard tokens.count < count else { break }
             let position = next + Int32(tokens.count - 1)
-            last = try evaluate(.init(tokens: [token], positions: [position, position, position]))
+            last = try evaluate(text([token], from: position))
         }
         return tokens
     }

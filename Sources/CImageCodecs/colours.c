@@ -17,6 +17,11 @@ void tessera_image_flatten(const uint8_t *rgba, size_t pixels, uint8_t *rgb) {
     }
 }
 
+void tessera_image_drop_alpha(const uint8_t *rgba, size_t pixels, uint8_t *rgb) {
+    for (size_t i = 0; i < pixels; i++)
+        for (int c = 0; c < 3; c++) rgb[3 * i + c] = rgba[4 * i + c];
+}
+
 void tessera_image_cmyk_to_rgb(const uint8_t *cmyk, size_t pixels, uint8_t *rgb) {
     for (size_t i = 0; i < pixels; i++) {
         uint32_t light = cmyk[4 * i + 3];

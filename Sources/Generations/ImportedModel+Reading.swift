@@ -27,6 +27,14 @@ extension ImportedModel {
         try ImportedModel(directory, Qwen3VL.self, resampling)
     }
 
+    /// A Qwen-VL or Qwen-VL-Chat checkpoint of 2023.
+    /// - Parameter resampling: must be Pillow's, the only one that the model was trained with.
+    public static func qwenVL(
+        _ directory: String, resampling: ImagePreprocessor.Resampling = .pillow
+    ) throws(Failure) -> ImportedModel {
+        try ImportedModel(directory, QwenVL.self, resampling)
+    }
+
     private init<G: Generation>(
         _ directory: String, _: G.Type, _ resampling: ImagePreprocessor.Resampling
     ) throws(Failure) {

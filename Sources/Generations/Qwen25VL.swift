@@ -12,6 +12,8 @@ struct Qwen25VL: Generation {
 
     private let vision: VisionTower
     private let decoder: Decoder
+    /// Positions that a second of a video takes.
+    private let tokensPerSecond: Double
 
     var contextLimit: Int { decoder.contextLimit }
     var extents: [String: Int] { vision.patchExtents }
@@ -34,6 +36,7 @@ struct Qwen25VL: Generation {
         vision.windows = (side, full)
         try vision.check(file: config.file)
         self.vision = vision
+        tokensPerSecond = try tower.real("tokens_per_second", default: 2)
         decoder = try Decoder(config)
         try Qwen25VL.check(vision, decoder, file: config.file)
     }
@@ -52,7 +55,8 @@ struct Qwen25VL: Generation {
         let (template, images) = try publishedPrompt(
             directory, vision, resampling: resampling, warnings: &warnings)
         return PromptSettings(
-            template: template, images: images, positions: .qwen2VL,
+            template: template, images: images,
+            positions: PositionRule(.seconds(perSecond: tokensPerSecond), mergeSize: vision.merge),
             imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
             stopTokens: stopTokens, coordinates: .thousandths)
     }

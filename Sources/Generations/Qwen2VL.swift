@@ -45,7 +45,7 @@ struct Qwen2VL: Generation {
         let (template, images) = try publishedPrompt(
             directory, vision, resampling: resampling, warnings: &warnings)
         return PromptSettings(
-            template: template, images: images, positions: .qwen2VL,
+            template: template, images: images, positions: PositionRule(.frame, mergeSize: vision.merge),
             imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
             stopTokens: stopTokens, coordinates: .thousandths)
     }

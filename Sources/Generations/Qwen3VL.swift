@@ -79,7 +79,8 @@ struct Qwen3VL: Generation {
         let (template, images) = try publishedPrompt(
             directory, vision, resampling: resampling, warnings: &warnings)
         return PromptSettings(
-            template: template, images: images, positions: .qwen2VL,
+            template: template, images: images,
+            positions: PositionRule(.separateFrames, mergeSize: vision.merge),
             imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
             stopTokens: stopTokens, coordinates: .thousandths)
     }

@@ -119,4 +119,20 @@ struct QwenVL: Generation {
             name: "block.\(block).mlp")
         return try builder.add(.add, middle, down, name: "block.\(block)")
     }
+
+    func makePrompt(
+        _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
+        stopTokens: [Int32], warnings: inout [String]
+    ) throws(Failure) -> PromptSettings {
+        guard let visual = config.object("visual") else { throw config.missing("visual") }
+        // The ids of `<img>`, `</img>` and the filler between them follow each other.
+        let start = try visual.token("image_start_id")
+        let (filler, overflow) = start.addingReportingOverflow(2)
+        guard !overflow else { throw visual.invalid("image_start_id", .int(Int(start))) }
+        return PromptSettings(
+            template: ChatTemplate(),
+            images: .qwenVL(side: tower.imageSize, patchSize: tower.patch, tokens: tower.queries),
+            positions: PositionRule(.sequential, mergeSize: 1), imageToken: filler, videoToken: nil,
+            stopTokens: stopTokens, coordinates: .thousandths)
+    }
 }

@@ -22,21 +22,27 @@ public struct ImageDecoder: Sendable {
         return header.orientation.upright(header.size)
     }
 
-    /// Decodes the picture in a file: turned upright as its Exif data say, and laid over white where transparent.
+    /// Decodes the picture in a file: turned upright as its Exif data say, and laid over white where transparent,
+    /// unless it is to be read as stored.
     ///
     /// - Throws: `io` when the file can't be read, `badInput` when it is no picture or damaged, `limit` when it is too
     ///   large.
-    public func decode(file path: String) throws(Failure) -> Picture {
+    public func decode(
+        file path: String, _ reading: ImagePreprocessor.Reading = .composed
+    ) throws(Failure) -> Picture {
         let file = try MappedFile(path)
         defer { withExtendedLifetime(file) {} }
-        return try decode(file.bytes, name: path)
+        return try decode(file.bytes, name: path, reading)
     }
 
     /// Decodes a picture in memory; `name` stands for it in errors.
-    public func decode(_ bytes: UnsafeRawBufferPointer, name: String) throws(Failure) -> Picture {
+    public func decode(
+        _ bytes: UnsafeRawBufferPointer, name: String, _ reading: ImagePreprocessor.Reading = .composed
+    ) throws(Failure) -> Picture {
         let header = try header(bytes, name: name)
-        let pixels = try Self.pixels(bytes, header, name: name)
-        return header.orientation.upright(Picture(unchecked: pixels, size: header.size))
+        let picture = Picture(
+            unchecked: try Self.pixels(bytes, header, name: name, reading), size: header.size)
+        return reading == .composed ? header.orientation.upright(picture) : picture
     }
 
     /// What a picture's header says.
@@ -70,7 +76,7 @@ public struct ImageDecoder: Sendable {
 
     /// Decodes to 8-bit RGB, not yet turned.
     private static func pixels(
-        _ bytes: UnsafeRawBufferPointer, _ header: Header, name: String
+        _ bytes: UnsafeRawBufferPointer, _ header: Header, name: String, _ reading: ImagePreprocessor.Reading
     ) throws(Failure) -> [UInt8] {
         var image = header.image
         var message = [CChar](repeating: 0, count: Int(TESSERA_IMAGE_MESSAGE_SIZE))
@@ -87,7 +93,10 @@ public struct ImageDecoder: Sendable {
             if image.is_cmyk != 0 {
                 tessera_image_cmyk_to_rgb(base, count, base)
             } else if image.channels == 4 {
-                tessera_image_flatten(base, count, base)
+                switch reading {
+                case .composed: tessera_image_flatten(base, count, base)
+                case .stored: tessera_image_drop_alpha(base, count, base)
+                }
             }
             initialized = count * 3
         }

@@ -20,6 +20,9 @@ extension ImagePreprocessor {
     ///
     /// - Throws: `badInput` when a side is not positive or one is more than 200 times the other.
     public func smartResize(_ size: ImageSize) throws(Failure) -> ImageSize {
+        if let fixedSide, size.width > 0, size.height > 0 {
+            return ImageSize(width: fixedSide, height: fixedSide)
+        }
         let (width, height) = (Double(size.width), Double(size.height))
         guard size.width > 0, size.height > 0, max(width, height) / min(width, height) <= 200 else {
             throw .badInput(
@@ -55,7 +58,7 @@ extension ImagePreprocessor {
         let grid = PatchGrid(
             t: frameCount / temporalPatchSize + (frameCount % temporalPatchSize == 0 ? 0 : 1),
             h: resized.height / patchSize, w: resized.width / patchSize)
-        guard let patches = grid.patches, let tokens = grid.tokens(mergeSize: mergeSize) else {
+        guard let patches = grid.patches, let tokens = tokens(of: grid) else {
             throw Failure(
                 .limit, "\(frames) frames of \(resized.width)×\(resized.height) pixels are too many")
         }

@@ -8,6 +8,14 @@ public struct ImagePreprocessor: Equatable, Sendable {
         case pillow
     }
 
+    /// What is done to a decoded picture first.
+    public enum Reading: String, Equatable, Sendable {
+        /// It is turned upright and laid over white.
+        case composed
+        /// Nothing: it stays as it is stored, and transparency is dropped.
+        case stored
+    }
+
     /// Pixels along a patch's side.
     public var patchSize = 14
     /// Frames in a patch.
@@ -24,9 +32,31 @@ public struct ImagePreprocessor: Equatable, Sendable {
     public var standardDeviation = [0.26862954, 0.26130258, 0.27577711]
     /// Whose arithmetic to follow.
     public var resampling = Resampling.torchvision
+    /// The side of the square that every picture is squashed to; nil keeps its shape within the limits.
+    public var fixedSide: Int?
+    /// The tokens of every picture, where its patches do not say how many.
+    public var fixedTokens: Int?
+    /// How pictures are taken from their files.
+    public var reading = Reading.composed
 
     /// Qwen2-VL's, as published.
     public init() {}
+
+    /// Qwen-VL's: every picture becomes a square of `side` pixels and `tokens` tokens.
+    public static func qwenVL(side: Int, patchSize: Int, tokens: Int) -> ImagePreprocessor {
+        var settings = ImagePreprocessor()
+        settings.patchSize = patchSize
+        settings.temporalPatchSize = 1
+        settings.mergeSize = 1
+        settings.resampling = .pillow
+        settings.fixedSide = side
+        settings.fixedTokens = tokens
+        settings.reading = .stored
+        return settings
+    }
+
+    /// The tokens of a picture or video of these patches; nil when they make no whole number.
+    public func tokens(of grid: PatchGrid) -> Int? { fixedTokens ?? grid.tokens(mergeSize: mergeSize) }
 
     /// What both sides of a resized picture are a multiple of.
     public var factor: Int { patchSize * mergeSize }

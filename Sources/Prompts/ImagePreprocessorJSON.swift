@@ -3,7 +3,7 @@ public import Storage
 extension ImagePreprocessor {
     /// The settings as they are stored in a bundle.
     public var json: JSON {
-        .pairs([
+        let settings = JSON.pairs([
             "patch_size": .int(patchSize),
             "temporal_patch_size": .int(temporalPatchSize),
             "merge_size": .int(mergeSize),
@@ -13,6 +13,9 @@ extension ImagePreprocessor {
             "std": .array(standardDeviation.map(JSON.double)),
             "resampling": .string(resampling.rawValue),
         ])
+        guard let fixedSide else { return settings }
+        return settings.setting("side", to: .int(fixedSide)).setting("tokens", to: .int(fixedTokens ?? 0))
+            .setting("reading", to: .string(reading.rawValue))
     }
 
     /// Reads settings back.
@@ -30,6 +33,14 @@ extension ImagePreprocessor {
             throw .badInput("has no known \"resampling\"")
         }
         resampling = kind
+        if json["side"] != nil {
+            fixedSide = try json.setting("side")
+            fixedTokens = try json.setting("tokens")
+            guard let kind = json["reading"]?.string.flatMap(Reading.init(rawValue:)) else {
+                throw .badInput("has no known \"reading\"")
+            }
+            reading = kind
+        }
         try check()
     }
 
@@ -84,6 +95,11 @@ extension ImagePreprocessor {
         else {
             throw .badInput(
                 "patch size \(patchSize), \(temporalPatchSize) or merge size \(mergeSize) is out of range")
+        }
+        if let fixedSide {
+            guard fixedSide <= 1 << 14, fixedSide % factor == 0, fixedTokens ?? 0 <= 1 << 20 else {
+                throw .badInput("pictures of \(fixedSide) pixels are out of range")
+            }
         }
         guard minimumPixels <= maximumPixels, maximumPixels >= factor * factor, maximumPixels <= 1 << 30
         else {

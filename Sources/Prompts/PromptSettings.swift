@@ -16,8 +16,8 @@ public struct PromptSettings: Equatable, Sendable {
     public var positions: PositionRule
     /// The placeholders whose embeddings are replaced by rows of pictures and of videos.
     public var imageToken: Int32
-    /// The placeholder of videos.
-    public var videoToken: Int32
+    /// The placeholder of videos; nil for models that take none.
+    public var videoToken: Int32?
     /// Tokens that end an answer.
     public var stopTokens: [Int32]
     /// How places in pictures are given.
@@ -26,7 +26,7 @@ public struct PromptSettings: Equatable, Sendable {
     /// Settings from their parts.
     public init(
         template: ChatTemplate, images: ImagePreprocessor, positions: PositionRule, imageToken: Int32,
-        videoToken: Int32, stopTokens: [Int32], coordinates: Coordinates
+        videoToken: Int32?, stopTokens: [Int32], coordinates: Coordinates
     ) {
         self.template = template
         self.images = images
@@ -39,15 +39,26 @@ public struct PromptSettings: Equatable, Sendable {
 
     /// The settings as they are stored in a bundle, under `prompt`.
     public var json: JSON {
-        .pairs([
-            "chat_template": template.json,
-            "image_processing": images.json,
-            "positions": positions.json,
-            "image_token": .int(Int(imageToken)),
-            "video_token": .int(Int(videoToken)),
-            "stop_tokens": .array(stopTokens.map { .int(Int($0)) }),
-            "coordinates": .string(coordinates.rawValue),
-        ])
+        var members: [JSON.Member] = [
+            .init("chat_template", template.json), .init("image_processing", images.json),
+            .init("positions", positions.json), .init("image_token", .int(Int(imageToken))),
+        ]
+        if let videoToken { members.append(.init("video_token", .int(Int(videoToken)))) }
+        members.append(.init("stop_tokens", .array(stopTokens.map { .int(Int($0)) })))
+        members.append(.init("coordinates", .string(coordinates.rawValue)))
+        return .object(members)
+    }
+
+    /// A picture or video of `grid` as a prompt takes it.
+    /// - Parameter secondsPerFrame: from one temporal patch to the next.
+    /// - Throws: `badInput` when its patches do not make whole tokens.
+    public func shape(
+        _ medium: PromptPiece.Medium, _ grid: PatchGrid, secondsPerFrame: Double = 1
+    ) throws(Failure) -> VisualShape {
+        guard let tokens = images.tokens(of: grid), tokens > 0 else {
+            throw .badInput("\(grid.t)×\(grid.h)×\(grid.w) patches make no whole tokens")
+        }
+        return VisualShape(medium, grid: grid, tokens: tokens, secondsPerFrame: secondsPerFrame)
     }
 
     /// Reads settings back.
@@ -63,7 +74,7 @@ public struct PromptSettings: Equatable, Sendable {
         images = try ImagePreprocessor(json: json["image_processing"] ?? .null)
         positions = try PositionRule(json: json["positions"] ?? .null)
         imageToken = try token("image_token")
-        videoToken = try token("video_token")
+        videoToken = json["video_token"] == nil ? nil : try token("video_token")
         stopTokens = (json["stop_tokens"]?.ints ?? []).compactMap(Int32.init(exactly:))
         guard let coordinates = json["coordinates"]?.string.flatMap(Coordinates.init(rawValue:)) else {
             throw .badInput("lacks a known 'coordinates'", at: "prompt")

@@ -55,6 +55,12 @@ public final class TextContext {
         tokenLimit = engine.tokenLimit
     }
 
+    /// Text whose positions count up from `first` on all axes.
+    public func text(_ tokens: [Int32], from first: Int32) -> Input {
+        let row = tokens.indices.map { first + Int32($0) }
+        return Input(tokens: tokens, positions: (0..<axes).flatMap { _ in row })
+    }
+
     /// Evaluates tokens after those in the cache, in chunks, and gives the wanted final hidden states.
     /// - Throws: `limit` when the context is full, `badInput` for ids or rows that do not fit.
     public func evaluate(

@@ -43,14 +43,14 @@ public final class Model {
                 section.isEmpty
                 ? nil : try section.withBytes { (bytes) throws(Failure) in try Tokenizer(serialized: bytes) }
         } catch { throw error.located(in: path) }
-        guard engine.visualRows == .every(prompt.images.mergeSize * prompt.images.mergeSize) else {
+        guard engine.visualRows == prompt.images.visualRows else {
             throw .badInput("the image processing and the vision tower disagree about merging", file: path)
         }
     }
 
     /// Decodes a JPEG, PNG or WebP file and cuts it into patches.
     public func picture(_ path: String) throws(Failure) -> Patches {
-        let picture = try decoder.decode(file: path)
+        let picture = try decoder.decode(file: path, prompt.images.reading)
         do { return try prompt.images.patches(picture) } catch { throw error.located(in: path) }
     }
 
@@ -81,5 +81,12 @@ extension Sampler.Settings {
         // The reference samples from the 50 most likely unless told otherwise.
         topK = json["top_k"]?.int ?? 50
         topP = json["top_p"]?.double.map(Float.init) ?? 1
+    }
+}
+
+extension ImagePreprocessor {
+    /// What the vision tower must make of a picture's patches.
+    fileprivate var visualRows: Engine.VisualRows {
+        fixedTokens.map(Engine.VisualRows.fixed) ?? .every(mergeSize * mergeSize)
     }
 }

@@ -10,11 +10,14 @@ public struct PreparedPrompt {
         public let medium: PromptPiece.Medium
         /// Its patches and their grid.
         public let patches: Patches
+        /// Of a video: from one temporal patch to the next.
+        public let secondsPerFrame: Double
 
         /// A visual from its parts.
-        public init(_ medium: PromptPiece.Medium, _ patches: Patches) {
+        public init(_ medium: PromptPiece.Medium, _ patches: Patches, secondsPerFrame: Double = 1) {
             self.medium = medium
             self.patches = patches
+            self.secondsPerFrame = secondsPerFrame
         }
     }
 
@@ -33,24 +36,16 @@ public struct PreparedPrompt {
     public init(
         tokens: [Int32], visuals: [Visual], settings: PromptSettings, start: Int32 = 0
     ) throws(Failure) {
-        let images = visuals.filter { $0.medium == .image }
-        let videos = visuals.filter { $0.medium == .video }
-        let spans = try VisualSpan.find(
-            in: tokens, image: (settings.imageToken, images.map(\.patches.grid)),
-            video: (settings.videoToken, videos.map(\.patches.grid)), mergeSize: settings.positions.mergeSize)
-        var (nextImage, nextVideo) = (images[...], videos[...])
-        var ordered: [Visual] = []
-        var rows: [Int32] = []
-        for span in spans {
-            guard let visual = span.medium == .image ? nextImage.popFirst() : nextVideo.popFirst(),
-                let count = span.grid.tokens(mergeSize: settings.positions.mergeSize)
-            else { throw .badInput("the prompt's placeholders do not fit its pictures") }
-            ordered.append(visual)
-            rows += (span.start..<span.start + count).map(Int32.init)
+        let shapes = try visuals.map { (visual) throws(Failure) in
+            try settings.shape(
+                visual.medium, visual.patches.grid, secondsPerFrame: visual.secondsPerFrame)
         }
+        let (spans, order) = try VisualSpan.find(
+            in: tokens, imageToken: settings.imageToken, videoToken: settings.videoToken, shapes,
+            rule: settings.positions)
         self.tokens = tokens
-        self.visuals = ordered
-        visualRows = rows
+        self.visuals = order.map { visuals[$0] }
+        visualRows = spans.flatMap { ($0.start..<$0.start + $0.tokens).map(Int32.init) }
         positions = try Positions(
             tokenCount: tokens.count, spans: spans, rule: settings.positions, start: start)
     }
@@ -58,7 +53,7 @@ public struct PreparedPrompt {
     /// What a text context evaluates, given the encoded visuals.
     public func input(_ rows: Engine.Rows?) -> TextContext.Input {
         TextContext.Input(
-            tokens: tokens, positions: positions.time + positions.height + positions.width, visuals: rows,
+            tokens: tokens, positions: positions.values, visuals: rows,
             visualRows: visualRows)
     }
 }

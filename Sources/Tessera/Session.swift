@@ -80,16 +80,15 @@ public final class Session {
     public func prepare(_ parts: [Part], system: String? = nil) throws(Failure) -> PreparedPrompt {
         let tokenizer = try model.requireTokenizer()
         var visuals: [PreparedPrompt.Visual] = []
-        let mergeSize = model.prompt.positions.mergeSize
         var content: [Message.Part] = []
         for part in parts {
             switch part {
             case .text(let text): content.append(.text(text))
             case .image(let patches):
-                content.append(.image(tokens: patches.grid.tokens(mergeSize: mergeSize) ?? 0))
+                content.append(.image(tokens: try model.prompt.shape(.image, patches.grid).tokens))
                 visuals.append(.init(.image, patches))
             case .video(let patches):
-                content.append(.video(tokens: patches.grid.tokens(mergeSize: mergeSize) ?? 0))
+                content.append(.video(tokens: try model.prompt.shape(.video, patches.grid).tokens))
                 visuals.append(.init(.video, patches))
             }
         }
@@ -136,7 +135,7 @@ public final class Session {
             guard tokens.count < options.maximumTokens, context.cache.count < context.cache.capacity else {
                 break
             }
-            hidden = try context.evaluate(.init(tokens: [token], positions: [next, next, next]))
+            hidden = try context.evaluate(context.text([token], from: next))
             next += 1
             pending = []
         }

@@ -82,7 +82,7 @@ struct BenchModel: ToolCommand {
                 throw Failure(.usage, "a picture of \(image) pixels is not possible")
             }
             let patches = try model.prompt.images.patches(picture)
-            let tokens = patches.grid.tokens(mergeSize: model.prompt.positions.mergeSize) ?? 0
+            let tokens = try model.prompt.shape(.image, patches.grid).tokens
             results.append(
                 (
                     "encode of \(tokens) visual tokens", "tokens/s",

@@ -31,6 +31,9 @@ int tessera_image_decode(enum tessera_image_format format, const uint8_t *bytes,
 /// Lays red, green, blue, alpha over white: 3 bytes a pixel, rounded as Pillow's alpha_composite does.
 void tessera_image_flatten(const uint8_t *rgba, size_t pixels, uint8_t *rgb);
 
+/// Drops alpha: 3 bytes a pixel.
+void tessera_image_drop_alpha(const uint8_t *rgba, size_t pixels, uint8_t *rgb);
+
 /// Inverted cyan, magenta, yellow, black to red, green, blue, rounded as Pillow does.
 void tessera_image_cmyk_to_rgb(const uint8_t *cmyk, size_t pixels, uint8_t *rgb);
 

@@ -1,0 +1,86 @@
+public import Storage
+
+/// How positions for rotary embedding are given to tokens: data, since it differs between generations.
+public struct PositionRule: Equatable, Sendable {
+    /// How the tokens of a picture or video count.
+    public enum Kind: Equatable, Sendable {
+        /// On three axes: the frame (temporal patch) f itself, the row, the column (Qwen2-VL).
+        case frame
+        /// On three axes, with ⌊f · seconds between frames · perSecond⌋ for the time (Qwen2.5-VL).
+        case seconds(perSecond: Double)
+        /// On three axes; each frame of a video is a run of its own at time 0, since text stands between (Qwen3-VL).
+        case separateFrames
+        /// As text does, on one axis (Qwen-VL).
+        case sequential
+    }
+
+    /// How they count.
+    public var kind: Kind
+    /// Patches per token along each side.
+    public var mergeSize: Int
+
+    /// A rule from its parts.
+    public init(_ kind: Kind, mergeSize: Int) {
+        self.kind = kind
+        self.mergeSize = mergeSize
+    }
+
+    /// Qwen2-VL's.
+    public static let qwen2VL = PositionRule(.frame, mergeSize: 2)
+
+    /// Position rows that the decoder takes.
+    public var axes: Int { kind == .sequential ? 1 : 3 }
+
+    /// The grids that a picture or video of `grid` leaves in a prompt, each as one run of placeholders.
+    public func runs(of grid: PatchGrid, _ medium: PromptPiece.Medium) -> [PatchGrid] {
+        guard kind == .separateFrames, medium == .video, grid.patches != nil else { return [grid] }
+        return Array(repeating: PatchGrid(t: 1, h: grid.h, w: grid.w), count: grid.t)
+    }
+
+    /// The position in time of frame `frame`, from the first frame's.
+    func time(of frame: Int, secondsPerFrame: Double) -> Int32 {
+        switch kind {
+        case .frame: Int32(frame)
+        case .seconds(let perSecond):
+            Int32(clamping: Int(min(Double(frame) * secondsPerFrame * perSecond, 1e9)))
+        case .separateFrames, .sequential: 0
+        }
+    }
+
+    private var name: String {
+        switch kind {
+        case .frame: "frame"
+        case .seconds: "seconds"
+        case .separateFrames: "separate_frames"
+        case .sequential: "sequential"
+        }
+    }
+
+    /// The rule as it is stored in a bundle.
+    public var json: JSON {
+        var pairs: [(String, JSON)] = [("time", .string(name)), ("merge_size", .int(mergeSize))]
+        if case .seconds(let perSecond) = kind { pairs.append(("positions_per_second", .double(perSecond))) }
+        return .object(pairs.map { JSON.Member($0.0, $0.1) })
+    }
+
+    /// Reads a rule back.
+    ///
+    /// - Throws: `badInput` when a member is missing or unknown.
+    public init(json: JSON) throws(Failure) {
+        switch json["time"]?.string {
+        case "frame": kind = .frame
+        case "separate_frames": kind = .separateFrames
+        case "sequential": kind = .sequential
+        case "seconds":
+            guard let rate = json["positions_per_second"]?.double, rate > 0, rate <= 1e6 else {
+                throw .badInput("position rule has no \"positions_per_second\"")
+            }
+            kind = .seconds(perSecond: rate)
+        default: throw .badInput("position rule has no known \"time\"")
+        }
+        guard let mergeSize = json["merge_size"]?.int, (1...64).contains(mergeSize) else {
+            throw .badInput("position rule has no \"merge_size\"")
+        }
+        self.mergeSize = mergeSize
+    }
+}
