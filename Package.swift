@@ -118,7 +118,9 @@ let package = Package(
         tool(
             "tessera-diff",
             ["Accuracy", "Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
-        tool("tessera-inspect", ["Bundles", "GraphIR", "GroupFormats", "Storage", "Threads"]),
+        tool(
+            "tessera-inspect",
+            ["Bundles", "GraphIR", "GroupFormats", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
         tool(
             "tessera-bench",
             ["CKernels", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),

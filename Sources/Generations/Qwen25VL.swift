@@ -58,6 +58,6 @@ struct Qwen25VL: Generation {
             template: template, images: images,
             positions: PositionRule(.seconds(perSecond: tokensPerSecond), mergeSize: vision.merge),
             imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
-            stopTokens: stopTokens, coordinates: .thousandths)
+            stopTokens: stopTokens, coordinates: .resizedPixels)
     }
 }

@@ -6,6 +6,8 @@ public struct PromptSettings: Equatable, Sendable {
     public enum Coordinates: String, Equatable, Sendable {
         /// Thousandths of the picture's width and height.
         case thousandths
+        /// Pixels of the picture as it was resized for the model.
+        case resizedPixels = "resized_pixels"
     }
 
     /// How a conversation becomes tokens.
