@@ -39,21 +39,34 @@ extension Generation {
         }
     }
 
-    /// The checkpoint's chat template and image processing, which `vision` must be able to take.
+    /// The prompt settings of a generation whose checkpoints have a processor's files, as `vision` can take them.
+    /// - Parameters:
+    ///   - fallback: the chat template for a checkpoint without a known one.
+    ///   - videos: the generation's own handling of videos, for those image settings.
     func publishedPrompt(
-        _ directory: String, _ vision: VisionTower, resampling: ImagePreprocessor.Resampling,
-        warnings: inout [String]
-    ) throws(Failure) -> (ChatTemplate, ImagePreprocessor) {
-        let (template, recognition) = try ChatTemplate.recognize(checkpoint: directory)
+        _ directory: String, _ config: ConfigReader, _ vision: VisionTower, positions: PositionRule.Kind,
+        resampling: ImagePreprocessor.Resampling, stopTokens: [Int32],
+        fallback: (String?) -> ChatTemplate.Fallback,
+        videos makeVideos: (ImagePreprocessor) -> VideoPreprocessor, warnings: inout [String]
+    ) throws(Failure) -> PromptSettings {
+        let (template, recognition) = try ChatTemplate.recognize(checkpoint: directory, fallback: fallback)
         if let warning = recognition.warning { warnings.append(warning) }
         var images = try ImagePreprocessor(checkpoint: directory)
         images.resampling = resampling
-        guard images.patchSize == vision.patch, images.temporalPatchSize == vision.temporalPatch,
-            images.mergeSize == vision.merge
-        else {
-            throw .badInput(
-                "the image processor and the vision tower disagree about patches", file: directory)
+        var videos = makeVideos(images)
+        try videos.read(checkpoint: directory)
+        for settings in [images, videos.frames] {
+            guard settings.patchSize == vision.patch, settings.temporalPatchSize == vision.temporalPatch,
+                settings.mergeSize == vision.merge
+            else {
+                throw .badInput(
+                    "the image processor and the vision tower disagree about patches", file: directory)
+            }
         }
-        return (template, images)
+        return PromptSettings(
+            template: template, images: images, videos: videos,
+            positions: PositionRule(positions, mergeSize: vision.merge),
+            imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
+            stopTokens: stopTokens, coordinates: .thousandths)
     }
 }

@@ -76,12 +76,8 @@ struct Qwen3VL: Generation {
         _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
         stopTokens: [Int32], warnings: inout [String]
     ) throws(Failure) -> PromptSettings {
-        let (template, images) = try publishedPrompt(
-            directory, vision, resampling: resampling, warnings: &warnings)
-        return PromptSettings(
-            template: template, images: images,
-            positions: PositionRule(.separateFrames, mergeSize: vision.merge),
-            imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
-            stopTokens: stopTokens, coordinates: .thousandths)
+        try publishedPrompt(
+            directory, config, vision, positions: .separateFrames, resampling: resampling, stopTokens: stopTokens,
+            fallback: ChatTemplate.Fallback.qwen3VL, videos: VideoPreprocessor.qwen3VL, warnings: &warnings)
     }
 }
