@@ -72,6 +72,15 @@ extension ChatTemplate {
         return pieces
     }
 
+    /// The beginning of a turn that a model answered, up to where the turn ends, without its reasoning: what a model whose
+    /// reasoning does not stay is told of its answer with the next question.
+    public func answerTurn(_ answer: String) -> [PromptPiece] {
+        [
+            .markup(turnStart), .text("assistant"), .markup(roleEnd),
+            .text(reasoning?.split(answer).rest ?? answer),
+        ]
+    }
+
     /// Writes a whole conversation out, asking for an answer.
     public func render(
         _ messages: [Message], tokenizer: Tokenizer, numbersMedia: Bool = false, generationPrompt: Bool = true
