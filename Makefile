@@ -4,7 +4,8 @@ SWIFT  ?= swift
 PYTHON ?= python3
 BIN    := .build/release
 DEMO   := .build/demo
-TOOLS  := tessera-from-qwen2-vl tessera-quantize tessera-run tessera-diff tessera-inspect tessera-bench
+TOOLS  := tessera-from-qwen-vl tessera-from-qwen2-vl tessera-from-qwen2.5-vl tessera-from-qwen3-vl \
+          tessera-quantize tessera-run tessera-diff tessera-inspect tessera-bench
 
 .PHONY: help
 help: ## show this

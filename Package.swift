@@ -78,9 +78,9 @@ let package = Package(
         // The floors, lowest first: a target imports only what stands above it.
         library("Storage", ["CJSON", "COpenSSL", "CZstd"]),
         library("Threads", ["CKernels", "Storage"]),
-        library("Checkpoints", ["Storage"]),
-        library("GraphIR", ["Storage"]),
         library("GroupFormats", ["CKernels", "Storage"]),
+        library("Checkpoints", ["CKernels", "GroupFormats", "Storage"]),
+        library("GraphIR", ["Storage"]),
         library("Bundles", ["GraphIR", "GroupFormats", "Storage"]),
         library("Generations", ["Bundles", "Checkpoints", "Formats", "GraphIR", "Prompts", "Storage"]),
         library("Prompts", ["CImageCodecs", "Formats", "Storage"]),
@@ -118,7 +118,9 @@ let package = Package(
         tool(
             "tessera-diff",
             ["Accuracy", "Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
-        tool("tessera-inspect", ["Bundles", "GraphIR", "GroupFormats", "Storage", "Threads"]),
+        tool(
+            "tessera-inspect",
+            ["Bundles", "GraphIR", "GroupFormats", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
         tool(
             "tessera-bench",
             ["CKernels", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
@@ -127,7 +129,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Storage"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("StorageTests", ["Storage"]),
-        tests("CheckpointsTests", ["Checkpoints", "Storage"]),
+        tests("CheckpointsTests", ["Checkpoints", "GroupFormats", "Storage"]),
         tests("GraphIRTests", ["GraphIR", "Storage"]),
         tests("CKernelsTests", ["CKernels"], exclude: ["arm64"]),
         tests("GroupFormatsTests", ["CKernels", "GroupFormats", "Storage"]),

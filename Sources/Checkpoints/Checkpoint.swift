@@ -10,41 +10,44 @@ public struct Checkpoint: Sendable {
     public let tensors: [SourceTensor]
     private let positions: [String: Int]
 
-    /// Opens the checkpoint in `directory`: the shards of `model.safetensors.index.json`, or `model.safetensors`.
+    /// Opens the checkpoint in `directory`: the shards of `model.safetensors.index.json`, or `model.safetensors`, or the
+    /// same of `pytorch_model.bin`.
     ///
-    /// All headers are read and checked; no tensor is.
+    /// All headers are read and checked; no tensor is, and nothing in a file is executed.
     /// - Throws: `.badInput` when there is no checkpoint, when a shard is missing or malformed, or when the index and the
     ///   shards disagree about a tensor.
     public init(_ directory: String) throws(Failure) {
         guard Path.isDirectory(directory) else {
             throw .badInput("is no folder", file: directory, remedy: "give the folder that holds config.json")
         }
-        let index = Path.join(directory, ShardIndex.fileName)
-        let single = Path.join(directory, Self.singleName)
-        if Path.exists(index) {
-            try self.init(directory: directory, index: index)
-        } else if Path.exists(single) {
-            let file = try SafetensorsFile(single)
-            try self.init(
-                directory, files: [SourceFile(path: single, byteCount: file.file.bytes.count)],
-                tensors: file.tensors)
-        } else {
-            throw try Self.nothingFound(in: directory)
+        for kind in ContainerKind.allCases {
+            let single = Path.join(directory, kind.singleName)
+            if Path.exists(Path.join(directory, kind.indexName)) {
+                try self.init(directory, shardsOf: kind)
+                return
+            } else if Path.exists(single) {
+                let (file, tensors) = try kind.open(single)
+                try self.init(directory, files: [file], tensors: tensors)
+                return
+            }
         }
+        let names = ContainerKind.allCases.map { "\($0.singleName) nor \($0.indexName)" }
+        throw .badInput(
+            "holds neither \(names.joined(separator: " nor "))", file: directory,
+            remedy: "is it the folder of a checkpoint, and is the download complete?")
     }
 
-    private static let singleName = "model.safetensors"
-
-    private init(directory: String, index path: String) throws(Failure) {
+    private init(_ directory: String, shardsOf kind: ContainerKind) throws(Failure) {
+        let path = Path.join(directory, kind.indexName)
         let index = try ShardIndex(path)
         var files = [SourceFile(path: path, byteCount: try MappedFile(path).bytes.count)]
         var tensors: [SourceTensor] = []
         var held: [(file: String, tensor: String)] = []
         for name in index.files {
             let shardPath = Path.join(directory, name)
-            guard Path.exists(shardPath) else { throw Self.missing(name, of: directory) }
-            let shard = try SafetensorsFile(shardPath)
-            files.append(SourceFile(path: shardPath, byteCount: shard.file.bytes.count))
+            guard Path.exists(shardPath) else { throw Self.missing(name, of: directory, kind) }
+            let shard = try kind.open(shardPath)
+            files.append(shard.file)
             tensors += shard.tensors
             held += shard.tensors.map { (name, $0.name) }
         }
@@ -71,26 +74,14 @@ public struct Checkpoint: Sendable {
     /// All names, in the order of `tensors`.
     public var names: [String] { tensors.map(\.name) }
 
-    private static func missing(_ shard: String, of directory: String) -> Failure {
+    private static func missing(
+        _ shard: String, of directory: String, _ kind: ContainerKind
+    ) -> Failure {
         let remedy =
-            Path.exists(Path.join(directory, singleName))
-            ? "if \(singleName) is the whole checkpoint, remove the stale \(ShardIndex.fileName)"
+            Path.exists(Path.join(directory, kind.singleName))
+            ? "if \(kind.singleName) is the whole checkpoint, remove the stale \(kind.indexName)"
             : "download it; an interrupted download leaves shards out"
         return .badInput(
-            "shard '\(shard)' is missing", file: Path.join(directory, ShardIndex.fileName), remedy: remedy)
-    }
-
-    private static func nothingFound(in directory: String) throws(Failure) -> Failure {
-        let hasPyTorch = try Path.list(directory).contains {
-            $0.hasPrefix("pytorch_model") && $0.hasSuffix(".bin")
-        }
-        guard hasPyTorch else {
-            return .badInput(
-                "holds neither \(ShardIndex.fileName) nor \(singleName)", file: directory,
-                remedy: "is it the folder of a checkpoint, and is the download complete?")
-        }
-        return .badInput(
-            "holds PyTorch .bin files only, which are not supported", file: directory,
-            remedy: "save it again with save_pretrained(..., safe_serialization=True)")
+            "shard '\(shard)' is missing", file: Path.join(directory, kind.indexName), remedy: remedy)
     }
 }

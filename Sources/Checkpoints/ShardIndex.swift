@@ -1,9 +1,7 @@
 internal import Storage
 
-/// The index of a sharded checkpoint (`model.safetensors.index.json`): which file holds which tensor.
+/// The index of a sharded checkpoint, as `model.safetensors.index.json`: which file holds which tensor.
 struct ShardIndex {
-    static let fileName = "model.safetensors.index.json"
-
     /// The shard of each tensor.
     let shards: [String: String]
     /// The shards' file names, sorted, each once.

@@ -6,6 +6,8 @@ public struct StoredWeight: Sendable {
     public enum Form: Sendable {
         /// As they are, in one tensor.
         case plain(SourceTensor)
+        /// As codes with scales.
+        case packed(PackedWeight)
     }
 
     /// As a checkpoint of full precision names it.
@@ -22,17 +24,26 @@ public struct StoredWeight: Sendable {
         form = .plain(tensor)
     }
 
+    /// A weight that is stored as codes.
+    init(_ packed: PackedWeight) {
+        name = packed.name
+        shape = packed.shape
+        form = .packed(packed)
+    }
+
     /// The names of the tensors that it is stored as.
     public var sources: [String] {
         switch form {
         case .plain(let tensor): [tensor.name]
+        case .packed(let packed): packed.sources
         }
     }
 
-    /// What its numbers are when read.
+    /// What its numbers are when read; those of packed weights are made into float32.
     public var type: ElementType {
         switch form {
         case .plain(let tensor): tensor.type
+        case .packed: .float32
         }
     }
 }

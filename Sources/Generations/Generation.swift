@@ -29,6 +29,16 @@ protocol Generation {
     ) throws(Failure) -> PromptSettings
 }
 
+/// What a generation's prompts have of their own, beside what a checkpoint's files state.
+struct PromptConventions {
+    let positions: PositionRule.Kind
+    let coordinates: PromptSettings.Coordinates
+    /// The chat template for a checkpoint without a known one, by its text.
+    let template: (String?) -> ChatTemplate.Fallback
+    /// How videos are handled unless files say otherwise, for those image settings.
+    let videos: (ImagePreprocessor) -> VideoPreprocessor
+}
+
 extension Generation {
     /// Refuses a vision tower whose rows are not the decoder's.
     static func check(_ vision: VisionTower, _ decoder: Decoder, file: String) throws(Failure) {
@@ -39,21 +49,17 @@ extension Generation {
         }
     }
 
-    /// The prompt settings of a generation whose checkpoints have a processor's files, as `vision` can take them.
-    /// - Parameters:
-    ///   - fallback: the chat template for a checkpoint without a known one.
-    ///   - videos: the generation's own handling of videos, for those image settings.
+    /// The prompt settings of a checkpoint that has a processor's files, as `vision` can take them.
     func publishedPrompt(
-        _ directory: String, _ config: ConfigReader, _ vision: VisionTower, positions: PositionRule.Kind,
-        resampling: ImagePreprocessor.Resampling, stopTokens: [Int32],
-        fallback: (String?) -> ChatTemplate.Fallback,
-        videos makeVideos: (ImagePreprocessor) -> VideoPreprocessor, warnings: inout [String]
+        _ directory: String, _ config: ConfigReader, _ vision: VisionTower, _ own: PromptConventions,
+        resampling: ImagePreprocessor.Resampling, stopTokens: [Int32], warnings: inout [String]
     ) throws(Failure) -> PromptSettings {
-        let (template, recognition) = try ChatTemplate.recognize(checkpoint: directory, fallback: fallback)
+        let (template, recognition) = try ChatTemplate.recognize(
+            checkpoint: directory, fallback: own.template)
         if let warning = recognition.warning { warnings.append(warning) }
         var images = try ImagePreprocessor(checkpoint: directory)
         images.resampling = resampling
-        var videos = makeVideos(images)
+        var videos = own.videos(images)
         try videos.read(checkpoint: directory)
         for settings in [images, videos.frames] {
             guard settings.patchSize == vision.patch, settings.temporalPatchSize == vision.temporalPatch,
@@ -65,8 +71,8 @@ extension Generation {
         }
         return PromptSettings(
             template: template, images: images, videos: videos,
-            positions: PositionRule(positions, mergeSize: vision.merge),
+            positions: PositionRule(own.positions, mergeSize: vision.merge),
             imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
-            stopTokens: stopTokens, coordinates: .thousandths)
+            stopTokens: stopTokens, coordinates: own.coordinates)
     }
 }

@@ -52,8 +52,12 @@ struct Qwen25VL: Generation {
         _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
         stopTokens: [Int32], warnings: inout [String]
     ) throws(Failure) -> PromptSettings {
-        try publishedPrompt(
-            directory, config, vision, positions: .seconds(perSecond: tokensPerSecond), resampling: resampling, stopTokens: stopTokens,
-            fallback: { _ in .qwen2VL }, videos: VideoPreprocessor.qwen2VL, warnings: &warnings)
+        let own = PromptConventions(
+            positions: .seconds(perSecond: tokensPerSecond), coordinates: .resizedPixels,
+            template: { _ in .qwen2VL },
+            videos: VideoPreprocessor.qwen2VL)
+        return try publishedPrompt(
+            directory, config, vision, own, resampling: resampling, stopTokens: stopTokens,
+            warnings: &warnings)
     }
 }

@@ -42,8 +42,11 @@ struct Qwen2VL: Generation {
         _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
         stopTokens: [Int32], warnings: inout [String]
     ) throws(Failure) -> PromptSettings {
-        try publishedPrompt(
-            directory, config, vision, positions: .frame, resampling: resampling, stopTokens: stopTokens,
-            fallback: { _ in .qwen2VL }, videos: VideoPreprocessor.qwen2VL, warnings: &warnings)
+        let own = PromptConventions(
+            positions: .frame, coordinates: .thousandths, template: { _ in .qwen2VL },
+            videos: VideoPreprocessor.qwen2VL)
+        return try publishedPrompt(
+            directory, config, vision, own, resampling: resampling, stopTokens: stopTokens,
+            warnings: &warnings)
     }
 }

@@ -76,8 +76,11 @@ struct Qwen3VL: Generation {
         _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
         stopTokens: [Int32], warnings: inout [String]
     ) throws(Failure) -> PromptSettings {
-        try publishedPrompt(
-            directory, config, vision, positions: .separateFrames, resampling: resampling, stopTokens: stopTokens,
-            fallback: ChatTemplate.Fallback.qwen3VL, videos: VideoPreprocessor.qwen3VL, warnings: &warnings)
+        let own = PromptConventions(
+            positions: .separateFrames, coordinates: .thousandths, template: ChatTemplate.Fallback.qwen3VL,
+            videos: VideoPreprocessor.qwen3VL)
+        return try publishedPrompt(
+            directory, config, vision, own, resampling: resampling, stopTokens: stopTokens,
+            warnings: &warnings)
     }
 }

@@ -104,7 +104,8 @@ extension ChatTemplate.Markup {
             return [.markup(label + prefix), .media(medium, pad: pad, count: count), .markup(suffix)]
         }
         guard !timestamps.isEmpty, count % timestamps.count == 0 else {
-            throw .badInput("a video of \(count) tokens needs the times of its frames, not \(timestamps.count)")
+            throw .badInput(
+                "a video of \(count) tokens needs the times of its frames, not \(timestamps.count)")
         }
         return [.markup(label + prefix)]
             + timestamps.flatMap { time in

@@ -68,7 +68,9 @@ extension ChatTemplate.Reasoning {
     fileprivate init(json: JSON) throws(Failure) {
         start = try json.text("start")
         end = try json.text("end")
-        guard !start.isEmpty, !end.isEmpty else { throw .badInput("chat template has an empty \"reasoning\"") }
+        guard !start.isEmpty, !end.isEmpty else {
+            throw .badInput("chat template has an empty \"reasoning\"")
+        }
     }
 }
 

@@ -15,11 +15,13 @@ public struct ImageDecoder: Sendable {
     /// The size of the picture in a file, after turning it upright, from its header alone.
     ///
     /// - Throws: `io` when the file can't be read, `badInput` when it is no picture, `limit` when it is too large.
-    public func size(file path: String) throws(Failure) -> ImageSize {
+    public func size(
+        file path: String, _ reading: ImagePreprocessor.Reading = .composed
+    ) throws(Failure) -> ImageSize {
         let file = try MappedFile(path)
         defer { withExtendedLifetime(file) {} }
         let header = try header(file.bytes, name: path)
-        return header.orientation.upright(header.size)
+        return reading == .composed ? header.orientation.upright(header.size) : header.size
     }
 
     /// Decodes the picture in a file: turned upright as its Exif data say, and laid over white where transparent,

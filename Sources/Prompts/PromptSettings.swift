@@ -6,6 +6,8 @@ public struct PromptSettings: Equatable, Sendable {
     public enum Coordinates: String, Equatable, Sendable {
         /// Thousandths of the picture's width and height.
         case thousandths
+        /// Pixels of the picture as it was resized for the model.
+        case resizedPixels = "resized_pixels"
     }
 
     /// How a conversation becomes tokens.
@@ -28,7 +30,8 @@ public struct PromptSettings: Equatable, Sendable {
     /// Settings from their parts.
     public init(
         template: ChatTemplate, images: ImagePreprocessor, videos: VideoPreprocessor? = nil,
-        positions: PositionRule, imageToken: Int32, videoToken: Int32? = nil, stopTokens: [Int32], coordinates: Coordinates
+        positions: PositionRule, imageToken: Int32, videoToken: Int32? = nil, stopTokens: [Int32],
+        coordinates: Coordinates
     ) {
         self.template = template
         self.images = images

@@ -50,7 +50,9 @@ public final class Subprocess {
     /// Little is handed on, and messages are in English.
     private static var environment: [String] {
         let names: [String] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"]
-        return names.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } } + ["LC_ALL=C"]
+        return names.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } } + [
+            "LC_ALL=C"
+        ]
     }
 
     /// Reads the next bytes that the program writes, as many as there are and fit into `buffer`.

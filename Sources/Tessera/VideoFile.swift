@@ -29,7 +29,8 @@ struct VideoFile {
         guard let stream = json["streams"]?.array?.first else {
             throw .badInput("has no video stream", file: path)
         }
-        guard let count = stream["nb_read_frames"]?.string.flatMap(Int.init), count > 0, count <= 1 << 32 else {
+        guard let count = stream["nb_read_frames"]?.string.flatMap(Int.init), count > 0, count <= 1 << 32
+        else {
             throw .badInput("has a video stream without frames", file: path)
         }
         frameCount = count
@@ -129,7 +130,9 @@ private final class FrameReader {
             let count = withUnsafeMutableBytes(of: &byte) { bytes in
                 Result { () throws(Failure) in try process.read(into: bytes) }
             }
-            guard try count.get() > 0 else { return word.isEmpty ? nil : String(decoding: word, as: UTF8.self) }
+            guard try count.get() > 0 else {
+                return word.isEmpty ? nil : String(decoding: word, as: UTF8.self)
+            }
             if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: " ") { break }
             word.append(byte)
         }

@@ -55,6 +55,9 @@ import Threads
     @Option(help: "Refuse to run when more than this must be held in memory, such as 512M.")
     var memoryLimit: ByteCount?
 
+    @Flag(help: "After the answer, list the places that it names in the last picture: label and pixels.")
+    var boxes = false
+
     @Flag(help: "Report the answer and its figures as JSON.")
     var json = false
 
@@ -69,6 +72,9 @@ import Threads
             throw ValidationError("--fps and --max-frames must be above 0")
         }
         guard threads > 0 else { throw ValidationError("--threads must be above 0") }
+        guard !boxes || (!image.isEmpty && prompt != nil) else {
+            throw ValidationError("--boxes needs --image and --prompt")
+        }
     }
 
     mutating func execute() throws(Failure) {
@@ -101,10 +107,15 @@ import Threads
             return true
         }
         let figures = AnswerFigures(answer, start: start, first: first, end: monotonicSeconds())
+        let objects = boxes ? try Places(model, picture: image.last ?? "").objects(in: answer) : []
         if json {
-            print(figures.json(answer).serialized(pretty: true))
+            let report = figures.json(answer)
+            print(
+                (boxes ? report.setting("boxes", to: .array(objects.map(\.json))) : report).serialized(
+                    pretty: true))
         } else {
             Console.write("\n")
+            for object in objects { print("\(object.label ?? "-")\t\(object.coordinates)") }
             if verbose { Console.log(figures.text) }
         }
     }

@@ -97,15 +97,50 @@ import Testing
         try expect("remove the stale model.safetensors.index.json")
     }
 
-    @Test func saysWhatIsThereInstead() throws {
-        try expect("holds neither")
+    @Test func saysWhatIsNotThere() throws {
+        try expect("holds neither model.safetensors nor")
         try putFile(directory.file("pytorch_model-00001-of-00002.bin"), [])
-        try expect("PyTorch .bin files only")
+        try expect("nor pytorch_model.bin.index.json")
         do {
             _ = try Checkpoint(directory.file("absent"))
         } catch let failure {
             #expect(failure.message == "is no folder")
         }
+    }
+
+    /// Writes a PyTorch file that holds a tensor named `t`.
+    private func torchShard(_ file: String) throws {
+        try putFile(directory.file(file), ZipBytes(pickle: PickleBytes.one()).bytes)
+    }
+
+    @Test func aSinglePyTorchFile() throws {
+        try torchShard("pytorch_model.bin")
+        let checkpoint = try Checkpoint(directory.path)
+        #expect(checkpoint.names == ["t"])
+        #expect(checkpoint["t"].map { Array($0.data.bytes) } == Array(0..<32))
+        #expect(checkpoint.files.map(\.name) == ["pytorch_model.bin"])
+        try shard("model.safetensors", ["x"])
+        #expect(try Checkpoint(directory.path).names == ["x"])
+    }
+
+    @Test func shardsOfPyTorch() throws {
+        try torchShard("pytorch_model-00001-of-00002.bin")
+        let index = JSON.pairs(["weight_map": .pairs(["t": "pytorch_model-00001-of-00002.bin"])])
+        let path = directory.file("pytorch_model.bin.index.json")
+        try putFile(path, Array(index.serialized().utf8))
+        let checkpoint = try Checkpoint(directory.path)
+        #expect(checkpoint.names == ["t"])
+        #expect(
+            checkpoint.files.map(\.name) == [
+                "pytorch_model.bin.index.json", "pytorch_model-00001-of-00002.bin",
+            ])
+        let stale = JSON.pairs(["weight_map": .pairs(["t": "one.bin"])])
+        try putFile(path, Array(stale.serialized().utf8))
+        try expect("shard 'one.bin' is missing")
+        try torchShard("pytorch_model.bin")
+        try expect("remove the stale pytorch_model.bin.index.json")
+        try shard("model.safetensors", ["x"])
+        #expect(try Checkpoint(directory.path).names == ["x"])
     }
 
     @Test func aFileThatGrewIsNoticed() throws {

@@ -6,7 +6,7 @@ import Testing
 @Suite struct ArchitectureTests {
     /// Lowest first; a module imports only modules before it.
     private static let floors = [
-        "CKernels", "CImageCodecs", "Formats", "Storage", "Threads", "Checkpoints", "GraphIR", "GroupFormats",
+        "CKernels", "CImageCodecs", "Formats", "Storage", "Threads", "GroupFormats", "Checkpoints", "GraphIR",
         "Bundles",
         "Prompts",
         "Generations", "Runtime", "FloatProducts", "Tessera", "Quantization", "Accuracy", "CommandSupport",

@@ -11,6 +11,13 @@ struct Outcome {
 
 /// Runs one of the built commands, which lie beside the tests.
 func run(_ command: String, _ arguments: String..., environment: [String: String] = [:]) throws -> Outcome {
+    try run(command, arguments: arguments, environment: environment)
+}
+
+/// The same with a list of arguments.
+func run(
+    _ command: String, arguments: [String], environment: [String: String] = [:]
+) throws -> Outcome {
     let process = Process()
     let folder = Path.directory(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
     process.executableURL = URL(fileURLWithPath: Path.join(folder, command))

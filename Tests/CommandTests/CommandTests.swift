@@ -50,6 +50,42 @@ func removeFile(_ path: String) { unlink(path) }
         }
     }
 
+    @Test func aPlanSaysWhatAPromptTakes() throws {
+        let bundle = try CommandTests.bundle.get()
+        let outcome = try run(
+            "tessera-inspect", "plan", bundle, "--image", "1280x960", "--image", picture, "--ctx", "8192",
+            "--json")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let report = try JSON(parsing: Array(outcome.output.utf8))
+        let pictures = try #require(report["pictures"]?.array)
+        #expect(pictures.count == 2)
+        let tokens = pictures.compactMap { $0["tokens"]?.int }
+        #expect(tokens.reduce(0, +) == report["picture_tokens"]?.int)
+        #expect(pictures[0]["patches"]?.int == (tokens.first ?? 0) * 4)
+        #expect(report["coordinates"] == "thousandths")
+        #expect(report["memory_bytes"]?.int ?? 0 > report["cache_bytes"]?.int ?? 0)
+        let text = try run("tessera-inspect", "plan", bundle, "--image", "1280x960", "--ctx", "8192")
+        #expect(text.output.contains("thousandths of the picture"))
+        let refused = [
+            (["--image", "1280"], 2), (["--image", "10x4000"], 3),
+            (["--image", "1280x960", "--ctx", "16"], 5),
+        ]
+        for (arguments, status) in refused {
+            let outcome = try run("tessera-inspect", arguments: ["plan", bundle] + arguments)
+            #expect(outcome.status == Int32(status), "\(arguments): \(outcome.errors)")
+        }
+    }
+
+    @Test func boxesNeedAPicture() throws {
+        let outcome = try run("tessera-run", CommandTests.bundle.get(), "-p", "Where?", "--boxes")
+        #expect(outcome.status == 2)
+        let listed = try run(
+            "tessera-run", CommandTests.bundle.get(), "-p", "Describe the picture.", "--image", picture,
+            "--boxes",
+            "--json")
+        #expect(try JSON(parsing: Array(listed.output.utf8))["boxes"]?.array?.count == 0)
+    }
+
     @Test func theDiffReportsStagesAndDivergence() throws {
         let outcome = try run(
             "tessera-diff", CommandTests.bundle.get(), CommandTests.int4.get(), "--image", picture, "-p",

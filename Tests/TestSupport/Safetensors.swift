@@ -3,7 +3,8 @@ public import Storage
 
 /// A tensor to be written by a test.
 public struct TestTensor {
-    let name: String
+    /// As the file will have it.
+    public let name: String
     let type: String
     let shape: [Int]
     let bytes: [UInt8]

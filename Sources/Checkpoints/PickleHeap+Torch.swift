@@ -1,0 +1,124 @@
+internal import Storage
+
+// What the names stand for that `torch.save` writes.
+extension PickleHeap {
+    /// The most extents of a tensor, as in PyTorch.
+    static let rankLimit = 64
+
+    /// The storage that a persistent identifier names: `('storage', torch.XStorage, key, device, count)`.
+    mutating func storage(identifiedBy identifier: PickleValue) throws(Failure) -> PickleValue {
+        guard case .tuple(let index) = identifier, tuples[index].count == 5,
+            case .string("storage") = tuples[index][0], case .global(.storage(let type)) = tuples[index][1],
+            case .string(let key) = tuples[index][2], case .string = tuples[index][3],
+            case .int(let count) = tuples[index][4]
+        else {
+            throw .badInput("an identifier does not name a storage")
+        }
+        return try storage(PickledStorage(key: key, type: type, count: count))
+    }
+
+    /// What the function `function` returns for these arguments.
+    mutating func call(_ function: PickleValue, _ arguments: PickleValue) throws(Failure) -> PickleValue {
+        guard case .global(let global) = function else { throw .badInput("calls \(function.kind)") }
+        guard case .tuple(let index) = arguments else {
+            throw .badInput("calls \(global.name) with \(arguments.kind) instead of a tuple")
+        }
+        switch global {
+        case .orderedDictionary: return try orderedDictionary(tuples[index])
+        case .rebuildTensor: return try tensor(tensor(from: tuples[index]))
+        case .rebuildParameter: return try parameter(tuples[index])
+        case .storage: throw .badInput("calls \(global.name), which is no function")
+        }
+    }
+
+    /// Made of nothing, or of one list of pairs.
+    private mutating func orderedDictionary(_ arguments: [PickleValue]) throws(Failure) -> PickleValue {
+        var items: [PickleValue] = []
+        if let argument = arguments.first {
+            guard arguments.count == 1, case .list(let list) = argument else {
+                throw .badInput("makes an OrderedDict of something else than one list of pairs")
+            }
+            for pair in lists[list] { items += try elements(ofPair: pair) }
+        }
+        let dictionary = try dictionary()
+        if case .dictionary(let index) = dictionary { try append(items, toDictionary: index) }
+        return dictionary
+    }
+
+    private func elements(ofPair pair: PickleValue) throws(Failure) -> [PickleValue] {
+        let elements: [PickleValue]
+        switch pair {
+        case .tuple(let index): elements = tuples[index]
+        case .list(let index): elements = lists[index]
+        default: throw .badInput("makes an OrderedDict of a list with \(pair.kind) in it")
+        }
+        guard elements.count == 2 else {
+            throw .badInput("makes an OrderedDict of a list with \(elements.count) values for a pair")
+        }
+        return elements
+    }
+
+    /// Of a storage, an offset, extents and strides; whether it wants a gradient and its hooks do not matter here.
+    private func tensor(from arguments: [PickleValue]) throws(Failure) -> PickledTensor {
+        guard arguments.count == 6, case .storage(let index) = arguments[0],
+            case .int(let offset) = arguments[1], case .bool = arguments[4],
+            case .dictionary = arguments[5]
+        else {
+            throw .badInput("makes a tensor of other values than a plain tensor has")
+        }
+        let extents = try integers(arguments[2])
+        let strides = try integers(arguments[3])
+        guard extents.count == strides.count else {
+            throw .badInput("makes a tensor of \(extents.count) extents and \(strides.count) strides")
+        }
+        return PickledTensor(storage: storages[index], offset: offset, extents: extents, strides: strides)
+    }
+
+    /// Of a tensor, which it is, whether it wants a gradient, and hooks.
+    private func parameter(_ arguments: [PickleValue]) throws(Failure) -> PickleValue {
+        guard arguments.count == 3, case .tensor = arguments[0], case .bool = arguments[1],
+            case .dictionary = arguments[2]
+        else {
+            throw .badInput("makes a parameter of other values than a tensor and its hooks")
+        }
+        return arguments[0]
+    }
+
+    private func integers(_ value: PickleValue) throws(Failure) -> [Int] {
+        guard case .tuple(let index) = value, tuples[index].count <= Self.rankLimit else {
+            throw .badInput("a shape is no tuple of at most \(Self.rankLimit) integers")
+        }
+        var integers: [Int] = []
+        for element in tuples[index] {
+            guard case .int(let integer) = element else {
+                throw .badInput("a shape holds \(element.kind) instead of an integer")
+            }
+            integers.append(integer)
+        }
+        return integers
+    }
+
+    /// The tensors of a dictionary of nothing else, in its order.
+    func namedTensors(of value: PickleValue) throws(Failure) -> [(name: String, tensor: PickledTensor)] {
+        guard case .dictionary(let index) = value else {
+            throw .badInput("holds \(value.kind) instead of a dictionary of tensors")
+        }
+        var named: [(name: String, tensor: PickledTensor)] = []
+        var names: Set<String> = []
+        for item in dictionaries[index] {
+            guard case .string(let name) = item.key else {
+                throw .badInput("names a tensor with \(item.key.kind) instead of a string")
+            }
+            guard names.insert(name).inserted else {
+                throw .badInput("is there twice", at: "tensor '\(name)'")
+            }
+            guard case .tensor(let tensor) = item.value else {
+                throw .badInput(
+                    "is \(item.value.kind) instead of a tensor", at: "tensor '\(name)'",
+                    remedy: "save the model's state_dict alone")
+            }
+            named.append((name, tensors[tensor]))
+        }
+        return named
+    }
+}

@@ -1,0 +1,48 @@
+/// The instructions of a pickle that are followed; the raw value is their byte.
+enum PickleOpcode: UInt8 {
+    case mark = 0x28
+    case emptyTuple = 0x29
+    case stop = 0x2E
+    case binInt = 0x4A
+    case binInt1 = 0x4B
+    case binInt2 = 0x4D
+    case none = 0x4E
+    case binPersid = 0x51
+    case reduce = 0x52
+    case binUnicode = 0x58
+    case emptyList = 0x5D
+    case append = 0x61
+    case build = 0x62
+    case global = 0x63
+    case appends = 0x65
+    case binGet = 0x68
+    case longBinGet = 0x6A
+    case binPut = 0x71
+    case longBinPut = 0x72
+    case setItem = 0x73
+    case tuple = 0x74
+    case setItems = 0x75
+    case emptyDict = 0x7D
+    case proto = 0x80
+    case tuple1 = 0x85
+    case tuple2 = 0x86
+    case tuple3 = 0x87
+    case newTrue = 0x88
+    case newFalse = 0x89
+    case long1 = 0x8A
+
+    /// The name of an instruction that is not followed, as Python's `pickletools` has it.
+    static func refusedName(_ byte: UInt8) -> String {
+        refused[byte] ?? "0x" + String(byte, radix: 16, uppercase: true)
+    }
+
+    private static let refused: [UInt8: String] = [
+        0x30: "POP", 0x31: "POP_MARK", 0x32: "DUP", 0x42: "BINBYTES", 0x43: "SHORT_BINBYTES", 0x46: "FLOAT",
+        0x47: "BINFLOAT", 0x49: "INT", 0x4C: "LONG", 0x50: "PERSID", 0x53: "STRING", 0x54: "BINSTRING",
+        0x55: "SHORT_BINSTRING", 0x56: "UNICODE", 0x64: "DICT", 0x67: "GET", 0x69: "INST", 0x6C: "LIST",
+        0x6F: "OBJ", 0x70: "PUT", 0x81: "NEWOBJ", 0x82: "EXT1", 0x83: "EXT2", 0x84: "EXT4", 0x8B: "LONG4",
+        0x8C: "SHORT_BINUNICODE", 0x8D: "BINUNICODE8", 0x8E: "BINBYTES8", 0x8F: "EMPTY_SET", 0x90: "ADDITEMS",
+        0x91: "FROZENSET", 0x92: "NEWOBJ_EX", 0x93: "STACK_GLOBAL", 0x94: "MEMOIZE", 0x95: "FRAME",
+        0x96: "BYTEARRAY8", 0x97: "NEXT_BUFFER", 0x98: "READONLY_BUFFER",
+    ]
+}

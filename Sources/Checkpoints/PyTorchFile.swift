@@ -1,0 +1,138 @@
+internal import Storage
+
+/// A file of `torch.save`, as `pytorch_model.bin`: mapped, its pickle read without executing anything, no tensor read.
+///
+/// It is a zip file of stored entries: `<root>/data.pkl`, a pickle of a dictionary of tensors, and one entry
+/// `<root>/data/<key>` for each storage that tensors show.
+struct PyTorchFile {
+    /// The whole file.
+    let file: MappedFile
+    /// In the order in which they lie in the file; several may show the same bytes.
+    let tensors: [SourceTensor]
+
+    /// Maps and checks the file at `path`.
+    /// - Throws: `.io` when it cannot be opened, `.badInput` when it is not what plain tensors are saved as.
+    init(_ path: String) throws(Failure) {
+        file = try MappedFile(path)
+        do {
+            tensors = try Self.tensors(of: file)
+        } catch {
+            throw error.located(in: path)
+        }
+    }
+
+    private static func tensors(of file: MappedFile) throws(Failure) -> [SourceTensor] {
+        try checkFormat(file)
+        let archive = try TorchArchive(ZipArchive(file))
+        var tensors: [SourceTensor] = []
+        for (name, tensor) in try archive.namedTensors() {
+            do {
+                tensors.append(try archive.resolve(tensor, name: name))
+            } catch {
+                throw error.placed(in: "tensor '\(name)'")
+            }
+        }
+        // Names break ties between tensors that show the same bytes.
+        return tensors.sorted {
+            ($0.data.range.lowerBound, $0.data.range.upperBound, $0.name)
+                < ($1.data.range.lowerBound, $1.data.range.upperBound, $1.name)
+        }
+    }
+
+    /// Names the formats of old that have the same extension.
+    private static func checkFormat(_ file: MappedFile) throws(Failure) {
+        let bytes = file.bytes
+        let isTar = bytes.count >= 262 && bytes[257..<262].elementsEqual("ustar".utf8)
+        guard !isTar, !bytes.starts(with: legacyMagic) else {
+            throw .badInput(
+                "is in the format that torch.save wrote before PyTorch 1.6, which is not supported",
+                remedy: "load it with PyTorch and save it again")
+        }
+    }
+
+    /// A pickle of the number 0x1950a86a20f9469cfc6c.
+    private static let legacyMagic: [UInt8] = [
+        0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E,
+    ]
+}
+
+/// The entries of a zip file by what `torch.save` means by them.
+private struct TorchArchive {
+    /// The name and bytes of the pickle.
+    private let pickle: (name: String, data: MappedBytes)
+    /// The bytes of each storage by its key.
+    private let storages: [String: MappedBytes]
+
+    init(_ archive: ZipArchive) throws(Failure) {
+        let suffix = "/data.pkl"
+        let pickles = archive.entries.keys.filter { $0.hasSuffix(suffix) }
+        guard pickles.count == 1, let name = pickles.first, let data = archive.entries[name] else {
+            throw .badInput(
+                "is a zip file with \(pickles.count) entries named data.pkl; a file of torch.save has one")
+        }
+        pickle = (name, data)
+        let root = name.dropLast(suffix.count)
+        if let order = archive.entries["\(root)/byteorder"], !order.bytes.elementsEqual("little".utf8) {
+            throw .badInput("says that numbers are not little-endian", at: "\(root)/byteorder")
+        }
+        let folder = "\(root)/data/"
+        var storages: [String: MappedBytes] = [:]
+        for (name, data) in archive.entries where name.hasPrefix(folder) {
+            storages[String(name.dropFirst(folder.count))] = data
+        }
+        self.storages = storages
+    }
+
+    /// What the pickle makes.
+    func namedTensors() throws(Failure) -> [(name: String, tensor: PickledTensor)] {
+        do {
+            return try Unpickler.tensors(of: pickle.data)
+        } catch {
+            throw error.placed(in: pickle.name)
+        }
+    }
+
+    /// Finds the bytes of a tensor.
+    func resolve(_ tensor: PickledTensor, name: String) throws(Failure) -> SourceTensor {
+        let (storage, type) = (tensor.storage, tensor.storage.type)
+        guard let entry = storages[storage.key] else {
+            throw .badInput("lies in storage '\(storage.key)', which is not in the file")
+        }
+        let capacity = entry.count / type.width
+        guard storage.count >= 0, storage.count <= capacity else {
+            throw .badInput(
+                "storage '\(storage.key)' claims \(storage.count) elements, but has room for \(capacity)",
+                remedy: "the file may be damaged")
+        }
+        guard let shape = Shape(checking: tensor.extents), let byteCount = shape.byteCount(type) else {
+            throw .badInput("has the impossible shape \(tensor.extents)")
+        }
+        guard tensor.offset >= 0, tensor.offset <= storage.count,
+            shape.count <= storage.count - tensor.offset
+        else {
+            throw .badInput(
+                "takes \(shape.count) elements from element \(tensor.offset) on, "
+                    + "but storage '\(storage.key)' has \(storage.count)")
+        }
+        try checkStrides(tensor, shape)
+        let start = entry.range.lowerBound + tensor.offset * type.width
+        guard let data = MappedBytes(entry.file, start..<start + byteCount) else {
+            throw .badInput("lies outside the file")
+        }
+        return SourceTensor(name: name, type: type, shape: shape, data: data)
+    }
+
+    /// Elements must follow one another row by row. The stride of an extent of 1 is never used.
+    private func checkStrides(_ tensor: PickledTensor, _ shape: Shape) throws(Failure) {
+        guard shape.count > 0 else { return }
+        var expected = shape.count
+        for (extent, stride) in zip(tensor.extents, tensor.strides) {
+            expected /= extent
+            guard extent == 1 || stride == expected else {
+                throw .badInput(
+                    "is not contiguous: its shape is \(shape), its strides are \(tensor.strides)",
+                    remedy: "save it again after calling contiguous() on it")
+            }
+        }
+    }
+}

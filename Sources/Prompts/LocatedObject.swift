@@ -1,0 +1,82 @@
+public import Storage
+
+/// Something that an answer places in a picture.
+public struct LocatedObject: Equatable, Sendable {
+    /// A place in pixels of the picture as it was given.
+    public struct Point: Equatable, Sendable {
+        /// From the left.
+        public var x: Int
+        /// From the top.
+        public var y: Int
+
+        /// A point from its coordinates.
+        public init(x: Int, y: Int) {
+            self.x = x
+            self.y = y
+        }
+    }
+
+    /// What the answer calls it; nil when it does not say.
+    public var label: String?
+    /// One for a point, two for a box (top left, bottom right), four for a quadrangle.
+    public var points: [Point]
+
+    /// An object from its parts.
+    public init(label: String?, points: [Point]) {
+        self.label = label
+        self.points = points
+    }
+
+    /// `x y`, `x1 y1 x2 y2` and so on.
+    public var coordinates: String { points.map { "\($0.x) \($0.y)" }.joined(separator: " ") }
+
+    /// The object as JSON: `label`, and `point`, `box` or `quad` in pixels.
+    public var json: JSON {
+        let kind = points.count == 1 ? "point" : points.count == 2 ? "box" : "quad"
+        return .pairs([
+            "label": label.map(JSON.string) ?? .null,
+            kind: .array(points.flatMap { [.int($0.x), .int($0.y)] }),
+        ])
+    }
+}
+
+extension PromptSettings.Coordinates {
+    /// What the numbers of an answer mean, for people.
+    public var explanation: String {
+        switch self {
+        case .thousandths: "thousandths of the picture's width and height"
+        case .resizedPixels: "pixels of the resized picture"
+        }
+    }
+
+    /// The objects that an answer places in a picture, in pixels of that picture.
+    ///
+    /// Both ways of writing are understood: tags around pairs of numbers (`<box>(x,y),(x,y)</box>`, `<|box_start|>…`,
+    /// `<quad>`, names in `<ref>`), and flat JSON objects with `bbox_2d`, `quad_2d` or `point_2d`. What is not
+    /// understood is skipped. Places outside are moved to the picture's edge.
+    /// - Parameters:
+    ///   - answer: the text with its special tokens.
+    ///   - original: the picture as it was given.
+    ///   - resized: the picture as the model saw it.
+    public func objects(in answer: String, original: ImageSize, resized: ImageSize) -> [LocatedObject] {
+        let base = self == .thousandths ? ImageSize(width: 1000, height: 1000) : resized
+        func pixel(_ value: Double, _ base: Int, _ side: Int) -> Int {
+            let scaled = value / Double(max(1, base)) * Double(side)
+            return scaled.isFinite ? Int(min(max(scaled, 0), Double(side))) : 0
+        }
+        return PlacedNumbers.find(in: answer).map { placed in
+            var points = stride(from: 0, to: placed.numbers.count, by: 2).map { index in
+                LocatedObject.Point(
+                    x: pixel(placed.numbers[index], base.width, original.width),
+                    y: pixel(placed.numbers[index + 1], base.height, original.height))
+            }
+            if points.count == 2 {
+                let (a, b) = (points[0], points[1])
+                points = [
+                    .init(x: min(a.x, b.x), y: min(a.y, b.y)), .init(x: max(a.x, b.x), y: max(a.y, b.y)),
+                ]
+            }
+            return LocatedObject(label: placed.label, points: points)
+        }
+    }
+}

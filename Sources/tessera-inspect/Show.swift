@@ -1,0 +1,98 @@
+import ArgumentParser
+import Bundles
+import CommandSupport
+import GraphIR
+import Storage
+import Threads
+
+struct Show: ToolCommand {
+    static let configuration = CommandConfiguration(abstract: "Show what is in a bundle, and verify it.")
+
+    enum GraphForm: String, ExpressibleByArgument, CaseIterable { case text, json, mermaid }
+
+    @Argument(help: "The bundle.")
+    var model: String
+
+    @Flag(help: "Read every byte and check it against the digests; exit code 1 names what is damaged.")
+    var verify = false
+
+    @Flag(help: "List every tensor.")
+    var tensors = false
+
+    @Flag(help: "Print the metadata.")
+    var metadata = false
+
+    @Option(help: "Print the graph as text, json or mermaid.")
+    var graph: GraphForm?
+
+    @Option(name: [.short, .long], help: "Threads to verify with.")
+    var threads: Int = ThreadPool.processors
+
+    @Flag(help: "Report as JSON.")
+    var json = false
+
+    mutating func execute() throws(Failure) {
+        let bundle = try Bundle(model)
+        if let graph { return try printGraph(bundle, graph) }
+        if metadata { return print(try bundle.metadata.serialized(pretty: true)) }
+        if verify { try bundle.verify(threads: threads) }
+        if json {
+            print(try report(bundle).serialized(pretty: true))
+        } else {
+            try printReport(bundle)
+        }
+    }
+
+    private func printGraph(_ bundle: Bundle, _ form: GraphForm) throws(Failure) {
+        let json = try bundle.graphJSON
+        switch form {
+        case .json: print(json.serialized(pretty: true))
+        case .text: print(try ModelGraph(json: json).text)
+        case .mermaid: print(try ModelGraph(json: json).mermaid)
+        }
+    }
+
+    private func printReport(_ bundle: Bundle) throws(Failure) {
+        let metadata = try bundle.metadata
+        let general = metadata["general"]
+        let provenance = metadata["provenance"]
+        print(
+            "\(bundle.path): \(general?["architecture"]?.string ?? "unknown"), \(ByteCount.text(bundle.file.bytes.count))"
+        )
+        print("digest       \(bundle.digest)\(verify ? " (verified)" : "")")
+        print("parameters   \(general?["parameter_count"]?.int ?? 0)")
+        print("context      \(general?["context_length"]?.int ?? 0) tokens")
+        print("made by      \(provenance?["tool"]?.string ?? "unknown")")
+        print("coverage     \(provenance?["ledger"]?["summary"]?.string ?? "unknown")")
+        print("recipe       \(provenance?["recipe"]?["name"]?.string ?? "none")")
+        for source in provenance?["sources"]?.array ?? [] {
+            print("source       \(source["file"]?.string ?? "") sha256 \(source["sha256"]?.string ?? "")")
+        }
+        print(EncodingTable(bundle.tensors.map(\.description)).text)
+        guard tensors else { return }
+        var table = Table("tensor", "shape", "encoding", "bytes", "sha256")
+        for tensor in bundle.tensors {
+            table.add(
+                tensor.name, "\(tensor.shape)", "\(tensor.encoding)", "\(tensor.byteCount)",
+                String("\(tensor.digest)".prefix(16)))
+        }
+        print(table.text)
+    }
+
+    private func report(_ bundle: Bundle) throws(Failure) -> JSON {
+        let tensors = bundle.tensors.map { tensor in
+            JSON.pairs([
+                "name": .string(tensor.name), "shape": .array(tensor.shape.extents.map(JSON.int)),
+                "encoding": .string("\(tensor.encoding)"),
+                "offset": .int(bundle.fileRange(of: tensor).lowerBound),
+                "bytes": .int(tensor.byteCount), "sha256": .string("\(tensor.digest)"),
+                "sources": .array(tensor.sources.map(JSON.string)), "note": .string(tensor.note),
+            ])
+        }
+        return .pairs([
+            "file": .string(bundle.path), "bytes": .int(bundle.file.bytes.count),
+            "digest": .string("\(bundle.digest)"), "verified": .bool(verify), "metadata": try bundle.metadata,
+            "tensors": .array(tensors),
+        ])
+    }
+}

@@ -1,0 +1,23 @@
+import Prompts
+import Storage
+import Tessera
+
+/// Finds the places that an answer names in a picture.
+struct Places {
+    private let model: Model
+    private let original: ImageSize
+    private let resized: ImageSize
+
+    /// Places in the picture at `path`, which the model has seen.
+    init(_ model: Model, picture path: String) throws(Failure) {
+        self.model = model
+        original = try model.decoder.size(file: path, model.prompt.images.reading)
+        resized = try model.prompt.images.smartResize(original)
+    }
+
+    /// The objects of an answer, whose special tokens mark them, in pixels of the picture as given.
+    func objects(in answer: Session.Answer) throws(Failure) -> [LocatedObject] {
+        let text = try model.requireTokenizer().decode(answer.tokens, skipSpecials: false)
+        return model.prompt.coordinates.objects(in: text, original: original, resized: resized)
+    }
+}
