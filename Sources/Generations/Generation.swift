@@ -29,6 +29,16 @@ protocol Generation {
     ) throws(Failure) -> PromptSettings
 }
 
+/// What a generation's prompts have of their own, beside what a checkpoint's files state.
+struct PromptConventions {
+    let positions: PositionRule.Kind
+    let coordinates: PromptSettings.Coordinates
+    /// The chat template for a checkpoint without a known one, by its text.
+    let template: (String?) -> ChatTemplate.Fallback
+    /// How videos are handled unless files say otherwise, for those image settings.
+    let videos: (ImagePreprocessor) -> VideoPreprocessor
+}
+
 extension Generation {
     /// Refuses a vision tower whose rows are not the decoder's.
     static func check(_ vision: VisionTower, _ decoder: Decoder, file: String) throws(Failure) {
@@ -39,21 +49,30 @@ extension Generation {
         }
     }
 
-    /// The checkpoint's chat template and image processing, which `vision` must be able to take.
+    /// The prompt settings of a checkpoint that has a processor's files, as `vision` can take them.
     func publishedPrompt(
-        _ directory: String, _ vision: VisionTower, resampling: ImagePreprocessor.Resampling,
-        warnings: inout [String]
-    ) throws(Failure) -> (ChatTemplate, ImagePreprocessor) {
-        let (template, recognition) = try ChatTemplate.recognize(checkpoint: directory)
+        _ directory: String, _ config: ConfigReader, _ vision: VisionTower, _ own: PromptConventions,
+        resampling: ImagePreprocessor.Resampling, stopTokens: [Int32], warnings: inout [String]
+    ) throws(Failure) -> PromptSettings {
+        let (template, recognition) = try ChatTemplate.recognize(
+            checkpoint: directory, fallback: own.template)
         if let warning = recognition.warning { warnings.append(warning) }
         var images = try ImagePreprocessor(checkpoint: directory)
         images.resampling = resampling
-        guard images.patchSize == vision.patch, images.temporalPatchSize == vision.temporalPatch,
-            images.mergeSize == vision.merge
-        else {
-            throw .badInput(
-                "the image processor and the vision tower disagree about patches", file: directory)
+        var videos = own.videos(images)
+        try videos.read(checkpoint: directory)
+        for settings in [images, videos.frames] {
+            guard settings.patchSize == vision.patch, settings.temporalPatchSize == vision.temporalPatch,
+                settings.mergeSize == vision.merge
+            else {
+                throw .badInput(
+                    "the image processor and the vision tower disagree about patches", file: directory)
+            }
         }
-        return (template, images)
+        return PromptSettings(
+            template: template, images: images, videos: videos,
+            positions: PositionRule(own.positions, mergeSize: vision.merge),
+            imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
+            stopTokens: stopTokens, coordinates: own.coordinates)
     }
 }

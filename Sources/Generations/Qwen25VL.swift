@@ -52,12 +52,12 @@ struct Qwen25VL: Generation {
         _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
         stopTokens: [Int32], warnings: inout [String]
     ) throws(Failure) -> PromptSettings {
-        let (template, images) = try publishedPrompt(
-            directory, vision, resampling: resampling, warnings: &warnings)
-        return PromptSettings(
-            template: template, images: images,
-            positions: PositionRule(.seconds(perSecond: tokensPerSecond), mergeSize: vision.merge),
-            imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
-            stopTokens: stopTokens, coordinates: .resizedPixels)
+        let own = PromptConventions(
+            positions: .seconds(perSecond: tokensPerSecond), coordinates: .resizedPixels,
+            template: { _ in .qwen2VL },
+            videos: VideoPreprocessor.qwen2VL)
+        return try publishedPrompt(
+            directory, config, vision, own, resampling: resampling, stopTokens: stopTokens,
+            warnings: &warnings)
     }
 }

@@ -76,12 +76,11 @@ struct Qwen3VL: Generation {
         _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
         stopTokens: [Int32], warnings: inout [String]
     ) throws(Failure) -> PromptSettings {
-        let (template, images) = try publishedPrompt(
-            directory, vision, resampling: resampling, warnings: &warnings)
-        return PromptSettings(
-            template: template, images: images,
-            positions: PositionRule(.separateFrames, mergeSize: vision.merge),
-            imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
-            stopTokens: stopTokens, coordinates: .thousandths)
+        let own = PromptConventions(
+            positions: .separateFrames, coordinates: .thousandths, template: ChatTemplate.Fallback.qwen3VL,
+            videos: VideoPreprocessor.qwen3VL)
+        return try publishedPrompt(
+            directory, config, vision, own, resampling: resampling, stopTokens: stopTokens,
+            warnings: &warnings)
     }
 }

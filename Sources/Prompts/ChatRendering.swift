@@ -1,3 +1,4 @@
+import Glibc
 public import Storage
 
 extension ChatTemplate {
@@ -39,9 +40,16 @@ extension ChatTemplate {
                 .markup(turnStart), .text("system"), .markup(roleEnd), .text(system), .markup(turnEnd),
             ]
         }
-        for message in messages {
+        let question = messages.lastIndex { $0.role == "user" } ?? 0
+        for (index, message) in messages.enumerated() {
             progress.hasStarted = true
             pieces += [.markup(turnStart), .text(message.role), .markup(roleEnd)]
+            if let reasoning, message.role == "assistant" {
+                pieces += reasoning.pieces(
+                    message.text, isOld: index < question, isLast: index == messages.count - 1)
+                pieces.append(.markup(turnEnd))
+                continue
+            }
             for part in message.parts {
                 switch part {
                 case .text(let text):
@@ -50,16 +58,27 @@ extension ChatTemplate {
                     progress.images += 1
                     let label = numbersMedia ? "\(image.label) \(progress.images): " : ""
                     pieces += try image.pieces(.image, count: tokens, label: label, tokenizer: tokenizer)
-                case .video(let tokens):
+                case .video(let tokens, let timestamps):
                     progress.videos += 1
                     let label = numbersMedia ? "\(video.label) \(progress.videos): " : ""
-                    pieces += try video.pieces(.video, count: tokens, label: label, tokenizer: tokenizer)
+                    pieces += try video.pieces(
+                        .video, count: tokens, label: label, frames: videoFrame.map { ($0, timestamps) },
+                        tokenizer: tokenizer)
                 }
             }
             pieces.append(.markup(turnEnd))
         }
         if generationPrompt { pieces.append(.markup(self.generationPrompt)) }
         return pieces
+    }
+
+    /// The beginning of a turn that a model answered, up to where the turn ends, without its reasoning: what a model whose
+    /// reasoning does not stay is told of its answer with the next question.
+    public func answerTurn(_ answer: String) -> [PromptPiece] {
+        [
+            .markup(turnStart), .text("assistant"), .markup(roleEnd),
+            .text(reasoning?.split(answer).rest ?? answer),
+        ]
     }
 
     /// Writes a whole conversation out, asking for an answer.
@@ -75,11 +94,67 @@ extension ChatTemplate {
 
 extension ChatTemplate.Markup {
     fileprivate func pieces(
-        _ medium: PromptPiece.Medium, count: Int, label: String, tokenizer: Tokenizer
+        _ medium: PromptPiece.Medium, count: Int, label: String,
+        frames: (markup: ChatTemplate.FrameMarkup, timestamps: [Double])? = nil, tokenizer: Tokenizer
     ) throws(Failure) -> [PromptPiece] {
         guard let pad = tokenizer.id(of: placeholder) else {
             throw .badInput("the tokenizer has no \(placeholder), which stands for a \(medium.rawValue)")
         }
-        return [.markup(label + prefix), .media(medium, pad: pad, count: count), .markup(suffix)]
+        guard let (markup, timestamps) = frames else {
+            return [.markup(label + prefix), .media(medium, pad: pad, count: count), .markup(suffix)]
+        }
+        guard !timestamps.isEmpty, count % timestamps.count == 0 else {
+            throw .badInput(
+                "a video of \(count) tokens needs the times of its frames, not \(timestamps.count)")
+        }
+        return [.markup(label + prefix)]
+            + timestamps.flatMap { time in
+                [
+                    .markup(markup.timePrefix + tenths(time) + markup.prefix),
+                    .media(medium, pad: pad, count: count / timestamps.count), .markup(markup.suffix),
+                ]
+            } + [.markup(suffix)]
+    }
+
+    /// Seconds with one decimal, rounded from their exact binary value as C and Python print them.
+    private func tenths(_ seconds: Double) -> String {
+        var text = [CChar](repeating: 0, count: 400)
+        _ = withVaList([seconds]) { vsnprintf(&text, text.count, "%.1f", $0) }
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
+
+extension ChatTemplate.Reasoning {
+    /// An answer as its turn shows it: reasoning is left out when it is old, and otherwise set apart.
+    fileprivate func pieces(_ answer: String, isOld: Bool, isLast: Bool) -> [PromptPiece] {
+        let (reasoning, rest) = split(answer)
+        guard !isOld, isLast || !reasoning.isEmpty else { return [.text(rest)] }
+        return [
+            .markup(start), .text("\n" + reasoning + "\n"), .markup(end),
+            .text("\n\n" + rest.trimmingPrefix { $0 == "\n" }),
+        ]
+    }
+
+    /// The reasoning in an answer, empty where there is none, and what follows it.
+    public func split(_ answer: String) -> (reasoning: String, rest: String) {
+        let parts = answer.split(separator: end, omittingEmptySubsequences: false)
+        guard parts.count > 1, let first = parts.first, let last = parts.last else { return ("", answer) }
+        let begun = first.split(separator: start, omittingEmptySubsequences: false).last ?? first
+        return (begun.trimmingNewlines, String(last.trimmingPrefix { $0 == "\n" }))
+    }
+}
+
+extension Message {
+    /// The texts among the parts, one after the other.
+    fileprivate var text: String {
+        parts.map { if case .text(let text) = $0 { text } else { "" } }.joined()
+    }
+}
+
+extension Substring {
+    fileprivate var trimmingNewlines: String {
+        var text = self.trimmingPrefix { $0 == "\n" }
+        while text.last == "\n" { text.removeLast() }
+        return String(text)
     }
 }

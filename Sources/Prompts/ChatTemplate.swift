@@ -21,6 +21,37 @@ public struct ChatTemplate: Equatable, Sendable {
         }
     }
 
+    /// How a video is written whose frames (temporal patches) stand each by itself, after its time.
+    public struct FrameMarkup: Equatable, Sendable {
+        /// Comes before the time, which is in seconds with one decimal.
+        public var timePrefix: String
+        /// Between the time and the placeholders.
+        public var prefix: String
+        /// Comes after the placeholders.
+        public var suffix: String
+
+        /// Markup from its parts.
+        public init(timePrefix: String, prefix: String, suffix: String) {
+            self.timePrefix = timePrefix
+            self.prefix = prefix
+            self.suffix = suffix
+        }
+    }
+
+    /// How a model's reasoning is set apart from its answer.
+    public struct Reasoning: Equatable, Sendable {
+        /// Begins the reasoning.
+        public var start: String
+        /// Ends the reasoning.
+        public var end: String
+
+        /// Reasoning between `start` and `end`.
+        public init(start: String, end: String) {
+            self.start = start
+            self.end = end
+        }
+    }
+
     /// The system message of a conversation that does not start with one; nil for none.
     public var defaultSystemMessage: String? = "You are a helpful assistant."
     /// Starts a turn; the role comes next.
@@ -37,6 +68,12 @@ public struct ChatTemplate: Equatable, Sendable {
     /// How videos are written.
     public var video = Markup(
         prefix: "<|vision_start|>", placeholder: "<|video_pad|>", suffix: "<|vision_end|>", label: "Video")
+    /// How each frame of a video is written, between the prefix and the suffix of ``video``; nil where all placeholders
+    /// of a video stand in one run.
+    public var videoFrame: FrameMarkup?
+    /// How reasoning is written, which is left out of answers before the last question; nil where answers are written as
+    /// they are.
+    public var reasoning: Reasoning?
 
     /// Qwen2-VL's template, which is Qwen2.5-VL's as well.
     public init() {}
@@ -49,8 +86,8 @@ public struct Message: Equatable, Sendable {
         case text(String)
         /// A picture that takes this many tokens (``ImagePlan/tokens``).
         case image(tokens: Int)
-        /// A video that takes this many tokens.
-        case video(tokens: Int)
+        /// A video that takes this many tokens, and the time of each of its frames (temporal patches) in seconds.
+        case video(tokens: Int, timestamps: [Double] = [])
     }
 
     /// `system`, `user` or `assistant`.

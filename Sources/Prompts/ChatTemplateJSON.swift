@@ -11,6 +11,8 @@ extension ChatTemplate {
             "generation_prompt": .string(generationPrompt),
             "image": image.json,
             "video": video.json,
+            "video_frame": videoFrame?.json ?? .null,
+            "reasoning": reasoning?.json ?? .null,
         ])
     }
 
@@ -25,6 +27,8 @@ extension ChatTemplate {
         generationPrompt = try json.text("generation_prompt")
         image = try Markup(json: json["image"] ?? .null)
         video = try Markup(json: json["video"] ?? .null)
+        if let json = json["video_frame"] { videoFrame = try FrameMarkup(json: json) }
+        if let json = json["reasoning"] { reasoning = try Reasoning(json: json) }
     }
 }
 
@@ -41,6 +45,32 @@ extension ChatTemplate.Markup {
         placeholder = try json.text("placeholder")
         suffix = try json.text("suffix")
         label = try json.text("label")
+    }
+}
+
+extension ChatTemplate.FrameMarkup {
+    fileprivate var json: JSON {
+        .pairs([
+            "time_prefix": .string(timePrefix), "prefix": .string(prefix), "suffix": .string(suffix),
+        ])
+    }
+
+    fileprivate init(json: JSON) throws(Failure) {
+        timePrefix = try json.text("time_prefix")
+        prefix = try json.text("prefix")
+        suffix = try json.text("suffix")
+    }
+}
+
+extension ChatTemplate.Reasoning {
+    fileprivate var json: JSON { .pairs(["start": .string(start), "end": .string(end)]) }
+
+    fileprivate init(json: JSON) throws(Failure) {
+        start = try json.text("start")
+        end = try json.text("end")
+        guard !start.isEmpty, !end.isEmpty else {
+            throw .badInput("chat template has an empty \"reasoning\"")
+        }
     }
 }
 

@@ -23,39 +23,80 @@ extension ImagePreprocessor {
 
     /// The patches of a picture.
     ///
-    /// - Throws: `badInput` when the picture is too thin (``smartResize(_:)``).
-    public func patches(_ picture: Picture) throws(Failure) -> Patches { try patches(frames: [picture]) }
+    /// - Throws: `badInput` when the picture is too thin (``smartResize(_:)``), `limit` when the values would take 8 GiB.
+    public func patches(_ picture: Picture) throws(Failure) -> Patches {
+        var cutter = try PatchCutter(self, try plan(picture.size))
+        try cutter.append(picture)
+        return cutter.finish()
+    }
+}
 
-    /// The patches of a video's frames, which must all have one size. The last frame is repeated to fill a temporal patch,
-    /// as a picture's only one is.
+extension VideoPreprocessor {
+    /// The patches of a video's frames, which must all have one size. The last frame is repeated to fill a temporal patch.
     ///
     /// - Throws: `badInput` when there is no frame, frames differ in size, or are too thin; `limit` when the values would
     ///   take 8 GiB or more.
-    public func patches(frames: [Picture]) throws(Failure) -> Patches {
-        guard let first = frames.first, frames.allSatisfy({ $0.size == first.size }) else {
-            throw .badInput("a video needs frames of one size")
-        }
-        let plan = try plan(first.size, frames: frames.count)
-        guard plan.patches < (1 << 31) / rowLength else {
+    public func patches(_ pictures: [Picture]) throws(Failure) -> Patches {
+        guard let first = pictures.first else { throw .badInput("a video needs frames") }
+        var cutter = try PatchCutter(frames, try plan(first.size, frames: pictures.count))
+        for picture in pictures { try cutter.append(picture) }
+        return cutter.finish()
+    }
+}
+
+/// Cuts frames into patches one by one, so that only one of them need be held.
+public struct PatchCutter {
+    private let settings: ImagePreprocessor
+    private let plan: ImagePlan
+    private let resizer: ImageResizer
+    /// The normalized value of each level of each channel.
+    private let tables: [[Float]]
+    private var values: [Float]
+    private var last: Picture?
+    private var count = 0
+
+    /// Begins to cut frames as planned.
+    /// - Throws: `limit` when the values would take 8 GiB or more.
+    public init(_ settings: ImagePreprocessor, _ plan: ImagePlan) throws(Failure) {
+        guard plan.patches < (1 << 31) / settings.rowLength else {
             throw Failure(.limit, "\(plan.patches) patches are too many")
         }
-        let resizer = ImageResizer(from: first.size, to: plan.resized, resampling)
-        let tables = valueTables()
-        let values = [Float](unsafeUninitializedCapacity: plan.patches * rowLength) { output, initialized in
-            for (index, start) in stride(from: 0, to: frames.count, by: temporalPatchSize).enumerated() {
-                var group = frames[start..<min(start + temporalPatchSize, frames.count)].map(resizer.resize)
-                while group.count < temporalPatchSize, let last = group.last { group.append(last) }
-                for (frame, picture) in group.enumerated() {
-                    cut(picture, frame: frame, time: index, plan.grid, tables, into: output)
-                }
-            }
-            initialized = output.count
+        self.settings = settings
+        self.plan = plan
+        resizer = ImageResizer(from: plan.size, to: plan.resized, settings.resampling)
+        tables = settings.valueTables()
+        values = [Float](repeating: 0, count: plan.patches * settings.rowLength)
+    }
+
+    /// Adds the next frame.
+    /// - Throws: `badInput` when it has another size than planned, or there are more than planned.
+    public mutating func append(_ picture: Picture) throws(Failure) {
+        guard picture.size == plan.size else { throw .badInput("a video needs frames of one size") }
+        guard count < plan.grid.t * settings.temporalPatchSize else {
+            throw .badInput("there are more frames than planned")
         }
+        cut(resizer.resize(picture))
+    }
+
+    /// The patches, the last frame repeated to fill what is missing.
+    public consuming func finish() -> Patches {
+        while let last, count < plan.grid.t * settings.temporalPatchSize { cut(last) }
         return Patches(values: values, grid: plan.grid)
     }
 
+    private mutating func cut(_ picture: Picture) {
+        let (time, frame) = count.quotientAndRemainder(dividingBy: settings.temporalPatchSize)
+        values.withUnsafeMutableBufferPointer {
+            settings.cut(picture, frame: frame, time: time, plan.grid, tables, into: $0)
+        }
+        count += 1
+        last = picture
+    }
+}
+
+extension ImagePreprocessor {
     /// Writes one frame's values into the rows of its time.
-    private func cut(
+    fileprivate func cut(
         _ picture: Picture, frame: Int, time: Int, _ grid: PatchGrid, _ tables: [[Float]],
         into output: UnsafeMutableBufferPointer<Float>
     ) {
@@ -90,7 +131,7 @@ extension ImagePreprocessor {
     }
 
     /// The normalized value of each level of each channel, rounded where the reference rounds.
-    private func valueTables() -> [[Float]] {
+    fileprivate func valueTables() -> [[Float]] {
         zip(mean, standardDeviation).map { mean, deviation in
             (0..<256).map { level in
                 switch resampling {

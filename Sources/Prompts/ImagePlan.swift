@@ -23,6 +23,12 @@ extension ImagePreprocessor {
         if let fixedSide, size.width > 0, size.height > 0 {
             return ImageSize(width: fixedSide, height: fixedSide)
         }
+        return try smartResize(size, frames: 1, rounded: 1)
+    }
+
+    /// The same with limits for all frames together.
+    /// - Parameter rounded: the number of frames by which the resized picture's pixels are multiplied.
+    func smartResize(_ size: ImageSize, frames: Double, rounded: Double) throws(Failure) -> ImageSize {
         let (width, height) = (Double(size.width), Double(size.height))
         guard size.width > 0, size.height > 0, max(width, height) / min(width, height) <= 200 else {
             throw .badInput(
@@ -37,12 +43,12 @@ extension ImagePreprocessor {
             width: multiple(width, .toNearestOrEven), height: multiple(height, .toNearestOrEven)
         )
         let (least, most) = (Double(minimumPixels), Double(maximumPixels))
-        if resized.width * resized.height > most {
-            let scale = (height * width / most).squareRoot()
+        if rounded * resized.height * resized.width > most {
+            let scale = (frames * height * width / most).squareRoot()
             resized.width = max(factor, multiple(width / scale, .down))
             resized.height = max(factor, multiple(height / scale, .down))
-        } else if resized.width * resized.height < least {
-            let scale = (least / (height * width)).squareRoot()
+        } else if rounded * resized.height * resized.width < least {
+            let scale = (least / (frames * height * width)).squareRoot()
             resized.width = multiple(width * scale, .up)
             resized.height = multiple(height * scale, .up)
         }
@@ -53,7 +59,11 @@ extension ImagePreprocessor {
     ///
     /// - Throws: `badInput` as ``smartResize(_:)`` does, `limit` when there are too many patches.
     public func plan(_ size: ImageSize, frames: Int = 1) throws(Failure) -> ImagePlan {
-        let resized = try smartResize(size)
+        try plan(size, resized: try smartResize(size), frames: frames)
+    }
+
+    /// What frames of this size cost when they are resized to `resized`.
+    func plan(_ size: ImageSize, resized: ImageSize, frames: Int) throws(Failure) -> ImagePlan {
         let frameCount = max(1, frames)
         let grid = PatchGrid(
             t: frameCount / temporalPatchSize + (frameCount % temporalPatchSize == 0 ? 0 : 1),

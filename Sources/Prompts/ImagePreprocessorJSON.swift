@@ -61,7 +61,7 @@ extension ImagePreprocessor {
     }
 
     /// Takes what a published file states.
-    private mutating func read(_ json: JSON) throws(Failure) {
+    mutating func read(_ json: JSON) throws(Failure) {
         if json["patch_size"] != nil { patchSize = try json.setting("patch_size") }
         if json["temporal_patch_size"] != nil { temporalPatchSize = try json.setting("temporal_patch_size") }
         if json["merge_size"] != nil { mergeSize = try json.setting("merge_size") }

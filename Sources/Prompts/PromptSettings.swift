@@ -14,6 +14,8 @@ public struct PromptSettings: Equatable, Sendable {
     public var template: ChatTemplate
     /// How pictures become patches.
     public var images: ImagePreprocessor
+    /// How videos become patches; nil for models that take none.
+    public var videos: VideoPreprocessor?
     /// How tokens get their positions.
     public var positions: PositionRule
     /// The placeholders whose embeddings are replaced by rows of pictures and of videos.
@@ -27,11 +29,13 @@ public struct PromptSettings: Equatable, Sendable {
 
     /// Settings from their parts.
     public init(
-        template: ChatTemplate, images: ImagePreprocessor, positions: PositionRule, imageToken: Int32,
-        videoToken: Int32?, stopTokens: [Int32], coordinates: Coordinates
+        template: ChatTemplate, images: ImagePreprocessor, videos: VideoPreprocessor? = nil,
+        positions: PositionRule, imageToken: Int32, videoToken: Int32? = nil, stopTokens: [Int32],
+        coordinates: Coordinates
     ) {
         self.template = template
         self.images = images
+        self.videos = videos
         self.positions = positions
         self.imageToken = imageToken
         self.videoToken = videoToken
@@ -43,8 +47,10 @@ public struct PromptSettings: Equatable, Sendable {
     public var json: JSON {
         var members: [JSON.Member] = [
             .init("chat_template", template.json), .init("image_processing", images.json),
-            .init("positions", positions.json), .init("image_token", .int(Int(imageToken))),
         ]
+        if let videos { members.append(.init("video_processing", videos.json)) }
+        members.append(.init("positions", positions.json))
+        members.append(.init("image_token", .int(Int(imageToken))))
         if let videoToken { members.append(.init("video_token", .int(Int(videoToken)))) }
         members.append(.init("stop_tokens", .array(stopTokens.map { .int(Int($0)) })))
         members.append(.init("coordinates", .string(coordinates.rawValue)))
@@ -74,6 +80,7 @@ public struct PromptSettings: Equatable, Sendable {
         }
         template = try ChatTemplate(json: json["chat_template"] ?? .null)
         images = try ImagePreprocessor(json: json["image_processing"] ?? .null)
+        if let json = json["video_processing"] { videos = try VideoPreprocessor(json: json) }
         positions = try PositionRule(json: json["positions"] ?? .null)
         imageToken = try token("image_token")
         videoToken = json["video_token"] == nil ? nil : try token("video_token")

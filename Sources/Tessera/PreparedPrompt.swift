@@ -12,12 +12,18 @@ public struct PreparedPrompt {
         public let patches: Patches
         /// Of a video: from one temporal patch to the next.
         public let secondsPerFrame: Double
+        /// Of a video that is to be written out: the time of each temporal patch, in seconds.
+        public let timestamps: [Double]
 
         /// A visual from its parts.
-        public init(_ medium: PromptPiece.Medium, _ patches: Patches, secondsPerFrame: Double = 1) {
+        public init(
+            _ medium: PromptPiece.Medium, _ patches: Patches, secondsPerFrame: Double = 1,
+            timestamps: [Double] = []
+        ) {
             self.medium = medium
             self.patches = patches
             self.secondsPerFrame = secondsPerFrame
+            self.timestamps = timestamps
         }
     }
 

@@ -8,7 +8,8 @@ public final class Session {
     public enum Part {
         case text(String)
         case image(Patches)
-        case video(Patches)
+        /// A video, as ``Model/video(_:_:)`` reads it.
+        case video(PreparedPrompt.Visual)
     }
 
     /// How an answer is made.
@@ -56,6 +57,15 @@ public final class Session {
     private var seen: Set<Int32> = []
     /// Tokens said but not yet in the cache.
     private var pending: [Int32] = []
+    /// The last answer of a model whose reasoning does not stay.
+    private var reasoned: Reasoned?
+
+    /// An answer with reasoning in it, and where in the cache its turn begins.
+    private struct Reasoned {
+        let cached: Int
+        let position: Int32
+        var text = ""
+    }
 
     /// A conversation of at most `capacity` tokens.
     public init(_ model: Model, capacity: Int) throws(Failure) {
@@ -87,19 +97,31 @@ public final class Session {
             case .image(let patches):
                 content.append(.image(tokens: try model.prompt.shape(.image, patches.grid).tokens))
                 visuals.append(.init(.image, patches))
-            case .video(let patches):
-                content.append(.video(tokens: try model.prompt.shape(.video, patches.grid).tokens))
-                visuals.append(.init(.video, patches))
+            case .video(let video):
+                let shape = try model.prompt.shape(.video, video.patches.grid)
+                content.append(.video(tokens: shape.tokens, timestamps: video.timestamps))
+                visuals.append(video)
             }
         }
         var messages = [Message(role: "user", parts: content)]
         if let system, !progress.hasStarted { messages.insert(Message(role: "system", text: system), at: 0) }
         // What cannot be prepared was not said.
         var progress = progress
-        let pieces = try model.prompt.template.render(messages, tokenizer: tokenizer, progress: &progress)
+        let template = model.prompt.template
+        let pieces = try template.render(messages, tokenizer: tokenizer, progress: &progress)
+        let again = reasoned.map { template.answerTurn($0.text) } ?? []
         let prompt = try PreparedPrompt(
-            tokens: pending + tokenizer.encode(pieces), visuals: visuals, settings: model.prompt, start: next)
+            tokens: (reasoned == nil ? pending : []) + tokenizer.encode(again + pieces), visuals: visuals,
+            settings: model.prompt, start: reasoned?.position ?? next)
         self.progress = progress
+        if let reasoned { context.cache.truncate(to: reasoned.cached) }
+        reasoned = nil
+        if template.reasoning != nil {
+            let opening = tokenizer.encode([.markup(template.generationPrompt)]).count
+            reasoned = Reasoned(
+                cached: context.cache.count + prompt.tokens.count - opening,
+                position: prompt.positions.next - Int32(opening))
+        }
         return prompt
     }
 
@@ -143,6 +165,7 @@ public final class Session {
             text += rest
             _ = onText(rest)
         }
+        reasoned?.text = text
         return Answer(text: text, tokens: tokens, end: end, promptTokens: prompt.tokens.count)
     }
 }

@@ -1,5 +1,4 @@
 import CommandSupport
-import Prompts
 import Storage
 import Tessera
 
@@ -18,31 +17,40 @@ struct Chat {
     }
 
     /// Reads messages until the end of input or `/quit`.
-    func run(firstPictures: [String]) throws(Failure) {
-        var pictures: [Patches] = []
-        for path in firstPictures { pictures.append(try session.model.picture(path)) }
+    /// - Parameters:
+    ///   - first: pictures and videos for the first message.
+    ///   - videos: how `/video` reads.
+    func run(first parts: [Session.Part], videos: Model.VideoOptions) throws(Failure) {
+        var media = parts
         while true {
             Console.write("> ")
             guard let line = readLine(), line != "/quit" else { return Console.write("\n") }
-            if line.hasPrefix("/image ") {
-                // A picture that cannot be read is no reason to lose the conversation.
-                do { pictures.append(try session.model.picture(String(line.dropFirst(7)))) } catch {
-                    Console.warn("\(error)")
+            // A picture that cannot be read is no reason to lose the conversation.
+            do {
+                if line.hasPrefix("/image ") {
+                    media.append(.image(try session.model.picture(String(line.dropFirst(7)))))
+                    continue
                 }
+                if line.hasPrefix("/video ") {
+                    media.append(.video(try session.model.video(String(line.dropFirst(7)), videos)))
+                    continue
+                }
+            } catch {
+                Console.warn("\(error)")
                 continue
             }
             guard !line.isEmpty else { continue }
             let start = monotonicSeconds()
             var first: Double?
             let answer = try session.answer(
-                pictures.map(Session.Part.image) + [.text(line)], system: system, options: options
+                media + [.text(line)], system: system, options: options
             ) { piece in
                 first = first ?? monotonicSeconds()
                 Console.write(piece)
                 return true
             }
             Console.write("\n")
-            pictures = []
+            media = []
             if verbose {
                 Console.log(AnswerFigures(answer, start: start, first: first, end: monotonicSeconds()).text)
             }

@@ -13,7 +13,8 @@ import Threads
         abstract: "Ask a model about pictures and text.",
         discussion: """
             With --prompt the answer goes to stdout. Without it, on a terminal, a chat begins whose cache is kept between \
-            turns; /image FILE adds a picture to the next message, /quit ends it.
+            turns; /image FILE and /video PATH add a picture or a video to the next message, /quit ends it. Pictures come \
+            before videos in a message, and both before its text.
             """)
 
     @Argument(help: "The bundle.")
@@ -24,6 +25,15 @@ import Threads
 
     @Option(help: "A picture (JPEG, PNG, WebP); repeat for more.")
     var image: [String] = []
+
+    @Option(help: "A video: a file that ffmpeg reads, or a folder of frames; repeat for more.")
+    var video: [String] = []
+
+    @Option(help: "Frames to take of a second of video, or the frames of a second in a folder.")
+    var fps: Double?
+
+    @Option(help: "Frames to take of a video, at most.")
+    var maxFrames: Int?
 
     @Option(help: "A system message instead of the template's own.")
     var system: String?
@@ -58,6 +68,9 @@ import Threads
         guard maxTokens > 0, ctxSize > 0 else {
             throw ValidationError("--max-tokens and --ctx-size must be above 0")
         }
+        guard fps.map({ $0 > 0 && $0.isFinite }) ?? true, maxFrames.map({ $0 > 0 }) ?? true else {
+            throw ValidationError("--fps and --max-frames must be above 0")
+        }
         guard threads > 0 else { throw ValidationError("--threads must be above 0") }
         guard !boxes || (!image.isEmpty && prompt != nil) else {
             throw ValidationError("--boxes needs --image and --prompt")
@@ -75,20 +88,19 @@ import Threads
                     .usage, "there is nothing to ask",
                     remedy: "give --prompt, or --prompt - to read it from stdin")
             }
-            try checkMemory(model, pictures: [])
+            try checkMemory(model, media: [])
             let chat = Chat(try Session(model, capacity: ctxSize), options, system: system, verbose: verbose)
-            return try chat.run(firstPictures: image)
+            return try chat.run(first: try readMedia(model), videos: videoOptions)
         }
         let text = prompt == "-" ? Console.readAll() : prompt
-        var pictures: [Patches] = []
-        for path in image { pictures.append(try model.picture(path)) }
-        try checkMemory(model, pictures: pictures)
+        let media = try readMedia(model)
+        try checkMemory(model, media: media)
         let session = try Session(model, capacity: ctxSize)
         let start = monotonicSeconds()
         var first: Double?
         let quiet = json
         let answer = try session.answer(
-            pictures.map(Session.Part.image) + [.text(text)], system: system, options: options
+            media + [.text(text)], system: system, options: options
         ) { piece in
             first = first ?? monotonicSeconds()
             if !quiet { Console.write(piece) }
@@ -108,11 +120,28 @@ import Threads
         }
     }
 
+    private var videoOptions: Model.VideoOptions { .init(fps: fps, maximumFrames: maxFrames) }
+
+    /// The pictures and videos asked for, read.
+    private func readMedia(_ model: Model) throws(Failure) -> [Session.Part] {
+        var parts: [Session.Part] = []
+        for path in image { parts.append(.image(try model.picture(path))) }
+        for path in video { parts.append(.video(try model.video(path, videoOptions))) }
+        return parts
+    }
+
     /// Says before the work begins what it would take, and refuses what is beyond the limit.
-    private func checkMemory(_ model: Model, pictures: [Patches]) throws(Failure) {
-        let largest = pictures.map { $0.grid.patches ?? 0 }.max() ?? 0
+    private func checkMemory(_ model: Model, media: [Session.Part]) throws(Failure) {
+        let grids = media.compactMap { part -> PatchGrid? in
+            switch part {
+            case .text: nil
+            case .image(let patches): patches.grid
+            case .video(let video): video.patches.grid
+            }
+        }
         let estimate = try model.engine.estimateMemory(
-            capacity: ctxSize, patches: largest, segments: 1, mapped: model.bundle.file.bytes.count)
+            capacity: ctxSize, patches: grids.compactMap(\.patches).max() ?? 0,
+            segments: grids.map(\.t).max() ?? 1, mapped: model.bundle.file.bytes.count)
         if verbose {
             Console.log(
                 "memory: \(ByteCount.text(estimate.mapped)) mapped, \(ByteCount.text(estimate.cache)) cache, "

@@ -1,0 +1,141 @@
+import Prompts
+import Storage
+
+/// A video in a file, which `ffprobe` and `ffmpeg` read.
+struct VideoFile {
+    let path: String
+    /// Frames that can be decoded.
+    let frameCount: Int
+    /// Frames in a second; nil when the file does not say.
+    let rate: Double?
+
+    /// Counts the frames of the video at `path`.
+    /// - Throws: `badInput` when the programs are not installed or can make nothing of the file.
+    init(_ path: String) throws(Failure) {
+        self.path = path
+        guard Path.exists(path) else { throw Failure(.io, "is not there", file: path) }
+        let probe = try VideoFile.start(
+            "ffprobe",
+            ["-v", "error"] + VideoFile.input(path) + [
+                "-select_streams", "v:0", "-count_frames", "-show_entries",
+                "stream=avg_frame_rate,nb_read_frames", "-of", "json",
+            ])
+        let text = try probe.readAll(limit: 1 << 20)
+        do { try probe.finish() } catch { throw error.located(in: path) }
+        let json: JSON
+        do { json = try JSON(parsing: text) } catch {
+            throw .badInput("ffprobe said nothing that can be understood of it", file: path)
+        }
+        guard let stream = json["streams"]?.array?.first else {
+            throw .badInput("has no video stream", file: path)
+        }
+        guard let count = stream["nb_read_frames"]?.string.flatMap(Int.init), count > 0, count <= 1 << 32
+        else {
+            throw .badInput("has a video stream without frames", file: path)
+        }
+        frameCount = count
+        rate = VideoFile.rate(stream["avg_frame_rate"]?.string ?? "")
+    }
+
+    /// A rate such as `30000/1001`; `0/0` is none.
+    static func rate(_ text: String) -> Double? {
+        let parts = text.split(separator: "/").map { Double($0) ?? 0 }
+        guard parts.count == 2, parts[0] > 0, parts[1] > 0, (parts[0] / parts[1]).isFinite else { return nil }
+        return parts[0] / parts[1]
+    }
+
+    /// Decodes the frames of these ascending numbers and hands each on as it comes.
+    /// - Throws: `badInput` when the programs fail or do not give what was asked for, `limit` when a frame has more than
+    ///   `maximumPixels`, and what `body` throws.
+    func forEachFrame(
+        _ indices: [Int], maximumPixels: Int, _ body: (Picture) throws(Failure) -> Void
+    ) throws(Failure) {
+        let wanted = indices.enumerated().filter { $0.offset == 0 || indices[$0.offset - 1] != $0.element }
+        let choice = wanted.map { "eq(n\\,\($0.element))" }.joined(separator: "+")
+        let decoder = try VideoFile.start(
+            "ffmpeg",
+            ["-nostdin", "-v", "error"] + VideoFile.input(path) + [
+                "-map", "0:v:0", "-vf", "select=\(choice)", "-fps_mode", "passthrough", "-frames:v",
+                "\(wanted.count)", "-pix_fmt", "rgb24", "-c:v", "ppm", "-f", "image2pipe", "pipe:1",
+            ])
+        let frames = FrameReader(decoder, path: path, maximumPixels: maximumPixels)
+        var frame: Picture?
+        for (position, index) in indices.enumerated() {
+            if position == 0 || indices[position - 1] != index { frame = try frames.next() }
+            guard let frame else {
+                // Why it ended early is better said by the program itself.
+                do { try decoder.finish() } catch { throw error.located(in: path) }
+                throw .badInput("ended after \(position) of \(indices.count) frames", file: path)
+            }
+            try body(frame)
+        }
+        guard try frames.next() == nil else { throw .badInput("gave more frames than asked for", file: path) }
+        do { try decoder.finish() } catch { throw error.located(in: path) }
+    }
+
+    /// Only files may be opened, by a name that cannot be taken for anything else.
+    private static func input(_ path: String) -> [String] {
+        ["-protocol_whitelist", "file", "-i", "file:" + path]
+    }
+
+    private static func start(_ program: String, _ arguments: [String]) throws(Failure) -> Subprocess {
+        guard let process = try Subprocess(program, arguments) else {
+            throw .badInput(
+                "videos are read by \(program), which is not installed",
+                remedy: "install ffmpeg (apt-get install ffmpeg), or give a folder with the video's frames")
+        }
+        return process
+    }
+}
+
+/// Reads pictures in Portable Pixmap form, one after the other.
+private final class FrameReader {
+    private let process: Subprocess
+    private let path: String
+    private let maximumPixels: Int
+
+    init(_ process: Subprocess, path: String, maximumPixels: Int) {
+        self.process = process
+        self.path = path
+        self.maximumPixels = maximumPixels
+    }
+
+    /// The next picture; nil at the end.
+    func next() throws(Failure) -> Picture? {
+        guard let magic = try word() else { return nil }
+        guard magic == "P6", let width = try word().flatMap({ Int($0) }),
+            let height = try word().flatMap({ Int($0) }), try word() == "255", width > 0, height > 0
+        else { throw .badInput("ffmpeg gave no frames that can be understood", file: path) }
+        let (count, overflow) = width.multipliedReportingOverflow(by: height)
+        guard !overflow, count <= maximumPixels else {
+            throw Failure(
+                .limit, "has frames of \(width)×\(height) pixels, more than the \(maximumPixels) allowed",
+                file: path)
+        }
+        var pixels = [UInt8](repeating: 0, count: 3 * count)
+        let filled = pixels.withUnsafeMutableBytes { bytes in
+            Result { () throws(Failure) in try process.fill(bytes) }
+        }
+        guard try filled.get() == pixels.count,
+            let picture = Picture(size: ImageSize(width: width, height: height), pixels: pixels)
+        else { throw .badInput("ended within a frame", file: path) }
+        return picture
+    }
+
+    /// The next word of a header, up to one white space; nil at the end.
+    private func word() throws(Failure) -> String? {
+        var word: [UInt8] = []
+        while word.count < 16 {
+            var byte: UInt8 = 0
+            let count = withUnsafeMutableBytes(of: &byte) { bytes in
+                Result { () throws(Failure) in try process.read(into: bytes) }
+            }
+            guard try count.get() > 0 else {
+                return word.isEmpty ? nil : String(decoding: word, as: UTF8.self)
+            }
+            if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: " ") { break }
+            word.append(byte)
+        }
+        return String(decoding: word, as: UTF8.self)
+    }
+}
