@@ -27,9 +27,13 @@ enum Bundled {
     }
 }
 
-/// Converts a checkpoint and gives the path of the bundle.
+/// Converts a Qwen2-VL checkpoint and gives the path of the bundle.
 func makeBundle(_ checkpoint: String, _ recipe: String?, at path: String) throws -> String {
-    let model = try ImportedModel.qwen2VL(checkpoint)
+    try makeBundle(ImportedModel.qwen2VL(checkpoint), recipe, at: path)
+}
+
+/// Writes the bundle of a checkpoint that was read, and gives its path.
+func makeBundle(_ model: ImportedModel, _ recipe: String?, at path: String) throws -> String {
     let recipe = try recipe.map { try Recipe(named: $0) } ?? Recipe("keep", rules: [])
     let source = CheckpointWeights(model.ledger)
     let plan = try QuantizationPlan(recipe, model.graph, source.weights)
