@@ -30,64 +30,58 @@ public struct CheckpointWeights: WeightSource {
         let isVector = entry.slot.shape.rank == 1
         let rows = isVector ? 0..<entry.slot.shape.count : rows
         let columns = isVector ? 1 : entry.slot.shape.extents[1]
-        var parts: [(tensor: SourceTensor, view: WeightPiece.View)] = []
-        var first = 0
-        for piece in entry.pieces {
-            let span = first..<first + piece.view.count
-            first = span.upperBound
-            guard span.overlaps(rows) else { continue }
-            let wanted = span.clamped(to: rows)
-            let view = piece.view.part(
-                wanted.lowerBound - span.lowerBound..<wanted.upperBound - span.lowerBound)
-            switch piece.weight.form {
-            case .plain(let tensor): parts.append((tensor, view))
-            }
-        }
+        let parts = entry.parts(rows)
         do {
-            if parts.count == 1, case .rows(let range) = parts[0].view {
+            if parts.count == 1, case .rows(let range) = parts[0].view,
+                case .plain(let tensor) = parts[0].weight.form
+            {
                 let width = columns * entry.type.width
-                let bytes = parts[0].tensor.data.bytes
                 try body(
                     UnsafeRawBufferPointer(
-                        rebasing: bytes[range.lowerBound * width..<range.upperBound * width]))
+                        rebasing: tensor.data.bytes[range.lowerBound * width..<range.upperBound * width]))
             } else {
                 let gather = RowGather(rows: rows.count, columns: columns, width: entry.type.width)
-                for part in parts { gather.append(part.tensor.data.bytes, part.view) }
+                for part in parts { try gather.append(part) }
                 try gather.lend(body)
             }
         } catch {
-            throw named(error, entry, parts.first?.tensor)
+            throw named(error, parts.first?.weight)
         }
-        for part in parts { part.tensor.giveUp(part.view, columns: columns) }
+        for part in parts { part.giveUp(columns: columns) }
     }
 
     /// The user knows the tensor by its published name.
-    private func named(_ error: Failure, _ entry: CoverageLedger.Entry, _ tensor: SourceTensor?) -> Failure {
-        guard error.kind == .badInput, error.file == nil, let tensor else { return error }
+    private func named(_ error: Failure, _ weight: StoredWeight?) -> Failure {
+        guard error.kind == .badInput, error.file == nil, case .plain(let tensor)? = weight?.form else {
+            return error
+        }
         return Failure(
             .badInput, error.message, file: tensor.data.file.path,
             at: "tensor '\(tensor.name)'\(error.place.map { " " + $0 } ?? "")", remedy: error.remedy)
     }
 }
 
-extension WeightPiece.View {
-    /// Some of the rows that it gives.
-    fileprivate func part(_ rows: Range<Int>) -> WeightPiece.View {
-        switch self {
-        case .rows(let all): .rows(all.lowerBound + rows.lowerBound..<all.lowerBound + rows.upperBound)
-        case .columns(let all, let firstRow, let pitch):
-            .columns(
-                all.lowerBound + rows.lowerBound..<all.lowerBound + rows.upperBound, firstRow: firstRow,
-                pitch: pitch)
+extension CoverageLedger.Entry {
+    /// Where some of the slot's rows are.
+    fileprivate func parts(_ rows: Range<Int>) -> [WeightPiece] {
+        var parts: [WeightPiece] = []
+        var first = 0
+        for piece in pieces {
+            let span = first..<first + piece.view.count
+            first = span.upperBound
+            guard span.overlaps(rows) else { continue }
+            let wanted = span.clamped(to: rows)
+            parts.append(piece[wanted.lowerBound - span.lowerBound..<wanted.upperBound - span.lowerBound])
         }
+        return parts
     }
 }
 
-extension SourceTensor {
+extension WeightPiece {
     /// Lets the pages of rows leave memory; a transposed block's are read again for its next rows.
-    fileprivate func giveUp(_ view: WeightPiece.View, columns: Int) {
-        guard case .rows(let rows) = view else { return }
-        let (start, width) = (data.range.lowerBound, columns * type.width)
-        data.file.advise(start + rows.lowerBound * width..<start + rows.upperBound * width, .dontNeed)
+    fileprivate func giveUp(columns: Int) {
+        guard case .rows(let rows) = view, case .plain(let tensor) = weight.form else { return }
+        let (start, width) = (tensor.data.range.lowerBound, columns * tensor.type.width)
+        tensor.data.file.advise(start + rows.lowerBound * width..<start + rows.upperBound * width, .dontNeed)
     }
 }

@@ -1,3 +1,4 @@
+import Checkpoints
 import Generations
 import Storage
 
@@ -17,23 +18,30 @@ final class RowGather {
 
     deinit { buffer.deallocate() }
 
-    /// Appends the rows that `view` finds in a tensor's `bytes`, which the ledger has measured.
-    func append(_ bytes: UnsafeRawBufferPointer, _ view: WeightPiece.View) {
+    /// Appends the rows of a piece, which the ledger has measured.
+    /// - Throws: `badInput` when a packed weight holds a scale that is no finite number.
+    func append(_ piece: WeightPiece) throws(Failure) {
         let rowBytes = columns * width
-        switch view {
-        case .rows(let rows):
-            let part = bytes[rows.lowerBound * rowBytes..<rows.upperBound * rowBytes]
-            UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<filled + part.count]).copyMemory(
-                from: UnsafeRawBufferPointer(rebasing: part))
-        case .columns(let range, let firstRow, let pitch):
-            let target = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+        let target = UnsafeMutableRawBufferPointer(
+            rebasing: buffer[filled..<filled + piece.view.count * rowBytes])
+        switch (piece.weight.form, piece.view) {
+        case (.plain(let tensor), .rows(let rows)):
+            let bytes = tensor.data.bytes[rows.lowerBound * rowBytes..<rows.upperBound * rowBytes]
+            target.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes))
+        case (.plain(let tensor), .columns(let range, let firstRow, let pitch)):
+            let bytes = tensor.data.bytes
             switch width {
             case 2: transpose(bytes, range, firstRow, pitch, into: target, as: UInt16.self)
             case 4: transpose(bytes, range, firstRow, pitch, into: target, as: UInt32.self)
             default: transpose(bytes, range, firstRow, pitch, into: target, as: UInt64.self)
             }
+        case (.packed(let packed), .rows(let rows)):
+            try packed.readRows(rows, into: target.bindMemory(to: Float.self))
+        case (.packed, .columns):
+            // The ledger lets none through.
+            break
         }
-        filled += view.count * rowBytes
+        filled += target.count
     }
 
     /// Blocks of 16 columns, a cache line of the narrow types: each line read is used whole.

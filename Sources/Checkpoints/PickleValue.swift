@@ -48,7 +48,7 @@ enum PickleGlobal {
 
     private static let byName: [String: PickleGlobal] = {
         let all =
-            [.orderedDictionary, .rebuildTensor, .rebuildParameter] + ElementType.allCases.map(Self.storage)
+            [.orderedDictionary, .rebuildTensor, .rebuildParameter] + storageNames.keys.map(Self.storage)
         return Dictionary(all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     }()
 
@@ -58,24 +58,15 @@ enum PickleGlobal {
         case .orderedDictionary: "collections.OrderedDict"
         case .rebuildTensor: "torch._utils._rebuild_tensor_v2"
         case .rebuildParameter: "torch._utils._rebuild_parameter"
-        case .storage(let type): "torch.\(Self.storageName(type))"
+        case .storage(let type): "torch.\(Self.storageNames[type] ?? "")Storage"
         }
     }
 
-    private static func storageName(_ type: ElementType) -> String {
-        switch type {
-        case .float64: "DoubleStorage"
-        case .float32: "FloatStorage"
-        case .float16: "HalfStorage"
-        case .bfloat16: "BFloat16Storage"
-        case .int64: "LongStorage"
-        case .int32: "IntStorage"
-        case .int16: "ShortStorage"
-        case .int8: "CharStorage"
-        case .uint8: "ByteStorage"
-        case .bool: "BoolStorage"
-        }
-    }
+    /// PyTorch's legacy storages; newer types, such as 8-bit floats, have none.
+    private static let storageNames: [ElementType: String] = [
+        .float64: "Double", .float32: "Float", .float16: "Half", .bfloat16: "BFloat16", .int64: "Long",
+        .int32: "Int", .int16: "Short", .int8: "Char", .uint8: "Byte", .bool: "Bool",
+    ]
 }
 
 /// A storage: elements in an entry of the file, which tensors show.

@@ -46,7 +46,10 @@ extension ImportedModel {
         try ModelTypes.check(config.json, against: table.modelTypes, file: file)
         let model = try G(config)
         checkpoint = try Checkpoint(directory)
-        let weights = checkpoint.tensors.map { StoredWeight($0) }
+        let quantization = try config.json["quantization_config"].map { (json) throws(Failure) in
+            try QuantizationConfig(json, file: file)
+        }
+        let weights = try StoredWeight.all(of: checkpoint, quantization: quantization)
         var warnings: [String] = []
         let head = HeadWeight(config, weights, table)
         if let warning = head.warning { warnings.append(warning) }

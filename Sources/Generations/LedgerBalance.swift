@@ -11,6 +11,7 @@ struct LedgerBalance {
         let taking: NameTable.Taking
     }
 
+    private let table: NameTable
     private let slots: [WeightSlot]
     private let slotsByName: [String: WeightSlot]
     private let extents: [String: Int]
@@ -22,6 +23,7 @@ struct LedgerBalance {
     private(set) var splitCount = 0
 
     init(_ weights: [StoredWeight], _ table: NameTable, _ graph: ModelGraph, extents: [String: Int]) {
+        self.table = table
         slots = graph.weights
         slotsByName = Dictionary(uniqueKeysWithValues: graph.weights.map { ($0.name, $0) })
         self.extents = extents
@@ -50,11 +52,24 @@ struct LedgerBalance {
     /// Enters a weight under the slots that the table gives it.
     mutating func add(_ weight: StoredWeight, _ sources: [NameTable.Source]) {
         guard !sources.isEmpty else {
-            problems.append("'\(weight.name)' is not a tensor of this generation")
+            if isZeroBias(weight) {
+                unused.append(
+                    .init(name: weight.name, reason: "a bias of zeros, which the model does not have"))
+            } else {
+                problems.append("'\(weight.name)' is not a tensor of this generation")
+            }
             return
         }
         splitCount += sources.count > 1 ? weight.sources.count : 0
         for source in sources { add(weight, source) }
+    }
+
+    /// Whether a weight is the bias of a known linear that has none, and holds zeros: quantizing tools add such.
+    private func isZeroBias(_ weight: StoredWeight) -> Bool {
+        guard weight.name.hasSuffix(".bias"), case .plain(let tensor) = weight.form, tensor.type.isFloat,
+            !table.sources(of: String(weight.name.dropLast(4)) + "weight").isEmpty
+        else { return false }
+        return tensor.data.bytes.allSatisfy { $0 == 0 }
     }
 
     private mutating func add(_ weight: StoredWeight, _ source: NameTable.Source) {
@@ -73,6 +88,10 @@ struct LedgerBalance {
         }
         guard weight.type.isFloat else {
             problems.append("'\(weight.name)' holds \(weight.type.rawValue), not floats")
+            return
+        }
+        if case .packed = weight.form, offer.views.contains(where: \.isTransposed) {
+            problems.append("'\(weight.name)' is packed, but has to be transposed")
             return
         }
         let fill = Fill(weight: weight, views: offer.views, taking: source.taking)

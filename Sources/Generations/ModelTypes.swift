@@ -15,13 +15,6 @@ enum ModelTypes {
         guard let type = config["model_type"]?.string else {
             throw .badInput("lacks 'model_type'", file: file)
         }
-        if let method = config["quantization_config"]?["quant_method"]?.string
-            ?? config["quantization_config"].map({ _ in "unknown" })
-        {
-            throw .badInput(
-                "the checkpoint is already quantized (\(method))", file: file,
-                remedy: "convert the full-precision checkpoint that it was made from")
-        }
         guard !supported.contains(type) else { return }
         throw .badInput(
             "is of model type '\(type)', not '\(supported.joined(separator: "' or '"))'", file: file,

@@ -11,6 +11,8 @@ public struct WeightPiece: Sendable {
         /// They are these columns, of `pitch`, of the block of rows that begins at `firstRow`.
         case columns(Range<Int>, firstRow: Int, pitch: Int)
 
+        var isTransposed: Bool { if case .columns = self { true } else { false } }
+
         /// How many rows of the slot it gives.
         public var count: Int {
             switch self {
@@ -23,6 +25,19 @@ public struct WeightPiece: Sendable {
     public let weight: StoredWeight
     /// Where they are in it.
     public let view: View
+
+    /// Some of the rows that it gives.
+    public subscript(rows: Range<Int>) -> WeightPiece {
+        func shifted(_ all: Range<Int>) -> Range<Int> {
+            all.lowerBound + rows.lowerBound..<all.lowerBound + rows.upperBound
+        }
+        switch view {
+        case .rows(let all): return WeightPiece(weight: weight, view: .rows(shifted(all)))
+        case .columns(let all, let firstRow, let pitch):
+            return WeightPiece(
+                weight: weight, view: .columns(shifted(all), firstRow: firstRow, pitch: pitch))
+        }
+    }
 }
 
 extension NameTable.Taking {
