@@ -10,17 +10,66 @@ import Testing
 
     init() throws { tokenizer = try Tokenizer(checkpoint: Fixtures.path("tokenizer")) }
 
-    @Test func renderingEqualsReference() throws {
+    @Test(arguments: [
+        ("qwen2_vl_and_qwen2_5_vl", ChatTemplate()), ("qwen3_vl_instruct", .qwen3VL),
+        ("qwen3_vl_thinking", .qwen3VLThinking),
+    ])
+    func renderingEqualsReference(name: String, template: ChatTemplate) throws {
         let golden = try Fixtures.json("preprocessing/chat_templates.json")
-        for member in try #require(golden["rendered"]?.members) {
+        let rendered = try #require(golden["rendered"]?[name]?.members)
+        #expect(rendered.count >= 22)
+        for member in rendered {
             let parts = member.key.split(separator: "|")
             let conversation = try #require(golden["conversations"]?[String(parts[0])])
-            let pieces = try ChatTemplate().render(
+            let pieces = try template.render(
                 messages(conversation["messages"]), tokenizer: tokenizer,
                 numbersMedia: conversation["add_vision_id"] == true,
                 generationPrompt: parts[1].hasSuffix("True"))
-            #expect(text(pieces) == member.value.string, "\(member.key)")
+            // The processor puts the times of frames in afterwards.
+            let time = template.videoFrame == nil ? "" : "<0.1 seconds>"
+            let expected = member.value.string?.replacing(
+                "<|vision_start|><|video_pad|>", with: time + "<|vision_start|><|video_pad|>")
+            #expect(text(pieces) == expected, "\(member.key)")
         }
+    }
+
+    /// Both forms that a video's frames are written in.
+    @Test func framesStandAfterTheirTimes() throws {
+        let video = Message(role: "user", parts: [.video(tokens: 4, timestamps: [0.25, 61.05])])
+        func written(_ template: ChatTemplate) throws -> String {
+            text(try template.render([video], tokenizer: tokenizer, generationPrompt: false))
+        }
+        let pads = "<|vision_start|><|video_pad|><|video_pad|><|vision_end|>"
+        let frames = "<0.2 seconds>\(pads)<61.0 seconds>\(pads)"
+        #expect(try written(.qwen3VL) == "<|im_start|>user\n\(frames)<|im_end|>\n")
+        var later = ChatTemplate.qwen3VL
+        later.video = ChatTemplate().video
+        #expect(
+            try written(later) == "<|im_start|>user\n<|vision_start|>\(frames)<|vision_end|><|im_end|>\n")
+        for times in [[], [0, 1, 2]] {
+            let message = Message(role: "user", parts: [.video(tokens: 4, timestamps: times)])
+            let refusal = failure { _ = try ChatTemplate.qwen3VL.render([message], tokenizer: tokenizer) }
+            #expect(refusal?.kind == .badInput)
+        }
+    }
+
+    /// What is told of an answer with the next question is what the whole conversation shows of it.
+    @Test func reasoningIsForgotten() throws {
+        let template = ChatTemplate.qwen3VLThinking
+        let answer = "Because.\n</think>\n\nYes."
+        let (first, second) = (Message(role: "user", text: "One?"), Message(role: "user", text: "Two?"))
+        let whole = try template.render(
+            [first, Message(role: "assistant", text: "<think>\n" + answer), second], tokenizer: tokenizer)
+        var progress = ChatTemplate.Progress()
+        let parts =
+            try template.render([first], tokenizer: tokenizer, progress: &progress, generationPrompt: false)
+            + template.answerTurn(answer)
+            + template.render([second], tokenizer: tokenizer, progress: &progress)
+        #expect(text(parts) == text(whole))
+        #expect(tokenizer.encode(parts) == tokenizer.encode(whole))
+        let reasoning = try #require(template.reasoning)
+        #expect(reasoning.split("No thought.") == ("", "No thought."))
+        #expect(reasoning.split("</think>") == ("", ""))
     }
 
     /// Tokens of a rendered conversation are those of its text, placeholders repeated.
@@ -65,6 +114,9 @@ import Testing
             #expect(try ChatTemplate(json: known.template.json) == known.template)
             #expect(!known.digests.isEmpty && !known.name.isEmpty)
         }
+        for template in [ChatTemplate.qwen3VL, .qwen3VLThinking] {
+            #expect(try ChatTemplate(json: template.json) == template)
+        }
         #expect(try ChatTemplate.known().first?.template == ChatTemplate())
         #expect(failure { _ = try ChatTemplate(json: .null) }?.kind == .badInput)
     }
@@ -78,24 +130,39 @@ import Testing
             "{{ c['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}",
             "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
         ].joined()
-        #expect(try ChatTemplate.recognize(checkpoint: folder.path).recognition == .missing)
+        func recognize() throws -> (template: ChatTemplate, recognition: ChatTemplate.Recognition) {
+            try ChatTemplate.recognize(checkpoint: folder.path, fallback: ChatTemplate.Fallback.qwen3VL)
+        }
+        #expect(try recognize().recognition == .missing(instead: "Qwen3-VL-Instruct"))
+        #expect(try recognize().template == .qwen3VL)
         let named = JSON.array([.pairs(["name": "default", "template": .string(plain)])])
         try folder.write("tokenizer_config.json", JSON.pairs(["chat_template": named]).serialized())
-        let found = try ChatTemplate.recognize(checkpoint: folder.path)
+        let found = try recognize()
         #expect(found.recognition == .known("chatml-vision"))
         #expect(found.recognition.warning == nil)
         #expect(found.template.defaultSystemMessage == nil)
 
         let own = try folder.write("chat_template.json", #"{"chat_template": "{{ messages }}"}"#)
-        let unknown = try ChatTemplate.recognize(checkpoint: folder.path)
-        #expect(unknown.template == ChatTemplate())
+        let unknown = try recognize()
+        #expect(unknown.template == .qwen3VL)
         #expect(unknown.recognition.warning?.hasPrefix("\(own) has its own chat template (sha256 ") == true)
 
         try folder.write("chat_template.jinja", plain + "\n")
-        #expect(try ChatTemplate.recognize(checkpoint: folder.path).recognition == .known("chatml-vision"))
+        #expect(try recognize().recognition == .known("chatml-vision"))
+        // Thinking is told by how answers begin, whichever way the line break is written.
+        for end in [#"'<|im_start|>assistant\n<think>\n'"#, "'<|im_start|>assistant\n<think>\n'"] {
+            try folder.write(
+                "chat_template.jinja",
+                "{%- if add_generation_prompt %}{{- " + end + " }}{%- endif %}")
+            let thinking = try recognize()
+            #expect(thinking.template == .qwen3VLThinking)
+            #expect(thinking.recognition.warning?.hasSuffix("using Qwen3-VL-Thinking's") == true)
+        }
+        try folder.write("chat_template.jinja", "{{ '<think>' }}")
+        #expect(try recognize().template == .qwen3VL)
         try folder.write("chat_template.jinja", "")
         try folder.write("chat_template.json", #"{"chat_template": 7}"#)
-        #expect(try ChatTemplate.recognize(checkpoint: folder.path).recognition != .missing)
+        #expect(try recognize().recognition != .missing(instead: "Qwen3-VL-Instruct"))
     }
 
     private func messages(_ json: JSON?) -> [Message] {
@@ -109,7 +176,7 @@ import Testing
                 parts: parts.map { part in
                     switch part["type"]?.string {
                     case "image": .image(tokens: 1)
-                    case "video": .video(tokens: 1)
+                    case "video": .video(tokens: 1, timestamps: [0.1])
                     default: .text(part["text"]?.string ?? "")
                     }
                 })

@@ -5,23 +5,20 @@ import Testing
 @testable import Prompts
 
 @Suite struct PreprocessingTests {
-    /// Patch values of pictures and videos equal those of both reference processors, bit for bit.
+    /// Patch values of pictures equal those of both reference processors, bit for bit.
     @Test func patchesEqualReference() throws {
         for entry in try Fixtures.json("preprocessing/pictures.json").array ?? [] {
             let files = try #require(entry["files"]?.strings)
             var preprocessor = ImagePreprocessor()
             preprocessor.resampling = try #require(
                 entry["resampling"]?.string.flatMap(ImagePreprocessor.Resampling.init(rawValue:)))
-            let frames = try files.map {
-                try ImageDecoder().decode(file: Fixtures.path("preprocessing/\($0)"))
-            }
-            let patches = try preprocessor.patches(frames: frames)
+            let patches = try preprocessor.patches(
+                try ImageDecoder().decode(file: Fixtures.path("preprocessing/\(files[0])")))
             #expect([patches.grid.t, patches.grid.h, patches.grid.w] == entry["grid"]?.ints, "\(files)")
             #expect(
                 try patches.values.digest() == entry["sha256"]?.string, "\(files) \(preprocessor.resampling)")
             let plan = try preprocessor.plan(
-                try ImageDecoder().size(file: Fixtures.path("preprocessing/\(files[0])")), frames: files.count
-            )
+                try ImageDecoder().size(file: Fixtures.path("preprocessing/\(files[0])")))
             #expect(plan.grid == patches.grid)
             #expect(plan.patches * preprocessor.rowLength == patches.values.count)
             #expect(plan.tokens == plan.patches / 4)
@@ -51,7 +48,6 @@ import Testing
         #expect(thin?.kind == .badInput)
         #expect(
             failure { _ = try ImagePreprocessor().plan(ImageSize(width: 0, height: 1)) }?.kind == .badInput)
-        #expect(failure { _ = try ImagePreprocessor().patches(frames: []) }?.kind == .badInput)
         let many = failure {
             _ = try ImagePreprocessor().plan(ImageSize(width: 4000, height: 4000), frames: 1 << 40)
         }

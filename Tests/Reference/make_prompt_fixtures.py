@@ -8,7 +8,9 @@ them.
 GOLDENS is a folder with `preprocessing` (pictures and what transformers' image processors computed from them) and
 `qwen2_vl/golden` (token ids and positions). CHECKPOINT is one with a tokenizer.json, which is trimmed to its first merges.
 
-- preprocessing/pictures.json: per picture or video, grid and SHA-256 of the float32 patch values, for both resamplings
+- preprocessing/pictures.json: per picture, grid and SHA-256 of the float32 patch values, for both resamplings
+- preprocessing/videos.json: the same per video, as two generations see it
+- preprocessing/frame_sampling.json: the frames that are taken of videos, by two generations and qwen-vl-utils
 - preprocessing/smart_resize.json: sizes and what they are resized to (a choice of the goldens)
 - preprocessing/{pretokenize,chat_templates,positions}.json
 - pictures/: one tiny file per variant of the file formats; expected.json has size and SHA-256 of Pillow's RGB pixels
@@ -52,13 +54,16 @@ def preprocessing():
             entry = report[f"qwen2__{name}"][processor]
             pictures.append({"files": [file], "resampling": resampling, "grid": entry["grid_thw"],
                              "sha256": entry["sha256_f32le"]})
+    videos = []
     for name, count in (("v_98x70_7", 7), ("v_48x200_5", 5)):
         files = [f"{name}_{i:02d}.png" for i in range(count)]
         for file in files:
             shutil.copyfile(source / file, out / file)
-        tensors = load_file(source / f"qwen2__{name}.safetensors")
-        pictures.append({"files": files, "resampling": "torchvision", "grid": tensors["video_grid_thw"][0].tolist(),
-                         "sha256": sha(tensors["pixel_values_videos"].astype("<f4").tobytes())})
+        for generation in ("qwen2", "qwen3"):
+            tensors = load_file(source / f"{generation}__{name}.safetensors")
+            videos.append({"files": files, "generation": generation, "grid": tensors["video_grid_thw"][0].tolist(),
+                           "sha256": sha(tensors["pixel_values_videos"].astype("<f4").tobytes())})
+    write(out / "videos.json", videos)
     write(out / "pictures.json", pictures)
 
     table = json.loads((source / "smart_resize.json").read_text())
@@ -67,13 +72,24 @@ def preprocessing():
         if "rows_h_w_result" in entry and "min_pixels" in entry:
             rows = entry["rows_h_w_result"]
             thin[name] = entry | {"rows_h_w_result": rows[:17] + rows[17::7]}
+    video = table["qwen3_video_published"]
+    rows = video["rows_nframes_h_w_result"]
+    thin["qwen3_video_published"] = video | {"rows_nframes_h_w_result": rows[:102] + rows[102::7]}
     write(out / "smart_resize.json", thin)
 
     write(out / "pretokenize.json",
           json.loads((source / "pretokenize.json").read_text())["qwen2_qwen25_qwen3"]["cases"])
+    sampling = json.loads((source / "frame_sampling.json").read_text())
+    write(out / "frame_sampling.json",
+          [{key: value for key, value in entry.items() if not key.endswith("num8") and not
+            (entry["total_num_frames"] > 500 and ("fps1" in key or "fps4" in key or key.startswith("qwen_vl")))}
+           for entry in sampling])
     templates = json.loads((source / "chat_templates.json").read_text())
-    write(out / "chat_templates.json", {"conversations": templates["conversations"],
-                                        "rendered": templates["rendered"]["qwen2_vl_and_qwen2_5_vl"]})
+    # Tools are no part of what is rendered; Qwen2-VL's template passes them over.
+    write(out / "chat_templates.json",
+          {"conversations": templates["conversations"],
+           "rendered": {name: {key: text for key, text in rendered.items() if "qwen2" in name or not key.startswith("tool")}
+                        for name, rendered in templates["rendered"].items()}})
     cases = {}
     for file in sorted((goldens / "qwen2_vl/golden").glob("*.safetensors")):
         t = load_file(file)
