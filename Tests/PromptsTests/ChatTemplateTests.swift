@@ -46,7 +46,7 @@ import Testing
         later.video = ChatTemplate().video
         #expect(
             try written(later) == "<|im_start|>user\n<|vision_start|>\(frames)<|vision_end|><|im_end|>\n")
-        for times in [[], [0, 1, 2]] {
+        for times: [Double] in [[], [0, 1, 2]] {
             let message = Message(role: "user", parts: [.video(tokens: 4, timestamps: times)])
             let refusal = failure { _ = try ChatTemplate.qwen3VL.render([message], tokenizer: tokenizer) }
             #expect(refusal?.kind == .badInput)

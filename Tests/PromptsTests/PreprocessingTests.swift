@@ -29,11 +29,13 @@ import Testing
         for (name, table) in (try Fixtures.json("preprocessing/smart_resize.json").members ?? []).map({
             ($0.key, $0.value)
         }) {
+            // Videos count their frames (VideoTests).
+            guard let rows = table["rows_h_w_result"]?.array else { continue }
             var preprocessor = ImagePreprocessor()
             preprocessor.patchSize = try #require(table["factor"]?.int) / 2
             preprocessor.minimumPixels = try #require(table["min_pixels"]?.int)
             preprocessor.maximumPixels = try #require(table["max_pixels"]?.int)
-            for row in try #require(table["rows_h_w_result"]?.array) {
+            for row in rows {
                 guard let parts = row.array, parts.count == 3, let height = parts[0].int,
                     let width = parts[1].int
                 else { continue }

@@ -2,8 +2,8 @@
 """Trim reference activations of a small random Qwen-VL (2023): make_qwen_vl_goldens.py SOURCE OUTDIR
 
 SOURCE/hf-bin is the checkpoint in the published layout, SOURCE/golden/<case>.safetensors what the model's own published
-code computed from it in float32.  Kept are, under the names that `tessera-diff --golden` knows: the inputs without pixels
-(the tests make those from the pictures), the last block and the output of each part, the logits of the last eight
+code computed from it in float32.  Kept are, under the names that `tessera-diff --golden` knows: the inputs (of `image_raw`
+without pixels, which the tests make from the picture), the last block and the output of each part, the logits of the last eight
 positions and greedy tokens.  Ids between <img> and </img> are a file's name there and do not enter the numbers; here they
 are the filler's.  The cases `stretched3` and `stretched7`, prompts beyond the trained length, are computed by the numpy
 decoder below in float64.  Needs numpy, safetensors and torch.
@@ -44,6 +44,16 @@ def kept(case):
     out["logits_last"] = tensors["logits"].reshape(-1, tensors["logits"].shape[-1])[-8:].copy()
     out["greedy.ids"] = np.array(manifest[case]["greedy_new_ids"], dtype=np.int64)
     return out
+
+
+def pixels(case):
+    """The pictures of a case as patches: row by row, each (channel, row, column)."""
+    size, side = visual["image_size"], visual["patch_size"]
+    values = load_file(os.path.join(source, "golden", case + ".safetensors"))["vit.pixel_values"]
+    rows = size // side
+    values = values.reshape(-1, 3, rows, side, rows, side).transpose(0, 2, 4, 1, 3, 5)
+    return {"pixel_values": np.ascontiguousarray(values.reshape(-1, 3 * side * side)),
+            "image_grid_thw": np.array([[1, rows, rows]] * len(values), dtype=np.int64)}
 
 
 class Decoder:
@@ -102,11 +112,9 @@ def stretched(decoder, length, seed):
 published, golden = os.path.join(target, "published"), os.path.join(target, "golden")
 os.makedirs(golden, exist_ok=True)
 shutil.copytree(checkpoint, published, dirs_exist_ok=True)
-pictures = {"text_raw": [], "image_raw": ["img0"], "two_images_chat": ["img0", "img1"]}
-for case in pictures:
-    save_file(kept(case), os.path.join(golden, case + ".safetensors"))
-    for name in pictures[case]:
-        shutil.copy(os.path.join(source, "images", name + ".png"), golden)
+for case, extra in (("text_raw", {}), ("image_raw", {}), ("two_images_chat", pixels("two_images_chat"))):
+    save_file(kept(case) | extra, os.path.join(golden, case + ".safetensors"))
+shutil.copy(os.path.join(source, "images", "img0.png"), golden)
 decoder = Decoder()
 for case, length in (("stretched3", 129), ("stretched7", 300)):
     result = stretched(decoder, length, length)
