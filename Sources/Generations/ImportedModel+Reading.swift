@@ -56,8 +56,15 @@ extension ImportedModel {
         let defaults = try GenerationDefaults(directory, config)
         prompt = try model.makePrompt(
             directory, config, resampling: resampling, stopTokens: defaults.stopTokens, warnings: &warnings)
-        if ["tokenizer.json", "vocab.json"].contains(where: { Path.exists(Path.join(directory, $0)) }) {
-            tokenizer = try Tokenizer(checkpoint: directory).serialized()
+        if Tokenizer.exists(inCheckpoint: directory) {
+            let read = try Tokenizer(checkpoint: directory)
+            let placeholder = prompt.template.image.placeholder
+            guard read.id(of: placeholder) == prompt.imageToken else {
+                throw .badInput(
+                    "the tokenizer's \(placeholder) is not token \(prompt.imageToken), as config.json has it",
+                    file: directory)
+            }
+            tokenizer = read.serialized()
         } else {
             tokenizer = []
             warnings.append("the checkpoint has no tokenizer: only token ids can be fed to the model")

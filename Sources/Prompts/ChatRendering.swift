@@ -24,41 +24,52 @@ extension ChatTemplate {
     /// placeholder; the reference implementation would let it.
     ///
     /// - Parameters:
-    ///   - numbersMedia: Puts "Picture 1: " before the first picture and so on (`add_vision_id`).
+    ///   - numbersMedia: Puts "Picture 1: " before the first picture and so on (`add_vision_id`), also where the template
+    ///     itself does not number.
     ///   - generationPrompt: Asks for an answer at the end.
     /// - Throws: `badInput` when `tokenizer` lacks a placeholder that is needed.
     public func render(
         _ messages: [Message], tokenizer: Tokenizer, progress: inout Progress, numbersMedia: Bool = false,
         generationPrompt: Bool = true
     ) throws(Failure) -> [PromptPiece] {
+        let isNumbered = numbersMedia || numbersInMessage
         var pieces: [PromptPiece] = []
         if progress.hasStarted {
             pieces.append(.markup(turnEnd))
         } else if let first = messages.first, first.role != "system", let system = defaultSystemMessage {
-            pieces += [
-                .markup(turnStart), .text("system"), .markup(roleEnd), .text(system), .markup(turnEnd),
-            ]
+            pieces += opening("system") + [.text(system), .markup(turnEnd)]
         }
         for message in messages {
             progress.hasStarted = true
-            pieces += [.markup(turnStart), .text(message.role), .markup(roleEnd)]
+            pieces += opening(message.role)
+            if numbersInMessage { (progress.images, progress.videos) = (0, 0) }
             for part in message.parts {
                 switch part {
                 case .text(let text):
                     pieces.append(.text(text))
                 case .image(let tokens):
                     progress.images += 1
-                    let label = numbersMedia ? "\(image.label) \(progress.images): " : ""
+                    let label = isNumbered ? "\(image.label) \(progress.images): " : ""
                     pieces += try image.pieces(.image, count: tokens, label: label, tokenizer: tokenizer)
                 case .video(let tokens):
+                    guard video != .none else { throw .badInput("the model takes no videos") }
                     progress.videos += 1
-                    let label = numbersMedia ? "\(video.label) \(progress.videos): " : ""
+                    let label = isNumbered ? "\(video.label) \(progress.videos): " : ""
                     pieces += try video.pieces(.video, count: tokens, label: label, tokenizer: tokenizer)
                 }
             }
             pieces.append(.markup(turnEnd))
         }
         if generationPrompt { pieces.append(.markup(self.generationPrompt)) }
+        return pieces
+    }
+
+    /// What comes before the content of a turn.
+    private func opening(_ role: String) -> [PromptPiece] {
+        var pieces = [PromptPiece.markup(turnStart)]
+        if writesRoles { pieces.append(.text(role)) }
+        pieces.append(.markup(roleEnd))
+        if separatesContent { pieces.append(.boundary) }
         return pieces
     }
 
