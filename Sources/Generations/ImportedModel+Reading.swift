@@ -28,9 +28,9 @@ extension ImportedModel {
     }
 
     /// A Qwen-VL or Qwen-VL-Chat checkpoint of 2023.
-    /// - Parameter resampling: must be Pillow's, the only one that the model was trained with.
+    /// - Parameter resampling: makes no difference; the reference has one way, that of Pillow before 13.
     public static func qwenVL(
-        _ directory: String, resampling: ImagePreprocessor.Resampling = .pillow
+        _ directory: String, resampling: ImagePreprocessor.Resampling = .pillowRowsFirst
     ) throws(Failure) -> ImportedModel {
         try ImportedModel(directory, QwenVL.self, resampling)
     }
