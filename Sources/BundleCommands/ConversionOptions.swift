@@ -21,7 +21,10 @@ public struct ConversionOptions: ParsableArguments {
     public var quantize: String?
 
     /// How pictures are resized.
-    @Option(help: "How pictures are resized: torchvision (the reference's default) or pillow.")
+    @Option(
+        help:
+            "How pictures are resized: torchvision (the reference's default), pillow, or pillow-rows-first (Pillow before 13)."
+    )
     public var resampling: ImagePreprocessor.Resampling = .torchvision
 
     /// Where the bundle goes, and how.

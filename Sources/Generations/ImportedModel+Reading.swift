@@ -28,9 +28,9 @@ extension ImportedModel {
     }
 
     /// A Qwen-VL or Qwen-VL-Chat checkpoint of 2023.
-    /// - Parameter resampling: must be Pillow's, the only one that the model was trained with.
+    /// - Parameter resampling: makes no difference; the reference has one way, that of Pillow before 13.
     public static func qwenVL(
-        _ directory: String, resampling: ImagePreprocessor.Resampling = .pillow
+        _ directory: String, resampling: ImagePreprocessor.Resampling = .pillowRowsFirst
     ) throws(Failure) -> ImportedModel {
         try ImportedModel(directory, QwenVL.self, resampling)
     }
@@ -59,8 +59,15 @@ extension ImportedModel {
         let defaults = try GenerationDefaults(directory, config)
         prompt = try model.makePrompt(
             directory, config, resampling: resampling, stopTokens: defaults.stopTokens, warnings: &warnings)
-        if ["tokenizer.json", "vocab.json"].contains(where: { Path.exists(Path.join(directory, $0)) }) {
-            tokenizer = try Tokenizer(checkpoint: directory).serialized()
+        if Tokenizer.exists(inCheckpoint: directory) {
+            let read = try Tokenizer(checkpoint: directory)
+            let placeholder = prompt.template.image.placeholder
+            guard read.id(of: placeholder) == prompt.imageToken else {
+                throw .badInput(
+                    "the tokenizer's \(placeholder) is not token \(prompt.imageToken), as config.json has it",
+                    file: directory)
+            }
+            tokenizer = read.serialized()
         } else {
             tokenizer = []
             warnings.append("the checkpoint has no tokenizer: only token ids can be fed to the model")

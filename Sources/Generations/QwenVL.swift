@@ -125,14 +125,43 @@ struct QwenVL: Generation {
         stopTokens: [Int32], warnings: inout [String]
     ) throws(Failure) -> PromptSettings {
         guard let visual = config.object("visual") else { throw config.missing("visual") }
-        // The ids of `<img>`, `</img>` and the filler between them follow each other.
-        let start = try visual.token("image_start_id")
-        let (filler, overflow) = start.addingReportingOverflow(2)
-        guard !overflow else { throw visual.invalid("image_start_id", .int(Int(start))) }
+        let special = try SpecialTokens(visual)
+        let isChat = try isChat(directory, warnings: &warnings)
         return PromptSettings(
-            template: ChatTemplate(),
+            template: try ChatTemplate.named(isChat ? "qwen-vl-chat" : "qwen-vl"),
             images: .qwenVL(side: tower.imageSize, patchSize: tower.patch, tokens: tower.queries),
-            positions: PositionRule(.sequential, mergeSize: 1), imageToken: filler, videoToken: nil,
-            stopTokens: stopTokens, coordinates: .thousandths)
+            positions: PositionRule(.sequential, mergeSize: 1), imageToken: special.filler, videoToken: nil,
+            stopTokens: isChat ? [special.turnEnd, special.turnStart, special.textEnd] : [special.textEnd],
+            coordinates: .thousandths)
+    }
+
+    /// Whether the checkpoint was trained to chat: the only file that differs says so.
+    private func isChat(_ directory: String, warnings: inout [String]) throws(Failure) -> Bool {
+        let file = Path.join(directory, "generation_config.json")
+        let json: JSON = Path.exists(file) ? try JSON(file: file, limit: 1 << 20) : .null
+        switch json["chat_format"]?.string {
+        case "chatml": return true
+        case "raw": return false
+        case nil:
+            warnings.append("the checkpoint does not say whether it can chat; it is taken for Qwen-VL-Chat")
+            return true
+        case let format?:
+            throw .badInput("has the unknown 'chat_format' \(format)", file: file)
+        }
+    }
+}
+
+/// The tokens that follow the vocabulary: `<|endoftext|>`, `<|im_start|>`, `<|im_end|>`, 211 others, then `<img>`, `</img>`
+/// and `<imgpad>`. The configuration gives the number of `<img>` alone.
+private struct SpecialTokens {
+    let textEnd, turnStart, turnEnd, filler: Int32
+
+    init(_ visual: ConfigReader) throws(Failure) {
+        let picture = try visual.token("image_start_id")
+        guard (214..<Int32.max - 2).contains(picture) else {
+            throw visual.invalid("image_start_id", .int(Int(picture)))
+        }
+        (textEnd, turnStart, turnEnd) = (picture - 214, picture - 213, picture - 212)
+        filler = picture + 2
     }
 }

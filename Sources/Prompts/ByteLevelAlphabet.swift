@@ -24,4 +24,20 @@ enum ByteLevelAlphabet {
         }
         return bytes
     }
+
+    /// The character of each byte.
+    private static let characterOfByte: [Unicode.Scalar] = {
+        var table = [Unicode.Scalar](repeating: "?", count: 256)
+        for (value, byte) in byteOfCharacter.enumerated() {
+            if let byte, let scalar = Unicode.Scalar(UInt32(value)) { table[Int(byte)] = scalar }
+        }
+        return table
+    }()
+
+    /// The vocabulary entry that stands for `bytes`.
+    static func entry(of bytes: some Sequence<UInt8>) -> String {
+        var entry = String.UnicodeScalarView()
+        for byte in bytes { entry.append(characterOfByte[Int(byte)]) }
+        return String(entry)
+    }
 }

@@ -25,25 +25,26 @@ extension ChatTemplate {
     /// placeholder; the reference implementation would let it.
     ///
     /// - Parameters:
-    ///   - numbersMedia: Puts "Picture 1: " before the first picture and so on (`add_vision_id`).
+    ///   - numbersMedia: Puts "Picture 1: " before the first picture and so on (`add_vision_id`), also where the template
+    ///     itself does not number.
     ///   - generationPrompt: Asks for an answer at the end.
     /// - Throws: `badInput` when `tokenizer` lacks a placeholder that is needed.
     public func render(
         _ messages: [Message], tokenizer: Tokenizer, progress: inout Progress, numbersMedia: Bool = false,
         generationPrompt: Bool = true
     ) throws(Failure) -> [PromptPiece] {
+        let isNumbered = numbersMedia || numbersInMessage
         var pieces: [PromptPiece] = []
         if progress.hasStarted {
             pieces.append(.markup(turnEnd))
         } else if let first = messages.first, first.role != "system", let system = defaultSystemMessage {
-            pieces += [
-                .markup(turnStart), .text("system"), .markup(roleEnd), .text(system), .markup(turnEnd),
-            ]
+            pieces += opening("system") + [.text(system), .markup(turnEnd)]
         }
         let question = messages.lastIndex { $0.role == "user" } ?? 0
         for (index, message) in messages.enumerated() {
             progress.hasStarted = true
-            pieces += [.markup(turnStart), .text(message.role), .markup(roleEnd)]
+            pieces += opening(message.role)
+            if numbersInMessage { (progress.images, progress.videos) = (0, 0) }
             if let reasoning, message.role == "assistant" {
                 pieces += reasoning.pieces(
                     message.text, isOld: index < question, isLast: index == messages.count - 1)
@@ -56,11 +57,12 @@ extension ChatTemplate {
                     pieces.append(.text(text))
                 case .image(let tokens):
                     progress.images += 1
-                    let label = numbersMedia ? "\(image.label) \(progress.images): " : ""
+                    let label = isNumbered ? "\(image.label) \(progress.images): " : ""
                     pieces += try image.pieces(.image, count: tokens, label: label, tokenizer: tokenizer)
                 case .video(let tokens, let timestamps):
+                    guard video != .none else { throw .badInput("the model takes no videos") }
                     progress.videos += 1
-                    let label = numbersMedia ? "\(video.label) \(progress.videos): " : ""
+                    let label = isNumbered ? "\(video.label) \(progress.videos): " : ""
                     pieces += try video.pieces(
                         .video, count: tokens, label: label, frames: videoFrame.map { ($0, timestamps) },
                         tokenizer: tokenizer)
@@ -75,10 +77,16 @@ extension ChatTemplate {
     /// The beginning of a turn that a model answered, up to where the turn ends, without its reasoning: what a model whose
     /// reasoning does not stay is told of its answer with the next question.
     public func answerTurn(_ answer: String) -> [PromptPiece] {
-        [
-            .markup(turnStart), .text("assistant"), .markup(roleEnd),
-            .text(reasoning?.split(answer).rest ?? answer),
-        ]
+        opening("assistant") + [.text(reasoning?.split(answer).rest ?? answer)]
+    }
+
+    /// What comes before the content of a turn.
+    private func opening(_ role: String) -> [PromptPiece] {
+        var pieces = [PromptPiece.markup(turnStart)]
+        if writesRoles { pieces.append(.text(role)) }
+        pieces.append(.markup(roleEnd))
+        if separatesContent { pieces.append(.boundary) }
+        return pieces
     }
 
     /// Writes a whole conversation out, asking for an answer.

@@ -12,6 +12,9 @@ public struct ChatTemplate: Equatable, Sendable {
         /// What a numbered medium is called, such as `Picture`: "Picture 1: " comes before its prefix.
         public var label: String
 
+        /// That of a medium which a model does not take.
+        public static let none = Markup(prefix: "", placeholder: "", suffix: "", label: "")
+
         /// Markup from its parts.
         public init(prefix: String, placeholder: String, suffix: String, label: String) {
             self.prefix = prefix
@@ -56,16 +59,22 @@ public struct ChatTemplate: Equatable, Sendable {
     public var defaultSystemMessage: String? = "You are a helpful assistant."
     /// Starts a turn; the role comes next.
     public var turnStart = "<|im_start|>"
+    /// Whether the role is written out; a model without chat training goes on from the bare content.
+    public var writesRoles = true
     /// Between the role and the content.
     public var roleEnd = "\n"
+    /// Whether the content is cut into words apart from `roleEnd`, so that line breaks on both sides do not merge.
+    public var separatesContent = false
     /// Ends a turn. Its first token is the one with which a model ends its answer.
     public var turnEnd = "<|im_end|>\n"
     /// Asks the model for an answer.
     public var generationPrompt = "<|im_start|>assistant\n"
+    /// Whether media are always numbered, anew in each message; else on request, through the conversation.
+    public var numbersInMessage = false
     /// How pictures are written.
     public var image = Markup(
         prefix: "<|vision_start|>", placeholder: "<|image_pad|>", suffix: "<|vision_end|>", label: "Picture")
-    /// How videos are written.
+    /// How videos are written; ``Markup/none`` for models that take none.
     public var video = Markup(
         prefix: "<|vision_start|>", placeholder: "<|video_pad|>", suffix: "<|vision_end|>", label: "Video")
     /// How each frame of a video is written, between the prefix and the suffix of ``video``; nil where all placeholders

@@ -6,11 +6,14 @@ extension ChatTemplate {
         .pairs([
             "default_system_message": defaultSystemMessage.map(JSON.string) ?? .null,
             "turn_start": .string(turnStart),
+            "roles": .bool(writesRoles),
             "role_end": .string(roleEnd),
+            "content_apart": .bool(separatesContent),
             "turn_end": .string(turnEnd),
             "generation_prompt": .string(generationPrompt),
+            "numbered_in_message": .bool(numbersInMessage),
             "image": image.json,
-            "video": video.json,
+            "video": video == .none ? .null : video.json,
             "video_frame": videoFrame?.json ?? .null,
             "reasoning": reasoning?.json ?? .null,
         ])
@@ -22,11 +25,14 @@ extension ChatTemplate {
     public init(json: JSON) throws(Failure) {
         defaultSystemMessage = json["default_system_message"]?.string
         turnStart = try json.text("turn_start")
+        writesRoles = json["roles"]?.bool ?? true
         roleEnd = try json.text("role_end")
+        separatesContent = json["content_apart"]?.bool ?? false
         turnEnd = try json.text("turn_end")
         generationPrompt = try json.text("generation_prompt")
+        numbersInMessage = json["numbered_in_message"]?.bool ?? false
         image = try Markup(json: json["image"] ?? .null)
-        video = try Markup(json: json["video"] ?? .null)
+        video = json["video"] == nil ? .none : try Markup(json: json["video"] ?? .null)
         if let json = json["video_frame"] { videoFrame = try FrameMarkup(json: json) }
         if let json = json["reasoning"] { reasoning = try Reasoning(json: json) }
     }

@@ -63,6 +63,12 @@ extension ChatTemplate {
         return (instead.template, .unknown(file: file, digest: digest, instead: instead.name))
     }
 
+    /// The template that `formats/chat-templates.json` has by this name.
+    public static func named(_ name: String) throws(Failure) -> ChatTemplate {
+        for entry in try known() where entry.name == name { return entry.template }
+        throw .badInput("there is no chat template \"\(name)\"")
+    }
+
     /// A template of `formats/chat-templates.json`.
     struct Known {
         var name: String

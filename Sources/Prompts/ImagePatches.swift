@@ -137,7 +137,7 @@ extension ImagePreprocessor {
                 switch resampling {
                 case .torchvision:
                     (Float(level) - Float(mean) * 255) / (Float(deviation) * 255)
-                case .pillow:
+                case .pillow, .pillowRowsFirst:
                     (Float(Double(level) * (1.0 / 255)) - Float(mean)) / Float(deviation)
                 }
             }

@@ -4,8 +4,10 @@ public struct ImagePreprocessor: Equatable, Sendable {
     public enum Resampling: String, Equatable, Sendable {
         /// The "fast" processors, which are the default of current checkpoints.
         case torchvision
-        /// The "slow" processors.
+        /// The "slow" processors, with Pillow 13.
         case pillow
+        /// Pillow before 13, which always resized rows first: what the first generation was trained with.
+        case pillowRowsFirst = "pillow-rows-first"
     }
 
     /// What is done to a decoded picture first.
@@ -48,7 +50,7 @@ public struct ImagePreprocessor: Equatable, Sendable {
         settings.patchSize = patchSize
         settings.temporalPatchSize = 1
         settings.mergeSize = 1
-        settings.resampling = .pillow
+        settings.resampling = .pillowRowsFirst
         settings.fixedSide = side
         settings.fixedTokens = tokens
         settings.reading = .stored

@@ -1,4 +1,4 @@
-/// Cuts text into the words within which merging happens, by the rule of Qwen2 to Qwen3:
+/// Cuts text into the words within which merging happens, by the rule of all Qwen models:
 ///
 ///     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 ///

@@ -10,7 +10,7 @@ extension Tokenizer {
     }
 
     /// The tokens of a prompt. Neighbouring texts are cut into words as one text, as if the prompt had been written
-    /// out and encoded at once; only special tokens and media separate.
+    /// out and encoded at once; only special tokens, media and boundaries separate.
     public func encode(_ pieces: [PromptPiece]) -> [Int32] {
         var encoder = PromptEncoder(self)
         for piece in pieces { encoder.append(piece) }
@@ -32,6 +32,7 @@ struct PromptEncoder {
         switch piece {
         case .markup(let text): append(text, finding: tokenizer.specialsInText)
         case .text(let text): append(text, finding: tokenizer.wordsInText)
+        case .boundary: flush()
         case .media(_, let pad, let count):
             flush()
             tokens.append(contentsOf: repeatElement(pad, count: max(0, count)))

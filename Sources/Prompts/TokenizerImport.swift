@@ -1,8 +1,13 @@
 public import Storage
 
 extension Tokenizer {
+    /// Whether a checkpoint comes with a tokenizer.
+    public static func exists(inCheckpoint directory: String) -> Bool {
+        ["tokenizer.json", "vocab.json", "qwen.tiktoken"].contains { Path.exists(Path.join(directory, $0)) }
+    }
+
     /// Reads the tokenizer of a published checkpoint: `tokenizer.json`, or else `vocab.json` and `merges.txt` with the
-    /// added tokens of `tokenizer_config.json` or `added_tokens.json`.
+    /// added tokens of `tokenizer_config.json` or `added_tokens.json`, or else `qwen.tiktoken`.
     ///
     /// - Throws: `badInput` naming the file and what in it is not as the Qwen models have it.
     public init(checkpoint directory: String) throws(Failure) {
@@ -13,9 +18,18 @@ extension Tokenizer {
             } catch { throw error.located(in: file) }
             return
         }
+        let ranked = Path.join(directory, "qwen.tiktoken")
         let vocabulary = Path.join(directory, "vocab.json")
         guard Path.exists(vocabulary) else {
-            throw .badInput("has neither tokenizer.json nor vocab.json and merges.txt", file: directory)
+            guard Path.exists(ranked) else {
+                throw .badInput(
+                    "has neither tokenizer.json nor vocab.json and merges.txt nor qwen.tiktoken",
+                    file: directory)
+            }
+            do {
+                self = try TokenizerParts(tiktoken: try readFile(ranked, limit: 16 << 20)).assembled()
+            } catch { throw error.located(in: ranked) }
+            return
         }
         do {
             self = try TokenizerParts(directory: directory, vocabulary: vocabulary).assembled()

@@ -5,7 +5,7 @@ public import Storage
 ///     offset  bytes    what
 ///     0       4        version: 1
 ///     4       4        flags: bit 0 = text is brought to NFC first; other bits 0
-///     8       4        pre-tokenizer: 0 = Qwen2 to Qwen3 (see PreTokenizer)
+///     8       4        pre-tokenizer: 0 = that of all Qwen models (see PreTokenizer)
 ///     12      4        N, the number of token ids
 ///     16      4        M, the number of merges
 ///     20      4        A, the number of added tokens

@@ -112,7 +112,8 @@ import Testing
     @Test func templatesSurviveJSON() throws {
         for known in try ChatTemplate.known() {
             #expect(try ChatTemplate(json: known.template.json) == known.template)
-            #expect(!known.digests.isEmpty && !known.name.isEmpty)
+            // The first generation has code instead of templates.
+            #expect(known.digests.isEmpty == known.name.hasPrefix("qwen-vl"))
         }
         for template in [ChatTemplate.qwen3VL, .qwen3VLThinking] {
             #expect(try ChatTemplate(json: template.json) == template)
@@ -187,6 +188,7 @@ import Testing
         pieces.map { piece in
             switch piece {
             case .markup(let text), .text(let text): text
+            case .boundary: ""
             case .media(_, let pad, let count):
                 String(repeating: tokenizer.decode([pad], skipSpecials: false), count: count)
             }
