@@ -39,8 +39,10 @@ public final class TextContext {
     public let cache: KeyValueCache
     private let axes: Int
     private let tokenLimit: Int
-    /// Tokens of the first prompt, by which rotary positions stretch once and for all.
+    /// Tokens by which rotary positions stretch: those of the prompt with which the cache was begun.
     private var promptLength: Int32 = 0
+    /// What the cache holds, for models whose rotary positions stretch.
+    private var evaluated: EvaluatedText?
 
     /// A context of at most `capacity` tokens.
     public init(_ engine: Engine, capacity: Int) throws(Failure) {
@@ -53,12 +55,32 @@ public final class TextContext {
         }
         self.axes = axes
         tokenLimit = engine.tokenLimit
+        if engine.text.inputs.count > 5 {
+            evaluated = EvaluatedText(axes: axes, visualWidth: engine.visualWidth)
+        }
     }
 
     /// Text whose positions count up from `first` on all axes.
     public func text(_ tokens: [Int32], from first: Int32) -> Input {
         let row = tokens.indices.map { first + Int32($0) }
         return Input(tokens: tokens, positions: (0..<axes).flatMap { _ in row })
+    }
+
+    /// Evaluates a prompt after what is in the cache, and gives its last token's final hidden state.
+    ///
+    /// In some models positions stretch by the tokens that there are when an answer begins. Where that changes how far they
+    /// stretch, the cache is of no use any more, and everything is evaluated anew.
+    /// - Throws: as `evaluate(_:wanted:observer:)`.
+    public func evaluate(prompt input: Input) throws(Failure) -> Engine.Rows {
+        try check(input)
+        let length = cache.count + input.tokens.count
+        let isStretchedAnew = engine.text.rotaryTables.contains {
+            $0.frequencies(promptLength: Int(promptLength)) != $0.frequencies(promptLength: length)
+        }
+        guard cache.count > 0, isStretchedAnew, var whole = evaluated else { return try evaluate(input) }
+        whole.append(input, after: cache.count)
+        cache.truncate(to: 0)
+        return try evaluate(whole.input)
     }
 
     /// Evaluates tokens after those in the cache, in chunks, and gives the wanted final hidden states.
@@ -69,6 +91,7 @@ public final class TextContext {
         try check(input)
         let count = input.tokens.count
         if cache.count == 0 { promptLength = Int32(count) }
+        evaluated?.append(input, after: cache.count)
         let firstWanted =
             switch wanted {
             case .last: count - 1

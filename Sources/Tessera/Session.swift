@@ -130,7 +130,7 @@ public final class Session {
         _ prompt: PreparedPrompt, options: Options, onText: (String) -> Bool = { _ in true }
     ) throws(Failure) -> Answer {
         let visuals = try model.encodeVisuals(of: prompt)
-        var hidden = try context.evaluate(prompt.input(visuals))
+        var hidden = try context.evaluate(prompt: prompt.input(visuals))
         next = prompt.positions.next
         pending = []
         seen.formUnion(prompt.tokens)

@@ -7,26 +7,6 @@ import Testing
 
 /// Bundles whose digests are right but whose graphs would make the runtime read or write what is not there.
 @Suite(.serialized) struct HostileGraphTests {
-    /// The demo's bundle with a part of its graph's text replaced everywhere.
-    private func forge(_ original: String, _ forged: String, in directory: TemporaryDirectory) throws
-        -> String
-    {
-        let source = try Bundle(try Bundled.demo.get())
-        let text = try source.graphJSON.serialized()
-        let graph = text.split(separator: original, omittingEmptySubsequences: false).joined(
-            separator: forged)
-        #expect(graph != text)
-        let path = directory.file("forged.tessera")
-        let writer = try BundleWriter(
-            path, fingerprint: .null, plan: source.tensors.map(\.description), overwrite: true)
-        for (index, tensor) in source.tensors.enumerated() {
-            try writer.append(source.bytes(of: tensor).bytes, to: index)
-        }
-        _ = try writer.finish(
-            graph: JSON(parsing: Array(graph.utf8)), metadata: source.metadata, tokenizer: source.tokenizer)
-        return path
-    }
-
     @Test(arguments: [
         // More indices than the runtime gives.
         (
@@ -50,7 +30,7 @@ import Testing
     ])
     func isRefused(original: String, forged: String) throws {
         let directory = try TemporaryDirectory()
-        let path = try forge(original, forged, in: directory)
+        let path = try forgeDemo([(original, forged)], at: directory.file("forged.tessera"))
         let failure = #expect(throws: Failure.self) {
             let model = try Model(path, .init(threads: 1))
             _ = try TextContext(model.engine, capacity: 16)
@@ -60,7 +40,8 @@ import Testing
 
     @Test func theForgeryItselfIsSound() throws {
         let directory = try TemporaryDirectory()
-        let path = try forge("\"name\":\"text\"", "\"name\": \"text\"", in: directory)
+        let path = try forgeDemo(
+            [("\"name\":\"text\"", "\"name\": \"text\"")], at: directory.file("forged.tessera"))
         let model = try Model(path, .init(threads: 1))
         let context = try TextContext(model.engine, capacity: 16)
         #expect(try context.evaluate(.init(tokens: [1], positions: [0, 0, 0])).count == 1)

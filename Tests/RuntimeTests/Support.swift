@@ -61,3 +61,22 @@ func goldenIDs(_ name: String) throws -> [Int32] {
         Int32(tensor.data.bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
     }
 }
+
+/// Writes the demo's bundle with parts of its graph's text replaced everywhere, and gives its path.
+func forgeDemo(_ replacements: [(original: String, forged: String)], at path: String) throws -> String {
+    let source = try Bundle(try Bundled.demo.get())
+    var graph = try source.graphJSON.serialized()
+    for (original, forged) in replacements {
+        let parts = graph.split(separator: original, omittingEmptySubsequences: false)
+        guard parts.count > 1 else { throw Failure.badInput("the graph has no \(original)") }
+        graph = parts.joined(separator: forged)
+    }
+    let writer = try BundleWriter(
+        path, fingerprint: .null, plan: source.tensors.map(\.description), overwrite: true)
+    for (index, tensor) in source.tensors.enumerated() {
+        try writer.append(source.bytes(of: tensor).bytes, to: index)
+    }
+    _ = try writer.finish(
+        graph: JSON(parsing: Array(graph.utf8)), metadata: source.metadata, tokenizer: source.tokenizer)
+    return path
+}

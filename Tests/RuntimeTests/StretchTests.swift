@@ -1,0 +1,74 @@
+import Prompts
+import Runtime
+import Storage
+import Tessera
+import TestSupport
+import Testing
+
+/// Models whose rotary positions stretch with the length of the prompt.
+@Suite(.serialized) struct StretchTests {
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    /// The demo, stretching its positions beyond `trained` tokens.
+    private func model(trained: Int) throws -> Model {
+        let outputs = #"{"name":"outputs","type":"index[outputs]"}"#
+        let path = try forgeDemo(
+            [
+                (outputs, outputs + #",{"name":"prompt_length","type":"index[1]"}"#),
+                (#""operands":["positions"]"#, #""operands":["positions","prompt_length"]"#),
+                (#""sections":[4,6,6]"#, #""sections":[4,6,6],"trained_length":\#(trained)"#),
+            ], at: directory.file("\(trained).tessera"))
+        return try Model(path, .init(threads: 2))
+    }
+
+    /// An answer keeps the positions of its prompt however long it becomes; the next turn stretches all of them.
+    @Test func aLongerConversationIsReadAnew() throws {
+        let plain = try Model(try Bundled.demo.get(), .init(threads: 2))
+        let picture = try plain.picture(Fixtures.path("demo-pictures/scene_2.png"))
+        let question: [Session.Part] = [.image(picture), .text("How many shapes are there?")]
+        let options = Session.Options(sampling: .init(), maximumTokens: 6)
+        let unstretched = try Session(plain, capacity: 512)
+        let first = try unstretched.prepare(question)
+        let firstAnswer = try unstretched.answer(first, options: options)
+
+        let model = try model(trained: first.tokens.count + 1)
+        let session = try Session(model, capacity: 512)
+        let answer = try session.answer(try session.prepare(question), options: options)
+        #expect(answer.tokens == firstAnswer.tokens)
+        let said = first.tokens + answer.tokens.prefix(session.context.cache.count - first.tokens.count)
+        let second = try session.prepare([.text("What color are the shapes?")])
+        let secondAnswer = try session.answer(second, options: options)
+
+        let whole = try PreparedPrompt(
+            tokens: said + second.tokens, visuals: first.visuals, settings: model.prompt)
+        let again = try Session(model, capacity: 512).answer(whole, options: options)
+        #expect(secondAnswer.tokens == again.tokens)
+    }
+
+    /// The final hidden state says so to the last bit, and would differ had the cache been kept.
+    @Test func readingAnewIsExact() throws {
+        let model = try model(trained: 40)
+        let tokens = (0..<60).map { Int32(5 + $0 * 7 % 90) }
+        func context() throws -> TextContext { try TextContext(model.engine, capacity: 100) }
+        func rows(_ range: Range<Int>, _ context: TextContext) -> TextContext.Input {
+            context.text(Array(tokens[range]), from: Int32(range.lowerBound))
+        }
+        let (whole, turns, kept) = (try context(), try context(), try context())
+        let expected = try whole.evaluate(rows(0..<60, whole)).values
+        _ = try turns.evaluate(prompt: rows(0..<20, turns))
+        _ = try turns.evaluate(rows(20..<23, turns))
+        #expect(try turns.evaluate(prompt: rows(23..<60, turns)).values == expected)
+        #expect(turns.cache.count == 60)
+        _ = try kept.evaluate(rows(0..<20, kept))
+        #expect(try kept.evaluate(rows(20..<60, kept)).values != expected)
+
+        // What was taken back is not read again.
+        let other = try context()
+        _ = try other.evaluate(prompt: rows(0..<20, other))
+        _ = try other.evaluate(rows(0..<15, other))
+        other.cache.truncate(to: 20)
+        #expect(try other.evaluate(prompt: rows(20..<60, other)).values == expected)
+    }
+}
