@@ -27,20 +27,24 @@ enum Bundled {
     }
 }
 
-/// Converts a Qwen2-VL checkpoint and gives the path of the bundle.
-func makeBundle(_ checkpoint: String, _ recipe: String?, at path: String) throws -> String {
-    try makeBundle(ImportedModel.qwen2VL(checkpoint), recipe, at: path)
+/// Converts a Qwen2-VL checkpoint and gives the path of the bundle, whose metadata may be changed.
+func makeBundle(
+    _ checkpoint: String, _ recipe: String?, at path: String, metadata change: (JSON) -> JSON = { $0 }
+) throws -> String {
+    try makeBundle(ImportedModel.qwen2VL(checkpoint), recipe, at: path, metadata: change)
 }
 
 /// Writes the bundle of a checkpoint that was read, and gives its path.
-func makeBundle(_ model: ImportedModel, _ recipe: String?, at path: String) throws -> String {
+func makeBundle(
+    _ model: ImportedModel, _ recipe: String?, at path: String, metadata change: (JSON) -> JSON = { $0 }
+) throws -> String {
     let recipe = try recipe.map { try Recipe(named: $0) } ?? Recipe("keep", rules: [])
     let source = CheckpointWeights(model.ledger)
     let plan = try QuantizationPlan(recipe, model.graph, source.weights)
     let writer = try BundleWriter(path, fingerprint: .null, plan: plan.descriptions, overwrite: true)
     try Quantizer(plan, threads: 2).run(source, into: writer)
     _ = try writer.finish(
-        graph: model.graph.json, metadata: model.metadata(sources: [], recipe: recipe.json),
+        graph: model.graph.json, metadata: change(model.metadata(sources: [], recipe: recipe.json)),
         tokenizer: model.tokenizer)
     return path
 }

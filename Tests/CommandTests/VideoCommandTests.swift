@@ -1,0 +1,114 @@
+import Foundation
+import Storage
+import TestSupport
+import Testing
+
+/// Videos in files, with programs in the place of `ffprobe` and `ffmpeg` that say what a test wants.
+@Suite struct VideoCommandTests {
+    private static let work = Result { try TemporaryDirectory() }
+    private static let bundle = Result {
+        let path = try work.get().file("demo.tessera")
+        let outcome = try run("tessera-from-qwen2-vl", Fixtures.path("demo-qwen2-vl"), "-o", path)
+        guard outcome.status == 0 else { throw Failure.badInput(outcome.errors) }
+        return path
+    }
+
+    /// Four frames in a second, and nothing that is not so.
+    private static let probed = #"{"streams": [{"avg_frame_rate": "2/1", "nb_read_frames": "4"}]}"#
+
+    private static func frame(_ level: UInt8, width: Int = 28, height: Int = 28) -> [UInt8] {
+        Array("P6\n\(width) \(height)\n255\n".utf8) + [UInt8](repeating: level, count: 3 * width * height)
+    }
+
+    private static let frames = (0..<4).flatMap { frame(UInt8(60 * $0)) }
+
+    /// Asks about a video.
+    /// - Parameters:
+    ///   - probe: what `ffprobe` says.
+    ///   - output: what `ffmpeg` writes.
+    ///   - end: the last line of `ffmpeg`'s script.
+    private func ask(
+        probe: String = probed, output: [UInt8] = frames, end: String = "exit 0", video name: String = "v.mp4"
+    ) throws -> (outcome: Outcome, arguments: String) {
+        let folder = try TemporaryDirectory()
+        try writeFile(folder.file("probe.json"), Array(probe.utf8))
+        try writeFile(folder.file("frames"), output)
+        try writeFile(folder.file(name), [0])
+        for (program, file, end) in [("ffprobe", "probe.json", "exit 0"), ("ffmpeg", "frames", end)] {
+            let script = """
+                #!/bin/sh
+                for word in "$@"; do echo "$word" >> '\(folder.file("log"))'; done
+                cat '\(folder.file(file))'
+                \(end)
+
+                """
+            try writeFile(folder.file(program), Array(script.utf8))
+            chmod(folder.file(program), 0o755)
+        }
+        let outcome = try run(
+            "tessera-run", VideoCommandTests.bundle.get(), "--video", folder.file(name), "-p", "What is it?",
+            "-n", "4", "--json", environment: ["PATH": folder.path + ":/usr/bin:/bin"])
+        let log = try readFile(folder.file("log"))
+        return (outcome, String(decoding: log, as: UTF8.self))
+    }
+
+    @Test func framesAreAskedForAndRead() throws {
+        let (outcome, arguments) = try ask(video: "-i odd 'name'.mp4")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let words = arguments.split(separator: "\n")
+        #expect(words.count { $0.hasPrefix("file:/") && $0.hasSuffix("/-i odd 'name'.mp4") } == 2)
+        #expect(words.contains(#"select=eq(n\,0)+eq(n\,1)+eq(n\,2)+eq(n\,3)"#))
+        #expect(words.count { $0 == "-protocol_whitelist" } == 2)
+        // Every two frames of 28×28 pixels become four tokens, of 56×56.
+        let few = try ask(
+            probe: VideoCommandTests.probed.replacing(#""4""#, with: #""2""#),
+            output: VideoCommandTests.frame(0) + VideoCommandTests.frame(60)
+        ).outcome
+        func tokens(_ outcome: Outcome) throws -> Int? {
+            try JSON(parsing: Array(outcome.output.utf8))["prompt_tokens"]?.int
+        }
+        #expect(try tokens(outcome) == tokens(few).map { $0 + 4 })
+    }
+
+    @Test(arguments: [
+        ("not JSON", frames, "exit 0", "ffprobe said nothing"),
+        ("{}", frames, "exit 0", "has no video stream"),
+        (#"{"streams": [{}]}"#, frames, "exit 0", "without frames"),
+        (#"{"streams": [{"nb_read_frames": "-3"}]}"#, frames, "exit 0", "without frames"),
+        (probed, [], "echo moov is gone >&2; exit 1", "moov is gone"),
+        (probed, frames, "echo late trouble >&2; exit 1", "late trouble"),
+        (probed, frame(9), "exit 0", "ended after 1 of 4 frames"),
+        (probed, Array(frames.dropLast()), "exit 0", "ended within a frame"),
+        (probed, frames + frame(9), "exit 0", "more frames than asked for"),
+        (probed, Array("P6\n9999999999 99999999999\n255\n".utf8), "exit 0", "more than the"),
+        (probed, Array("P6\n-5 -5\n255\n".utf8), "exit 0", "no frames that can be understood"),
+        (probed, Array("P5\n28 28\n255\n".utf8), "exit 0", "no frames that can be understood"),
+        (probed, Array(repeating: 80, count: 50), "exit 0", "no frames that can be understood"),
+        (probed, frame(1) + frame(1, width: 56), "exit 0", "frames of one size"),
+        (probed, frame(1, width: 28 * 201, height: 28), "exit 0", "too thin"),
+    ])
+    func nonsenseIsRefused(probe: String, output: [UInt8], end: String, message: String) throws {
+        let outcome = try ask(probe: probe, output: output, end: end).outcome
+        #expect([3, 5].contains(outcome.status), "\(outcome)")
+        #expect(outcome.errors.contains(message), "\(outcome.errors)")
+        #expect(outcome.output.isEmpty)
+    }
+
+    @Test func itSaysWhatToInstall() throws {
+        let empty = try TemporaryDirectory()
+        try writeFile(empty.file("v.mp4"), [0])
+        let outcome = try run(
+            "tessera-run", VideoCommandTests.bundle.get(), "--video", empty.file("v.mp4"), "-p", "What?",
+            environment: ["PATH": empty.path])
+        #expect(outcome.status == 3)
+        #expect(outcome.errors.contains("ffprobe, which is not installed (install ffmpeg"))
+    }
+
+    @Test func wrongUsage() throws {
+        for arguments in [["--fps", "0"], ["--fps", "nan"], ["--max-frames", "0"]] {
+            let outcome = try run(
+                "tessera-run", arguments: [VideoCommandTests.bundle.get(), "-p", "What?"] + arguments)
+            #expect(outcome.status == 2, "\(arguments)")
+        }
+    }
+}
