@@ -142,7 +142,7 @@ extension FrameSampling {
     /// - Throws: `badInput` when they do not.
     public func check() throws(Failure) {
         guard fps > 0, fps <= 1e4 else { throw .badInput("\(fps) frames a second are out of range") }
-        guard minimumFrames > 0, minimumFrames <= maximumFrames, maximumFrames <= 1 << 16 else {
+        guard minimumFrames > 0, minimumFrames <= maximumFrames, maximumFrames <= 1 << 12 else {
             throw .badInput("\(minimumFrames) to \(maximumFrames) frames are out of range")
         }
     }

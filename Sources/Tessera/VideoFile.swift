@@ -50,8 +50,8 @@ struct VideoFile {
     func forEachFrame(
         _ indices: [Int], maximumPixels: Int, _ body: (Picture) throws(Failure) -> Void
     ) throws(Failure) {
-        let wanted = indices.enumerated().filter { $0.offset == 0 || indices[$0.offset - 1] != $0.element }
-        let choice = wanted.map { "eq(n\\,\($0.element))" }.joined(separator: "+")
+        let wanted = indices.indices.filter { $0 == 0 || indices[$0 - 1] != indices[$0] }.map { indices[$0] }
+        let choice = VideoFile.choice(wanted[...])
         let decoder = try VideoFile.start(
             "ffmpeg",
             ["-nostdin", "-v", "error"] + VideoFile.input(path) + [
@@ -71,6 +71,13 @@ struct VideoFile {
         }
         guard try frames.next() == nil else { throw .badInput("gave more frames than asked for", file: path) }
         do { try decoder.finish() } catch { throw error.located(in: path) }
+    }
+
+    /// The expression that is true for the frames of these numbers. A balanced sum, since the depth is limited to 100.
+    static func choice(_ indices: ArraySlice<Int>) -> String {
+        guard indices.count > 1 else { return "eq(n\\,\(indices.first ?? 0))" }
+        let middle = indices.startIndex + indices.count / 2
+        return "(\(choice(indices[..<middle]))+\(choice(indices[middle...])))"
     }
 
     /// Only files may be opened, by a name that cannot be taken for anything else.

@@ -57,7 +57,7 @@ import Testing
         #expect(outcome.status == 0, "\(outcome.errors)")
         let words = arguments.split(separator: "\n")
         #expect(words.count { $0.hasPrefix("file:/") && $0.hasSuffix("/-i odd 'name'.mp4") } == 2)
-        #expect(words.contains(#"select=eq(n\,0)+eq(n\,1)+eq(n\,2)+eq(n\,3)"#))
+        #expect(words.contains(#"select=((eq(n\,0)+eq(n\,1))+(eq(n\,2)+eq(n\,3)))"#))
         #expect(words.count { $0 == "-protocol_whitelist" } == 2)
         // Every two frames of 28×28 pixels become four tokens, of 56×56.
         let few = try ask(

@@ -31,6 +31,19 @@ import Testing
         }
     }
 
+    /// What is given to `ffmpeg` stays within the depth and length that it and the system allow.
+    @Test func choicesStayFlat() {
+        #expect(VideoFile.choice([7]) == #"eq(n\,7)"#)
+        let choice = VideoFile.choice((0..<4096).map { 10_000_000 + $0 * 1000 }[...])
+        var (depth, deepest) = (0, 0)
+        for character in choice.utf8 {
+            depth += character == UInt8(ascii: "(") ? 1 : character == UInt8(ascii: ")") ? -1 : 0
+            deepest = max(deepest, depth)
+        }
+        #expect(deepest < 20 && depth == 0)
+        #expect(choice.utf8.count < 128 << 10)
+    }
+
     /// Five frames of the fixtures under names whose order is not that of the alphabet.
     private func folder() throws -> TemporaryDirectory {
         let folder = try TemporaryDirectory()
