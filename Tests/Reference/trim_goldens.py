@@ -18,7 +18,8 @@ KEPT = ["input_ids", "image_grid_thw", "position_ids_legacy", "image.block2", "i
 
 source, target = sys.argv[1:]
 os.makedirs(target, exist_ok=True)
-cases = {}
+path = os.path.join(target, "cases.json")
+cases = json.load(open(path)) if os.path.exists(path) else {}
 for case, pictures in CASES.items():
     tensors = load_file(os.path.join(source, "golden", case + ".safetensors"))
     kept = {name: tensors[name] for name in KEPT if name in tensors}
@@ -27,5 +28,5 @@ for case, pictures in CASES.items():
     cases[case] = {"pictures": [name + ".png" for name in pictures]}
     if pictures:
         cases[case]["pixel_values_sha256"] = hashlib.sha256(tensors["pixel_values"].astype("<f4").tobytes()).hexdigest()
-with open(os.path.join(target, "cases.json"), "w") as out:
+with open(path, "w") as out:
     json.dump(cases, out, indent=2)
