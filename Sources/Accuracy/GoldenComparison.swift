@@ -1,5 +1,5 @@
 import Checkpoints
-public import Prompts
+import Prompts
 import Runtime
 public import Storage
 public import Tessera
@@ -7,8 +7,7 @@ public import Tessera
 /// A model against what the original implementation computed: the first stage that differs is where the error is.
 ///
 /// The file holds inputs (`input_ids`, `pixel_values`, `image_grid_thw`, `pixel_values_videos`, `video_grid_thw`,
-/// `second_per_grid_ts`) and
-/// any of these references: `image.`/`video.` `patch_embed`, `block{i}.attn`, `block{i}`, `out`; `llm.inputs_embeds`,
+/// `second_per_grid_ts`) and any of these references: `image.`/`video.` `patch_embed`, `block{i}.attn`, `block{i}`, `out`; `llm.inputs_embeds`,
 /// `llm.layer{i}.attn`, `.mlp`, `.out`, `llm.norm`, `llm.position_ids`, `logits`, `logits_last`, `greedy.ids`. Where a
 /// name with `_legacy` stands beside one, the former holds what the models were trained with and is the one compared.
 public struct GoldenComparison {
@@ -27,15 +26,17 @@ public struct GoldenComparison {
     }
 
     /// Runs the model on the inputs of `file` and compares.
-    /// - Parameter pictures: for a file without pixels, the pictures of its prompt.
+    /// - Parameter visuals: for a file without pixels, the pictures and videos of its prompt.
     /// - Throws: `badInput` when the file lacks inputs or they do not fit the model.
-    public init(_ model: Model, file path: String, pictures: [Patches] = []) throws(Failure) {
+    public init(
+        _ model: Model, file path: String, visuals: [PreparedPrompt.Visual] = []
+    ) throws(Failure) {
         let file = try ReferenceFile(path)
         guard let ids = try file.integers("input_ids") else {
             throw .badInput("holds no 'input_ids'", file: path)
         }
         let visuals =
-            try pictures.map { PreparedPrompt.Visual(.image, $0) }
+            try visuals
             + GoldenComparison.visuals(file, .image, "pixel_values", "image_grid_thw", model)
             + GoldenComparison.visuals(file, .video, "pixel_values_videos", "video_grid_thw", model)
         let prompt = try PreparedPrompt(tokens: ids.values, visuals: visuals, settings: model.prompt)

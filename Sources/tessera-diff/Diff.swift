@@ -129,9 +129,9 @@ import Threads
     }
 
     private func compareGolden(_ model: Model, _ path: String) throws(Failure) {
-        var pictures: [Patches] = []
-        for path in image { pictures.append(try model.picture(path)) }
-        let comparison = try GoldenComparison(model, file: path, pictures: pictures)
+        var visuals: [PreparedPrompt.Visual] = []
+        for path in image { visuals.append(.init(.image, try model.picture(path))) }
+        let comparison = try GoldenComparison(model, file: path, visuals: visuals)
         let tolerance = maxRelError ?? 1e-3
         DiffReport(json: json, allStages: true).print(comparison, tolerance: tolerance)
         if comparison.positionsEqual == false { throw Failure(.mismatch, "the positions differ", file: path) }

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Make a tiny random model in its published layout, and what transformers computes from it: make_tiny_models.py MODEL OUTDIR
 
-MODEL is qwen2.5-vl, qwen3-vl or qwen3-vl-moe; OUTDIR gets `published` (bf16, two shards) and `golden`.  For qwen2-vl, whose
-checkpoint is there, only the case `video` is made.  Weights are rounded to bfloat16 and used in float32; goldens are float32.
+MODEL is qwen2.5-vl, qwen3-vl or qwen3-vl-moe; OUTDIR gets `published` (bf16, two shards), `nested` (the
+configuration as transformers saves it) and `golden`.  For qwen2-vl, whose checkpoint is there, only the case `video` is made.
 
+Weights are rounded to bfloat16 and used in float32; goldens are float32.
 golden/cases.json names the pictures and the video's frames of each case, relative to it, and the digests of their pixels;
 golden/CASE.safetensors holds the other inputs, some stages, the logits of the last eight positions, and 16 greedy tokens.
 Positions are those of the training code (`position_ids_legacy`: what follows a video goes on behind its last frame), passed
@@ -365,6 +366,8 @@ def main():
         config, files = MODELS[name]
         model = build(config, seed)
         write_checkpoint(checkpoint, model, config, files)
+        model.config.architectures = config["architectures"]
+        model.config.save_pretrained(os.path.join(target, "nested"))
     else:
         with open(os.path.join(checkpoint, "config.json")) as file:
             config = json.load(file)

@@ -30,7 +30,7 @@ import Testing
     ])
     func isRefused(original: String, forged: String) throws {
         let directory = try TemporaryDirectory()
-        let path = try forgeDemo([(original, forged)], at: directory.file("forged.tessera"))
+        let path = try forge("demo-qwen2-vl", [(original, forged)], at: directory.file("forged.tessera"))
         let failure = #expect(throws: Failure.self) {
             let model = try Model(path, .init(threads: 1))
             _ = try TextContext(model.engine, capacity: 16)
@@ -40,8 +40,9 @@ import Testing
 
     @Test func theForgeryItselfIsSound() throws {
         let directory = try TemporaryDirectory()
-        let path = try forgeDemo(
-            [("\"name\":\"text\"", "\"name\": \"text\"")], at: directory.file("forged.tessera"))
+        let path = try forge(
+            "demo-qwen2-vl", [("\"name\":\"text\"", "\"name\": \"text\"")],
+            at: directory.file("forged.tessera"))
         let model = try Model(path, .init(threads: 1))
         let context = try TextContext(model.engine, capacity: 16)
         #expect(try context.evaluate(.init(tokens: [1], positions: [0, 0, 0])).count == 1)

@@ -8,39 +8,42 @@ import Testing
 
 /// The same answer by two routes, bit for bit: an element's value never depends on what is computed beside it.
 @Suite(.serialized) struct InvarianceTests {
-    private static let models = [Bundled.random, Bundled.demo, Bundled.demoInt8, Bundled.demoInt4]
+    private static let models: [(fixture: String, recipe: String?)] = [
+        ("qwen2-vl", nil), ("qwen2.5-vl", nil), ("qwen2.5-vl", "int8"), ("qwen3-vl", nil),
+        ("qwen3-vl-moe", nil), ("qwen3-vl-moe", "int4"), ("demo-qwen2-vl", nil), ("demo-qwen2-vl", "int8"),
+        ("demo-qwen2-vl", "int4"),
+    ]
 
-    private func hidden(_ path: String, threads: Int = 2, chunk: Int = 512) throws -> [Float] {
+    private func hidden(
+        _ fixture: String, _ recipe: String?, threads: Int = 2, chunk: Int = 512
+    ) throws -> [Float] {
+        let path = try Bundled.path(fixture, recipe)
         let model = try Model(path, .init(threads: threads, chunk: chunk))
-        let prompt = try self.prompt(model)
+        let prompt = try self.prompt(model, fixture)
         let context = try TextContext(model.engine, capacity: prompt.tokens.count)
         return try context.evaluate(prompt.input(try model.encodeVisuals(of: prompt)), wanted: .all).values
     }
 
-    /// The golden prompt for the random model, a question for the trained one.
-    private func prompt(_ model: Model) throws -> PreparedPrompt {
-        guard model.tokenizer != nil else {
-            return try makePrompt(model, goldenIDs("image1"), ["qwen2-vl/golden/image_a.png"])
-        }
+    /// A golden prompt for random models, a question for the trained one.
+    private func prompt(_ model: Model, _ fixture: String) throws -> PreparedPrompt {
+        guard model.tokenizer != nil else { return try GoldenCase(fixture, "image1").prompt(model) }
         let picture = try model.picture(Fixtures.path("demo-pictures/scene_1.png"))
         return try Session(model, capacity: 8).prepare([.image(picture), .text("What color are the shapes?")])
     }
 
-    @Test(arguments: 0..<4)
-    func threadsMakeNoDifference(index: Int) throws {
-        let path = try InvarianceTests.models[index].get()
-        let one = try hidden(path, threads: 1)
-        #expect(try hidden(path, threads: 2) == one)
-        #expect(try hidden(path, threads: 5) == one)
+    @Test(arguments: models)
+    func threadsMakeNoDifference(fixture: String, recipe: String?) throws {
+        let one = try hidden(fixture, recipe, threads: 1)
+        #expect(try hidden(fixture, recipe, threads: 2) == one)
+        #expect(try hidden(fixture, recipe, threads: 5) == one)
     }
 
-    @Test(arguments: 0..<4)
-    func chunksMakeNoDifference(index: Int) throws {
-        let path = try InvarianceTests.models[index].get()
-        let whole = try hidden(path)
+    @Test(arguments: models)
+    func chunksMakeNoDifference(fixture: String, recipe: String?) throws {
+        let whole = try hidden(fixture, recipe)
         // Chunks of 7 cut through pictures; of 1 they are decoding.
-        #expect(try hidden(path, chunk: 7) == whole)
-        #expect(try hidden(path, chunk: 1) == whole)
+        #expect(try hidden(fixture, recipe, chunk: 7) == whole)
+        #expect(try hidden(fixture, recipe, chunk: 1) == whole)
     }
 
     @Test func aConversationIsTheSameKeptOrReadAgain() throws {
@@ -68,11 +71,11 @@ import Testing
     }
 
     @Test func theHalfPrecisionCacheCostsLittle() throws {
-        let path = try Bundled.random.get()
+        let path = try Bundled.path("qwen2-vl")
         func run(_ precision: KeyValueCache.Precision) throws -> [Float] {
             let model = try Model(path, .init(threads: 2, cachePrecision: precision))
             let context = try TextContext(model.engine, capacity: 100)
-            let prompt = try makePrompt(model, goldenIDs("text"), [])
+            let prompt = try GoldenCase("qwen2-vl", "text").prompt(model)
             return try context.evaluate(prompt.input(nil), wanted: .all).values
         }
         let (full, half) = (try run(.float32), try run(.float16))

@@ -6,21 +6,27 @@ import Testing
 @testable import Runtime
 
 @Suite(.serialized) struct PlanTests {
-    private func engine(_ path: Result<String, any Error>) throws -> Engine {
-        try Engine(try Bundle(try path.get()), .init(threads: 1))
+    private func engine(_ path: Result<String, any Error>) throws -> Engine { try engine(path.get()) }
+
+    private func engine(_ path: String) throws -> Engine {
+        try Engine(try Bundle(path), .init(threads: 1))
     }
 
     /// Two buffers that are alive at the same step never share a byte, whatever the extents.
     @Test(arguments: [1, 2, 7, 64, 513])
     func liveBuffersNeverOverlap(rows: Int) throws {
-        for path in [Bundled.random, Bundled.demoInt4] {
-            let engine = try engine(path)
+        let fixtures = [
+            ("qwen2-vl", nil), ("qwen2.5-vl", nil), ("qwen3-vl-moe", nil), ("qwen3-vl-moe", "int4"),
+        ]
+        for (fixture, recipe) in fixtures {
+            let engine = try engine(Bundled.path(fixture, recipe))
             let extents = Extents(tokens: rows, visuals: rows / 2, outputs: 1, patches: 4 * rows, segments: 2)
             for plan in [engine.vision, engine.text, engine.head] {
                 let layout = try ArenaLayout(plan, extents)
                 var placed: [(range: Range<Int>, live: ClosedRange<Int>)] = []
                 for (index, buffer) in plan.buffers.enumerated() where layout.offsets[index] >= 0 {
-                    let size = try #require(try buffer.kind.byteCount(rows: extents(buffer.rows)))
+                    let size = try #require(
+                        try buffer.kind.byteCount(rows: extents(buffer.rows) * buffer.copies))
                     let range = layout.offsets[index]..<layout.offsets[index] + size
                     #expect(range.upperBound <= layout.count)
                     for other in placed where other.live.overlaps(buffer.live) {
@@ -58,7 +64,7 @@ import Testing
     }
 
     @Test func whatDoesNotFitIsRefused() throws {
-        let engine = try engine(Bundled.random)
+        let engine = try engine(Bundled.path("qwen2-vl"))
         let context = try TextContext(engine, capacity: 4)
         func evaluate(_ input: TextContext.Input) -> Failure.Kind? {
             do throws(Failure) {

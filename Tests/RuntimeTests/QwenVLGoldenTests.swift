@@ -29,7 +29,9 @@ import Testing
             bundle, .init(threads: 2, chunk: 100, cachePrecision: .float32, largeProduct: large))
         return try GoldenComparison(
             model, file: Fixtures.path("qwen-vl/golden/\(name).safetensors"),
-            pictures: pictures.map { try model.picture(Fixtures.path("qwen-vl/golden/\($0).png")) })
+            visuals: pictures.map {
+                .init(.image, try model.picture(Fixtures.path("qwen-vl/golden/\($0).png")))
+            })
     }
 
     @Test(

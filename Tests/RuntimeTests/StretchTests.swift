@@ -14,7 +14,8 @@ import Testing
     /// The demo, stretching its positions beyond `trained` tokens.
     private func model(trained: Int) throws -> Model {
         let outputs = #"{"name":"outputs","type":"index[outputs]"}"#
-        let path = try forgeDemo(
+        let path = try forge(
+            "demo-qwen2-vl",
             [
                 (outputs, outputs + #",{"name":"prompt_length","type":"index[1]"}"#),
                 (#""operands":["positions"]"#, #""operands":["positions","prompt_length"]"#),

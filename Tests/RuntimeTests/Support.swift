@@ -7,31 +7,48 @@ import Prompts
 import Quantization
 import Runtime
 import Storage
+import Synchronization
 import Tessera
 import TestSupport
 
 /// Bundles of the fixtures' checkpoints, made once.
 enum Bundled {
-    /// A small random Qwen2-VL, as published.
-    static let random = Result { try make("qwen2-vl/published", nil) }
     /// The trained demo model in full precision and quantized.
-    static let demo = Result { try make("demo-qwen2-vl", nil) }
-    static let demoInt8 = Result { try make("demo-qwen2-vl", "int8") }
-    static let demoInt4 = Result { try make("demo-qwen2-vl", "int4") }
+    static let demo = Result { try path("demo-qwen2-vl") }
+    static let demoInt8 = Result { try path("demo-qwen2-vl", "int8") }
+    static let demoInt4 = Result { try path("demo-qwen2-vl", "int4") }
 
-    private static let directory = Result { try TemporaryDirectory() }
-
-    private static func make(_ fixture: String, _ recipe: String?) throws -> String {
-        let name = Path.name(fixture) + (recipe ?? "") + ".tessera"
-        return try makeBundle(Fixtures.path(fixture), recipe, at: directory.get().file(name))
+    /// The bundle of a fixture's published checkpoint; without a recipe in full precision.
+    static func path(_ fixture: String, _ recipe: String? = nil) throws -> String {
+        try made.withLock { made in
+            let name = fixture + (recipe ?? "") + ".tessera"
+            if let path = made[name] { return path }
+            let published = Fixtures.path("\(fixture)/published")
+            let checkpoint = Path.isDirectory(published) ? published : Fixtures.path(fixture)
+            let path = try makeBundle(checkpoint, recipe, at: directory.get().file(name))
+            made[name] = path
+            return path
+        }
     }
+
+    private static let made = Mutex<[String: String]>([:])
+    private static let directory = Result { try TemporaryDirectory() }
 }
 
-/// Converts a Qwen2-VL checkpoint and gives the path of the bundle, whose metadata may be changed.
+/// Converts a checkpoint of whatever generation it says it is and gives the path of the bundle, whose metadata may be changed.
 func makeBundle(
     _ checkpoint: String, _ recipe: String?, at path: String, metadata change: (JSON) -> JSON = { $0 }
 ) throws -> String {
-    try makeBundle(ImportedModel.qwen2VL(checkpoint), recipe, at: path, metadata: change)
+    try makeBundle(imported(checkpoint), recipe, at: path, metadata: change)
+}
+
+/// Reads a checkpoint of whatever generation it says it is.
+func imported(_ checkpoint: String) throws -> ImportedModel {
+    switch try JSON(file: Path.join(checkpoint, "config.json"))["model_type"] {
+    case "qwen2_5_vl": try .qwen25VL(checkpoint)
+    case "qwen3_vl", "qwen3_vl_moe": try .qwen3VL(checkpoint)
+    default: try .qwen2VL(checkpoint)
+    }
 }
 
 /// Writes the bundle of a checkpoint that was read, and gives its path.
@@ -48,27 +65,11 @@ func makeBundle(
         tokenizer: model.tokenizer)
     return path
 }
-
-/// A prompt of ids and pictures for the random model.
-func makePrompt(_ model: Model, _ ids: [Int32], _ pictures: [String]) throws -> PreparedPrompt {
-    let visuals = try pictures.map { PreparedPrompt.Visual(.image, try model.picture(Fixtures.path($0))) }
-    return try PreparedPrompt(tokens: ids, visuals: visuals, settings: model.prompt)
-}
-
-/// The ids of a golden case.
-func goldenIDs(_ name: String) throws -> [Int32] {
-    let file = try SafetensorsFile(Fixtures.path("qwen2-vl/golden/\(name).safetensors"))
-    guard let tensor = file.tensors.first(where: { $0.name == "input_ids" }) else {
-        throw Failure.badInput("no input_ids")
-    }
-    return (0..<tensor.shape.count).map {
-        Int32(tensor.data.bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
-    }
-}
-
-/// Writes the demo's bundle with parts of its graph's text replaced everywhere, and gives its path.
-func forgeDemo(_ replacements: [(original: String, forged: String)], at path: String) throws -> String {
-    let source = try Bundle(try Bundled.demo.get())
+/// Writes a fixture's bundle with parts of its graph's text replaced everywhere, and gives its path.
+func forge(
+    _ fixture: String, _ replacements: [(original: String, forged: String)], at path: String
+) throws -> String {
+    let source = try Bundle(try Bundled.path(fixture))
     var graph = try source.graphJSON.serialized()
     for (original, forged) in replacements {
         let parts = graph.split(separator: original, omittingEmptySubsequences: false)
