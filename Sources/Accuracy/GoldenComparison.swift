@@ -7,9 +7,10 @@ public import Tessera
 /// A model against what the original implementation computed: the first stage that differs is where the error is.
 ///
 /// The file holds inputs (`input_ids`, `pixel_values`, `image_grid_thw`, `pixel_values_videos`, `video_grid_thw`,
-/// `second_per_grid_ts`) and any of these references: `image.`/`video.` `patch_embed`, `block{i}.attn`, `block{i}`, `out`; `llm.inputs_embeds`,
-/// `llm.layer{i}.attn`, `.mlp`, `.out`, `llm.norm`, `llm.position_ids`, `logits`, `logits_last`, `greedy.ids`. Where a
-/// name with `_legacy` stands beside one, the former holds what the models were trained with and is the one compared.
+/// `second_per_grid_ts`) and any of these references: `image.`/`video.` `patch_embed`, `block{i}.attn`, `block{i}`, `out`;
+/// `llm.inputs_embeds`, `llm.layer{i}.attn`, `.mlp`, `.out`, `llm.norm`, `llm.position_ids`, `logits`, `logits_last`,
+/// `greedy.ids`. Where a name with `_legacy` stands beside one, the former holds what the models were trained with and is
+/// the one compared.
 public struct GoldenComparison {
     /// In the order of execution.
     public let stages: [StageError]

@@ -65,6 +65,7 @@ func makeBundle(
         tokenizer: model.tokenizer)
     return path
 }
+
 /// Writes a fixture's bundle with parts of its graph's text replaced everywhere, and gives its path.
 func forge(
     _ fixture: String, _ replacements: [(original: String, forged: String)], at path: String
