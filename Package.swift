@@ -32,6 +32,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
         swiftSettings: strict)
 }
 
+/// The published models whose manifests stand in `formats/checkpoints`.
+let publishedModels = [
+    "Qwen-VL", "Qwen-VL-Chat", "Qwen2-VL-2B", "Qwen2-VL-7B", "Qwen2-VL-72B", "Qwen2.5-VL-3B", "Qwen2.5-VL-7B",
+    "Qwen2.5-VL-32B", "Qwen2.5-VL-72B", "Qwen3-VL-2B", "Qwen3-VL-4B", "Qwen3-VL-8B", "Qwen3-VL-32B",
+    "Qwen3-VL-30B-A3B", "Qwen3-VL-235B-A22B",
+]
+
 let package = Package(
     name: "Tessera",
     products: [
@@ -67,12 +74,12 @@ let package = Package(
         // The contracts, embedded as data.
         .target(
             name: "Formats", path: "formats",
-            exclude: ["bundle.md", "graph.md", "graph.schema.json", "recipe.md"],
+            exclude: ["bundle.md", "graph.md", "graph.schema.json", "manifest.md", "recipe.md"],
             resources: [
                 .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
                 .embedInCode("qwen3-vl.json"), .embedInCode("chat-templates.json"),
                 .embedInCode("recipes/int4.json"), .embedInCode("recipes/int8.json"),
-            ],
+            ] + publishedModels.map { .embedInCode("checkpoints/\($0).json") },
             swiftSettings: strict),
 
         // The floors, lowest first: a target imports only what stands above it.
@@ -120,7 +127,11 @@ let package = Package(
             ["Accuracy", "Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
         tool(
             "tessera-inspect",
-            ["Bundles", "GraphIR", "GroupFormats", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
+            [
+                "Bundles", "Checkpoints", "Generations", "GraphIR", "GroupFormats", "Prompts", "Runtime",
+                "Storage",
+                "Tessera", "Threads",
+            ]),
         tool(
             "tessera-bench",
             ["CKernels", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
@@ -135,6 +146,13 @@ let package = Package(
         tests("GroupFormatsTests", ["CKernels", "GroupFormats", "Storage"]),
         tests("BundlesTests", ["Bundles", "GraphIR", "GroupFormats", "Storage"]),
         tests("PromptsTests", ["CImageCodecs", "Checkpoints", "Prompts", "Storage"]),
+        tests(
+            "GenerationsTests",
+            [
+                "BundleCommands", "Bundles", "Checkpoints", "Formats", "Generations", "GraphIR",
+                "GroupFormats",
+                "Quantization", "Storage",
+            ]),
         tests(
             "RuntimeTests",
             [

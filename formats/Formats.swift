@@ -19,4 +19,25 @@ public enum Formats {
     public static var recipes: [(name: String, json: [UInt8])] {
         [("int4", PackageResources.int4_json), ("int8", PackageResources.int8_json)]
     }
+
+    /// The manifests of published models, by name; see `manifest.md`.
+    public static var checkpoints: [(name: String, json: [UInt8])] {
+        [
+            ("Qwen-VL", PackageResources.Qwen_VL_json),
+            ("Qwen-VL-Chat", PackageResources.Qwen_VL_Chat_json),
+            ("Qwen2-VL-2B", PackageResources.Qwen2_VL_2B_json),
+            ("Qwen2-VL-7B", PackageResources.Qwen2_VL_7B_json),
+            ("Qwen2-VL-72B", PackageResources.Qwen2_VL_72B_json),
+            ("Qwen2.5-VL-3B", PackageResources.Qwen2_5_VL_3B_json),
+            ("Qwen2.5-VL-7B", PackageResources.Qwen2_5_VL_7B_json),
+            ("Qwen2.5-VL-32B", PackageResources.Qwen2_5_VL_32B_json),
+            ("Qwen2.5-VL-72B", PackageResources.Qwen2_5_VL_72B_json),
+            ("Qwen3-VL-2B", PackageResources.Qwen3_VL_2B_json),
+            ("Qwen3-VL-4B", PackageResources.Qwen3_VL_4B_json),
+            ("Qwen3-VL-8B", PackageResources.Qwen3_VL_8B_json),
+            ("Qwen3-VL-32B", PackageResources.Qwen3_VL_32B_json),
+            ("Qwen3-VL-30B-A3B", PackageResources.Qwen3_VL_30B_A3B_json),
+            ("Qwen3-VL-235B-A22B", PackageResources.Qwen3_VL_235B_A22B_json),
+        ]
+    }
 }

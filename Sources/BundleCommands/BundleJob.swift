@@ -1,5 +1,6 @@
 import Bundles
 import CommandSupport
+public import Generations
 public import GraphIR
 import GroupFormats
 public import Quantization
@@ -26,36 +27,22 @@ public struct BundleJob {
     }
 
     /// Prints the plan instead of carrying it out.
-    public func printPlan() {
-        guard !options.json else {
-            let tensors = plan.items.map { item in
-                JSON.pairs([
-                    "name": .string(item.description.name),
-                    "encoding": .string("\(item.description.encoding)"),
-                    "bytes": .int(item.description.byteCount),
-                ])
-            }
-            print(
-                JSON.pairs([
-                    "bytes": .int(byteCount), "effective_bits": .double(plan.effectiveBits),
-                    "tensors": .array(tensors),
-                ]).serialized(pretty: true))
-            return
-        }
-        print(EncodingTable(plan.descriptions).text)
-        print("\(ByteCount.text(byteCount)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight")
+    /// - Parameter checkpoint: where the weights come from, unless that is a bundle.
+    public func printPlan(of checkpoint: CheckpointPlan? = nil) throws(Failure) {
+        let report = try PlanReport(plan, graph, of: checkpoint)
+        print(options.json ? report.json.serialized(pretty: true) : report.text(verbose: options.verbose))
     }
 
     private var byteCount: Int { plan.descriptions.reduce(0) { $0 + $1.byteCount } }
 
-    /// Streams the weights into the bundle; interrupted, it can be run again and goes on.
+    /// Streams the weights into the bundle at `path`; interrupted, it can be run again and goes on.
     /// - Parameter fingerprint: everything beside the plan that determines the bytes.
     public func run(
-        _ source: some WeightSource, fingerprint: JSON, metadata: JSON, tokenizer: [UInt8]
+        _ source: some WeightSource, to path: String, fingerprint: JSON, metadata: JSON, tokenizer: [UInt8]
     ) throws(Failure) {
         Interruption.watch()
         let writer = try BundleWriter(
-            options.output, fingerprint: fingerprint.setting("recipe", to: plan.recipe.json),
+            path, fingerprint: fingerprint.setting("recipe", to: plan.recipe.json),
             plan: plan.descriptions,
             overwrite: options.force)
         if writer.completed > 0 {
@@ -70,10 +57,10 @@ public struct BundleJob {
         }
         progress.finish()
         let digest = try writer.finish(graph: graph.json, metadata: metadata, tokenizer: tokenizer)
-        report(reports, digest, seconds: monotonicSeconds() - start)
+        report(reports, path, digest, seconds: monotonicSeconds() - start)
     }
 
-    private func report(_ reports: [TensorReport], _ digest: Digest, seconds: Double) {
+    private func report(_ reports: [TensorReport], _ path: String, _ digest: Digest, seconds: Double) {
         if options.json {
             let tensors = reports.map { report in
                 JSON.pairs([
@@ -84,7 +71,7 @@ public struct BundleJob {
             }
             print(
                 JSON.pairs([
-                    "output": .string(options.output), "digest": .string(digest.description),
+                    "output": .string(path), "digest": .string(digest.description),
                     "weight_bytes": .int(byteCount), "effective_bits": .double(plan.effectiveBits),
                     "seconds": .double(seconds), "tensors": .array(tensors),
                 ]).serialized(pretty: true))
@@ -103,7 +90,7 @@ public struct BundleJob {
         }
         print(EncodingTable(plan.descriptions).text)
         print(
-            "\(options.output): \(ByteCount.text(byteCount)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight, "
+            "\(path): \(ByteCount.text(byteCount)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight, "
                 + "\(fixed(seconds, 1)) s")
     }
 }

@@ -10,14 +10,10 @@ public struct CheckpointWeights: WeightSource {
     public let weights: [SourceWeight]
     private let entries: [CoverageLedger.Entry]
 
-    /// The weights that a balanced ledger maps.
-    public init(_ ledger: CoverageLedger) {
-        entries = ledger.entries
-        weights = ledger.entries.map { entry in
-            SourceWeight(
-                name: entry.slot.name, shape: entry.slot.shape, type: entry.type, sources: entry.sources,
-                note: entry.note)
-        }
+    /// The weights of a checkpoint that was read: a plan alone has none.
+    public init(_ model: ImportedModel) {
+        entries = model.plan.ledger.entries
+        weights = model.plan.weights
     }
 
     /// Lends rows straight from the mapped shard where they lie side by side, else gathers them; their pages are given
@@ -58,6 +54,17 @@ public struct CheckpointWeights: WeightSource {
         return Failure(
             .badInput, error.message, file: tensor.data.file.path,
             at: "tensor '\(tensor.name)'\(error.place.map { " " + $0 } ?? "")", remedy: error.remedy)
+    }
+}
+
+extension CheckpointPlan {
+    /// What a recipe is applied to, in the order of the graph.
+    public var weights: [SourceWeight] {
+        ledger.entries.map { entry in
+            SourceWeight(
+                name: entry.slot.name, shape: entry.slot.shape, type: entry.type, sources: entry.sources,
+                note: entry.note)
+        }
     }
 }
 

@@ -1,37 +1,56 @@
 import Checkpoints
 import CommandSupport
-public import Generations
+import Generations
 import GraphIR
 import Quantization
-public import Storage
+import Storage
 
 /// What every converter does once it understands its checkpoint.
-public enum Conversion {
-    /// Converts `model`, quantizing on the way when a recipe is named.
-    public static func run(_ model: ImportedModel, recipe: String?, _ options: OutputOptions) throws(Failure)
-    {
-        Console.log(model.ledger.summary)
-        for tensor in model.ledger.unused { Console.log("unused: \(tensor.name): \(tensor.reason)") }
-        for warning in model.warnings { Console.warn(warning) }
-        let recipe = try recipe.map { (name) throws(Failure) in try Recipe(named: name) } ?? .keep
-        let source = CheckpointWeights(model.ledger)
-        let job = try BundleJob(recipe, model.graph, source.weights, options)
-        guard !options.dryRun else { return job.printPlan() }
-        let total = model.checkpoint.files.reduce(0) { $0 + $1.byteCount }
-        let progress = Progress(total: total)
+struct Conversion {
+    private let plan: CheckpointPlan
+    private let recipe: Recipe
+    private let job: BundleJob
+
+    /// Plans the conversion, with quantization on the way when a recipe is named.
+    init(_ plan: CheckpointPlan, recipe: String?, _ options: OutputOptions) throws(Failure) {
+        self.plan = plan
+        self.recipe = try recipe.map { (name) throws(Failure) in try Recipe(named: name) } ?? .keep
+        job = try BundleJob(self.recipe, plan.graph, plan.weights, options)
+    }
+
+    /// Prints what would be written.
+    func printPlan() throws(Failure) {
+        logUnused()
+        try job.printPlan(of: plan)
+    }
+
+    /// Writes the bundle of `model`, whose plan this is, to `path`.
+    func run(_ model: ImportedModel, to path: String) throws(Failure) {
+        Console.log(plan.ledger.summary)
+        logUnused()
+        let digests = try Conversion.digests(of: model.checkpoint.files)
+        let metadata = model.metadata(sources: digests, recipe: recipe.json)
+        try job.run(
+            CheckpointWeights(model), to: path,
+            // The metadata holds the digests of all sources, and everything else that was read.
+            fingerprint: .pairs(["graph": plan.graph.json, "metadata": metadata]), metadata: metadata,
+            tokenizer: model.tokenizer)
+    }
+
+    private func logUnused() {
+        for tensor in plan.ledger.unused { Console.log("unused: \(tensor.name): \(tensor.reason)") }
+    }
+
+    private static func digests(of files: [SourceFile]) throws(Failure) -> [Digest] {
+        let progress = Progress(total: files.reduce(0) { $0 + $1.byteCount })
         var digests: [Digest] = []
         var before = 0
-        for file in model.checkpoint.files {
+        for file in files {
             digests.append(try file.digest { progress.show(before + $0, "digest of \(file.name)") })
             before += file.byteCount
         }
         progress.finish()
-        let metadata = model.metadata(sources: digests, recipe: recipe.json)
-        try job.run(
-            source,
-            // The metadata holds the digests of all sources, and everything else that was read.
-            fingerprint: .pairs(["graph": model.graph.json, "metadata": metadata]), metadata: metadata,
-            tokenizer: model.tokenizer)
+        return digests
     }
 }
 

@@ -1,4 +1,6 @@
 public import ArgumentParser
+public import Checkpoints
+import CommandSupport
 public import Generations
 public import Prompts
 public import Storage
@@ -14,7 +16,15 @@ public struct ConversionOptions: ParsableArguments {
 
     /// The checkpoint's folder.
     @Argument(help: "The checkpoint's folder: config.json, weights, tokenizer.")
-    public var checkpoint: String
+    public var checkpoint: String?
+
+    /// Stands in for a checkpoint in a dry run.
+    @Option(
+        help: """
+            With --dry-run, instead of a folder: a published model's name (tessera-inspect manifests lists them) or a \
+            manifest file; see formats/manifest.md.
+            """)
+    public var manifest: String?
 
     /// A recipe's name or file.
     @Option(help: "Quantize on the way, by a recipe's name (int8, int4) or file.")
@@ -33,11 +43,48 @@ public struct ConversionOptions: ParsableArguments {
     /// For the argument parser.
     public init() {}
 
-    /// Reads the checkpoint by `read` and converts it.
+    /// Converts the checkpoint, or says what would be written.
+    /// - Parameters:
+    ///   - read: reads a checkpoint's folder.
+    ///   - plan: reads a manifest.
     public func run(
-        _ read: (String, ImagePreprocessor.Resampling) throws(Failure) -> ImportedModel
+        _ read: (String, ImagePreprocessor.Resampling) throws(Failure) -> ImportedModel,
+        plan: (CheckpointManifest) throws(Failure) -> CheckpointPlan
     ) throws(Failure) {
-        try Conversion.run(try read(checkpoint, resampling), recipe: quantize, output)
+        switch (checkpoint, manifest) {
+        case (let folder?, nil):
+            let destination = try output.destination
+            let model = try read(folder, resampling)
+            for warning in model.warnings { Console.warn(warning) }
+            let conversion = try Conversion(model.plan, recipe: quantize, output)
+            if let destination {
+                try conversion.run(model, to: destination)
+            } else {
+                try conversion.printPlan()
+            }
+        case (nil, let name?): try runDry(CheckpointManifest(named: name), plan)
+        case (nil, nil), (.some, .some):
+            throw Failure(
+                .usage, "what is to be converted is not said, or said twice",
+                remedy: "name the checkpoint's folder or, with --dry-run, a --manifest")
+        }
+    }
+
+    private func runDry(
+        _ manifest: CheckpointManifest, _ plan: (CheckpointManifest) throws(Failure) -> CheckpointPlan
+    ) throws(Failure) {
+        guard output.dryRun else {
+            throw Failure(
+                .usage, "a manifest has no weights that could be converted", file: manifest.name,
+                remedy: "--dry-run says what would be written")
+        }
+        Console.log(
+            "\(manifest.name), as \(manifest.source) is published: \(manifest.byteCount) bytes. \(manifest.summary)"
+        )
+        Console.log("Only names, types and shapes were looked at: no weights, tokenizer, or other files.")
+        let plan = try plan(manifest)
+        for warning in plan.warnings { Console.warn(warning) }
+        try Conversion(plan, recipe: quantize, output).printPlan()
     }
 }
 

@@ -1,11 +1,12 @@
 public import ArgumentParser
+import Storage
 import Threads
 
 /// What every command that makes a bundle takes.
 public struct OutputOptions: ParsableArguments {
     /// Where the bundle goes.
     @Option(name: [.short, .long], help: "The bundle to write.")
-    public var output: String
+    public var output: String?
 
     /// How many threads work.
     @Option(name: [.short, .long], help: "Threads to use. The bytes written do not depend on it.")
@@ -16,7 +17,7 @@ public struct OutputOptions: ParsableArguments {
     public var force = false
 
     /// Whether to stop after the plan.
-    @Flag(help: "Say what would be written, and stop.")
+    @Flag(help: "Say what would be written, by this and by other recipes, and stop.")
     public var dryRun = false
 
     /// Whether to report as JSON.
@@ -26,6 +27,20 @@ public struct OutputOptions: ParsableArguments {
     /// Whether to list every tensor.
     @Flag(name: [.short, .long], help: "List every tensor.")
     public var verbose = false
+
+    /// The bundle to write; nil when nothing is to be written.
+    /// - Throws: `usage` when one is needed and none is named.
+    public var destination: String? {
+        get throws(Failure) {
+            guard !dryRun else { return nil }
+            guard let output else {
+                throw Failure(
+                    .usage, "no bundle to write is named",
+                    remedy: "-o FILE names it; --dry-run says what would be written")
+            }
+            return output
+        }
+    }
 
     /// For the argument parser.
     public init() {}

@@ -40,6 +40,9 @@ final class RowGather {
         case (.packed, .columns):
             // The ledger lets none through.
             break
+        case (.described, _):
+            throw .badInput(
+                "has no data: only a manifest of it was read", at: "tensor '\(piece.weight.name)'")
         }
         filled += target.count
     }

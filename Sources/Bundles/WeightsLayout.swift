@@ -1,5 +1,5 @@
 internal import GroupFormats
-internal import Storage
+public import Storage
 
 /// Where tensors lie within the weights: one after the other, each at the next multiple of 64. Nothing is left to choose,
 /// so a writer knows every offset before the first byte, and a reader can tell a wrong one.
@@ -24,6 +24,17 @@ struct WeightsLayout: Equatable {
         }
         self.ranges = ranges
         byteCount = end
+    }
+}
+
+extension BundleWriter {
+    /// The bytes of a bundle of `tensors` up to the end of its weights, to the byte; graph, metadata, tokenizer and
+    /// directory come behind them.
+    /// - Throws: `.badInput` when two have the same name, or when they are too large to address.
+    public static func byteCount(upToWeights tensors: [TensorDescription]) throws(Failure) -> Int {
+        let (end, overflow) = try WeightsLayout(tensors).byteCount.addingReportingOverflow(Format.headerBytes)
+        guard !overflow else { throw .badInput("the weights are too large to address") }
+        return end
     }
 }
 

@@ -8,6 +8,8 @@ public struct Checkpoint: Sendable {
     public let files: [SourceFile]
     /// Every tensor, in the order of the files and within them.
     public let tensors: [SourceTensor]
+    /// The bytes of all tensors as the index of shards states them, if there is one that does.
+    public let statedByteCount: Int?
     private let positions: [String: Int]
 
     /// Opens the checkpoint in `directory`: the shards of `model.safetensors.index.json`, or `model.safetensors`, or the
@@ -52,11 +54,14 @@ public struct Checkpoint: Sendable {
             held += shard.tensors.map { (name, $0.name) }
         }
         if let difference = index.disagreement(with: held) { throw .badInput(difference, file: path) }
-        try self.init(directory, files: files, tensors: tensors)
+        try self.init(directory, files: files, tensors: tensors, stated: index.totalSize)
     }
 
-    private init(_ directory: String, files: [SourceFile], tensors: [SourceTensor]) throws(Failure) {
+    private init(
+        _ directory: String, files: [SourceFile], tensors: [SourceTensor], stated: Int? = nil
+    ) throws(Failure) {
         self.directory = directory
+        statedByteCount = stated
         self.files = files
         self.tensors = tensors
         var positions: [String: Int] = [:]
@@ -70,6 +75,9 @@ public struct Checkpoint: Sendable {
 
     /// The tensor of that name, or nil.
     public subscript(name: String) -> SourceTensor? { positions[name].map { tensors[$0] } }
+
+    /// The bytes of all tensors; what several show counts for each.
+    public var byteCount: Int { tensors.reduce(0) { $0 &+ $1.data.count } }
 
     /// All names, in the order of `tensors`.
     public var names: [String] { tensors.map(\.name) }

@@ -6,12 +6,16 @@ struct ShardIndex {
     let shards: [String: String]
     /// The shards' file names, sorted, each once.
     let files: [String]
+    /// The bytes of all tensors, as far as the index states them.
+    let totalSize: Int?
 
     /// Reads an index. Shards are plain file names: nothing outside the checkpoint's folder is ever opened.
     init(_ path: String) throws(Failure) {
-        guard let map = try JSON(file: path)["weight_map"]?.members, !map.isEmpty else {
+        let json = try JSON(file: path)
+        guard let map = json["weight_map"]?.members, !map.isEmpty else {
             throw .badInput("has no weight_map", file: path)
         }
+        totalSize = json["metadata"]?["total_size"]?.int
         var shards: [String: String] = [:]
         for member in map {
             guard let shard = member.value.string else {

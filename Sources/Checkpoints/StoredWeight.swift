@@ -8,6 +8,8 @@ public struct StoredWeight: Sendable {
         case plain(SourceTensor)
         /// As codes with scales.
         case packed(PackedWeight)
+        /// Elsewhere: only a manifest of it is here.
+        case described(ElementType)
     }
 
     /// As a checkpoint of full precision names it.
@@ -31,11 +33,19 @@ public struct StoredWeight: Sendable {
         form = .packed(packed)
     }
 
+    /// A weight of which only this is known.
+    init(describing name: String, _ type: ElementType, _ shape: Shape) {
+        self.name = name
+        self.shape = shape
+        form = .described(type)
+    }
+
     /// The names of the tensors that it is stored as.
     public var sources: [String] {
         switch form {
         case .plain(let tensor): [tensor.name]
         case .packed(let packed): packed.sources
+        case .described: [name]
         }
     }
 
@@ -44,6 +54,7 @@ public struct StoredWeight: Sendable {
         switch form {
         case .plain(let tensor): tensor.type
         case .packed: .float32
+        case .described(let type): type
         }
     }
 }

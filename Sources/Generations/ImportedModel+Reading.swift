@@ -38,24 +38,22 @@ extension ImportedModel {
     private init<G: Generation>(
         _ directory: String, _: G.Type, _ resampling: ImagePreprocessor.Resampling
     ) throws(Failure) {
-        let table = try NameTable(G.names)
         let file = Path.join(directory, "config.json")
         guard Path.isDirectory(directory) else { throw .badInput("is no folder", file: directory) }
         guard Path.exists(file) else { throw .badInput("holds no config.json", file: directory) }
-        let config = ConfigReader(try JSON(file: file, limit: 16 << 20), file: file)
-        try ModelTypes.check(config.json, against: table.modelTypes, file: file)
-        let model = try G(config)
+        let reading = try ConfigurationReading<G>(try JSON(file: file, limit: 16 << 20), file: file)
+        let (config, model) = (reading.config, reading.model)
         checkpoint = try Checkpoint(directory)
         let quantization = try config.json["quantization_config"].map { (json) throws(Failure) in
             try QuantizationConfig(json, file: file)
         }
         let weights = try StoredWeight.all(of: checkpoint, quantization: quantization)
-        var warnings: [String] = []
-        let head = HeadWeight(config, weights, table)
-        if let warning = head.warning { warnings.append(warning) }
-        graph = try model.makeGraph(tied: head.isTied)
-        ledger = try CoverageLedger(
-            weights, in: directory, table, graph, extents: model.extents, unneeded: head.unneeded)
+        plan = try CheckpointPlan(reading, weights, of: directory)
+        var warnings = plan.warnings
+        if let stated = checkpoint.statedByteCount, stated != checkpoint.byteCount {
+            warnings.append(
+                "the index states \(stated) bytes of tensors, but the files hold \(checkpoint.byteCount)")
+        }
         let defaults = try GenerationDefaults(directory, config)
         prompt = try model.makePrompt(
             directory, config, resampling: resampling, stopTokens: defaults.stopTokens, warnings: &warnings)
@@ -72,9 +70,7 @@ extension ImportedModel {
             tokenizer = []
             warnings.append("the checkpoint has no tokenizer: only token ids can be fed to the model")
         }
-        generation = table.generation
         sampling = defaults.sampling
-        contextLimit = model.contextLimit
         self.warnings = warnings
     }
 }

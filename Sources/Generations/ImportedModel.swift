@@ -1,27 +1,20 @@
 public import Checkpoints
-public import GraphIR
 public import Prompts
 public import Storage
 
-/// A checkpoint understood: its graph, where each weight comes from, and how it is talked to.
+/// A checkpoint understood: what becomes of its weights, and how it is talked to.
 public struct ImportedModel: Sendable {
-    /// The generation's name: `qwen2-vl`.
-    public let generation: String
     /// The files it was read from.
     public let checkpoint: Checkpoint
-    /// What it computes.
-    public let graph: ModelGraph
-    /// Where each weight comes from.
-    public let ledger: CoverageLedger
+    /// Its graph, and where each weight comes from.
+    public let plan: CheckpointPlan
     /// How it is talked to.
     public let prompt: PromptSettings
     /// The checkpoint's own defaults for choosing tokens, in the words of `generation_config.json`.
     public let sampling: JSON
-    /// Positions that the model was made for.
-    public let contextLimit: Int
     /// The tokenizer's section; empty when the checkpoint has none.
     public let tokenizer: [UInt8]
-    /// What the user should know.
+    /// What the user should know, of the plan and beyond.
     public let warnings: [String]
 
     /// The metadata of a bundle of this model.
@@ -29,9 +22,9 @@ public struct ImportedModel: Sendable {
     public func metadata(sources: [Digest], recipe: JSON) -> JSON {
         .pairs([
             "general": .pairs([
-                "architecture": .string(generation),
-                "parameter_count": .int(graph.weights.reduce(0) { $0 + $1.shape.count }),
-                "context_length": .int(contextLimit),
+                "architecture": .string(plan.generation),
+                "parameter_count": .int(plan.parameterCount),
+                "context_length": .int(plan.contextLimit),
             ]),
             "prompt": prompt.json,
             "sampling": sampling,
@@ -45,7 +38,7 @@ public struct ImportedModel: Sendable {
                         ])
                     }),
                 "recipe": recipe,
-                "ledger": ledger.json,
+                "ledger": plan.ledger.json,
             ]),
         ])
     }

@@ -5,8 +5,8 @@ import Storage
 @main struct Inspect: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "tessera-inspect",
-        abstract: "Show what is in a bundle, verify it, and say what a prompt will take.",
-        subcommands: [Show.self, PlanPrompt.self], defaultSubcommand: Show.self)
+        abstract: "Show what is in a bundle, verify it, say what a prompt will take, list published models.",
+        subcommands: [Show.self, PlanPrompt.self, Manifests.self], defaultSubcommand: Show.self)
 
     mutating func execute() throws(Failure) {}
 }

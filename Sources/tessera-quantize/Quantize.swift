@@ -24,19 +24,21 @@ import Storage
     @OptionGroup var options: OutputOptions
 
     mutating func execute() throws(Failure) {
+        let destination = try options.destination
         let bundle = try Bundle(model)
         let recipe = try Recipe(named: recipe)
         let graph: ModelGraph
         do { graph = try ModelGraph(json: try bundle.graphJSON) } catch { throw error.located(in: model) }
         let source = try BundleWeights(bundle)
         let job = try BundleJob(recipe, graph, source.weights, options)
-        guard !options.dryRun else { return job.printPlan() }
+        guard let destination else { return try job.printPlan() }
         let metadata = try bundle.metadata
         let provenance = (metadata["provenance"] ?? .object([]))
             .setting("quantized_from", to: .string(bundle.digest.description)).setting(
                 "recipe", to: recipe.json)
         try job.run(
-            source, fingerprint: .pairs(["quantized_from": .string(bundle.digest.description)]),
+            source, to: destination,
+            fingerprint: .pairs(["quantized_from": .string(bundle.digest.description)]),
             metadata: metadata.setting("provenance", to: provenance), tokenizer: try bundle.tokenizer)
     }
 }

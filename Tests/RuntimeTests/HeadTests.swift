@@ -80,7 +80,7 @@ import Testing
         let equal = try open("qwen3-vl", .equal)
         #expect(equal.warnings.isEmpty)
         #expect(!equal.hasHead)
-        let ledger = try imported(directory.file("equal")).ledger
+        let ledger = try imported(directory.file("equal")).plan.ledger
         #expect(ledger.unused.map(\.name) == ["lm_head.weight"])
     }
 }

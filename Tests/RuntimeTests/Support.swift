@@ -56,12 +56,12 @@ func makeBundle(
     _ model: ImportedModel, _ recipe: String?, at path: String, metadata change: (JSON) -> JSON = { $0 }
 ) throws -> String {
     let recipe = try recipe.map { try Recipe(named: $0) } ?? Recipe("keep", rules: [])
-    let source = CheckpointWeights(model.ledger)
-    let plan = try QuantizationPlan(recipe, model.graph, source.weights)
+    let source = CheckpointWeights(model)
+    let plan = try QuantizationPlan(recipe, model.plan.graph, source.weights)
     let writer = try BundleWriter(path, fingerprint: .null, plan: plan.descriptions, overwrite: true)
     try Quantizer(plan, threads: 2).run(source, into: writer)
     _ = try writer.finish(
-        graph: model.graph.json, metadata: change(model.metadata(sources: [], recipe: recipe.json)),
+        graph: model.plan.graph.json, metadata: change(model.metadata(sources: [], recipe: recipe.json)),
         tokenizer: model.tokenizer)
     return path
 }

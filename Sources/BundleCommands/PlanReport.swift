@@ -1,0 +1,108 @@
+import Bundles
+import CommandSupport
+import Generations
+import GraphIR
+import Quantization
+import Storage
+
+/// What would be written, by the recipe that was chosen and by the others.
+struct PlanReport {
+    /// What a recipe would make of the weights.
+    private struct Size {
+        let recipe: String
+        /// Of the bundle, up to the end of its weights.
+        let byteCount: Int
+        let effectiveBits: Double
+
+        init(_ plan: QuantizationPlan) throws(Failure) {
+            recipe = plan.recipe.name
+            byteCount = try BundleWriter.byteCount(upToWeights: plan.descriptions)
+            effectiveBits = plan.effectiveBits
+        }
+    }
+
+    private let plan: QuantizationPlan
+    private let checkpoint: CheckpointPlan?
+    /// Of every recipe that has a name, and of the chosen one.
+    private let sizes: [Size]
+
+    /// - Parameter checkpoint: where the weights come from, unless that is a bundle.
+    init(_ plan: QuantizationPlan, _ graph: ModelGraph, of checkpoint: CheckpointPlan?) throws(Failure) {
+        self.plan = plan
+        self.checkpoint = checkpoint
+        var sizes: [Size] = []
+        var recipes = [Recipe.keep]
+        for name in Recipe.names { recipes.append(try Recipe(named: name)) }
+        for recipe in recipes where recipe != plan.recipe {
+            sizes.append(try Size(try QuantizationPlan(recipe, graph, plan.items.map(\.weight))))
+        }
+        sizes.append(try Size(plan))
+        self.sizes = sizes.sorted { $0.effectiveBits > $1.effectiveBits }
+    }
+
+    private var weightBytes: Int { plan.descriptions.reduce(0) { $0 + $1.byteCount } }
+
+    /// For people.
+    /// - Parameter verbose: whether to list every tensor.
+    func text(verbose: Bool) -> String {
+        var parts: [String] = []
+        if let checkpoint {
+            parts.append("\(checkpoint.ledger.summary)\n\(checkpoint.parameterCount) parameters")
+        }
+        if verbose { parts.append(tensorTable) }
+        parts.append(EncodingTable(plan.descriptions).text)
+        parts.append(
+            "\(ByteCount.text(weightBytes)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight")
+        var table = Table("recipe", "bundle", "bytes", "bits a weight")
+        for size in sizes {
+            table.add(
+                size.recipe, ByteCount.text(size.byteCount), "\(size.byteCount)", fixed(size.effectiveBits, 2)
+            )
+        }
+        parts.append(table.text)
+        parts.append("Tokenizer, graph and directory, a few MiB, come on top.")
+        return parts.joined(separator: "\n\n")
+    }
+
+    private var tensorTable: String {
+        var table = Table("tensor", "shape", "encoding", "bytes")
+        for tensor in plan.descriptions {
+            table.add(tensor.name, "\(tensor.shape)", "\(tensor.encoding)", "\(tensor.byteCount)")
+        }
+        return table.text
+    }
+
+    /// For programs.
+    var json: JSON {
+        var members: [JSON.Member] = []
+        if let checkpoint {
+            members = [
+                .init("generation", .string(checkpoint.generation)),
+                .init("parameters", .int(checkpoint.parameterCount)),
+                .init("ledger", checkpoint.ledger.json),
+            ]
+        }
+        members += [
+            .init("recipe", .string(plan.recipe.name)), .init("bytes", .int(weightBytes)),
+            .init("effective_bits", .double(plan.effectiveBits)),
+            .init("recipes", .array(sizes.map(PlanReport.json))),
+            .init(
+                "tensors",
+                .array(
+                    plan.descriptions.map { tensor in
+                        .pairs([
+                            "name": .string(tensor.name), "encoding": .string("\(tensor.encoding)"),
+                            "bytes": .int(tensor.byteCount),
+                        ])
+                    })),
+        ]
+        return .object(members)
+    }
+
+    private static func json(_ size: Size) -> JSON {
+        .pairs([
+            "name": .string(size.recipe), "bundle_bytes": .int(size.byteCount),
+            "effective_bits": .double(size.effectiveBits),
+        ])
+    }
+}

@@ -1,0 +1,84 @@
+public import Checkpoints
+public import GraphIR
+public import Storage
+
+/// What a checkpoint will become, as far as its configuration and its tensors' names, types and shapes tell.
+public struct CheckpointPlan: Sendable {
+    /// The generation's name: `qwen2-vl`.
+    public let generation: String
+    /// What it computes.
+    public let graph: ModelGraph
+    /// Where each weight comes from.
+    public let ledger: CoverageLedger
+    /// Positions that the model was made for.
+    public let contextLimit: Int
+    /// What the user should know.
+    public let warnings: [String]
+
+    /// Values of all weights; a shared one counts once.
+    public var parameterCount: Int { graph.weights.reduce(0) { $0 + $1.shape.count } }
+
+    /// Balances the weights of a checkpoint against a generation's graph.
+    /// - Parameter origin: the folder or manifest, for messages.
+    init<G: Generation>(
+        _ reading: ConfigurationReading<G>, _ weights: [StoredWeight], of origin: String
+    ) throws(Failure) {
+        let (table, model) = (reading.table, reading.model)
+        let head = HeadWeight(reading.config, weights, table)
+        generation = table.generation
+        graph = try model.makeGraph(tied: head.isTied)
+        ledger = try CoverageLedger(
+            weights, in: origin, table, graph, extents: model.extents, unneeded: head.unneeded)
+        contextLimit = model.contextLimit
+        warnings = head.warning.map { [$0] } ?? []
+    }
+}
+
+/// A configuration as a generation reads it.
+struct ConfigurationReading<G: Generation> {
+    let table: NameTable
+    let config: ConfigReader
+    let model: G
+
+    /// - Throws: `badInput` when the configuration is another generation's, or the generation cannot read it.
+    init(_ json: JSON, file: String) throws(Failure) {
+        table = try NameTable(G.names)
+        config = ConfigReader(json, file: file)
+        try ModelTypes.check(json, against: table.modelTypes, file: file)
+        model = try G(config)
+    }
+}
+
+extension CheckpointPlan {
+    /// The plan of a manifest of Qwen-VL or Qwen-VL-Chat (2023).
+    /// - Throws: `badInput` when anything is missing, unknown or does not fit.
+    public static func qwenVL(_ manifest: CheckpointManifest) throws(Failure) -> CheckpointPlan {
+        try CheckpointPlan(manifest, QwenVL.self)
+    }
+
+    /// The plan of a manifest of a Qwen2-VL model; as `qwenVL`.
+    public static func qwen2VL(_ manifest: CheckpointManifest) throws(Failure) -> CheckpointPlan {
+        try CheckpointPlan(manifest, Qwen2VL.self)
+    }
+
+    /// The plan of a manifest of a Qwen2.5-VL model; as `qwenVL`.
+    public static func qwen25VL(_ manifest: CheckpointManifest) throws(Failure) -> CheckpointPlan {
+        try CheckpointPlan(manifest, Qwen25VL.self)
+    }
+
+    /// The plan of a manifest of a Qwen3-VL model, dense or of experts; as `qwenVL`.
+    public static func qwen3VL(_ manifest: CheckpointManifest) throws(Failure) -> CheckpointPlan {
+        try CheckpointPlan(manifest, Qwen3VL.self)
+    }
+
+    private init<G: Generation>(_ manifest: CheckpointManifest, _: G.Type) throws(Failure) {
+        let origin = "manifest \(manifest.name)"
+        guard manifest.config["quantization_config"] == nil else {
+            throw .badInput(
+                "describes packed weights, whose sizes a manifest does not tell", file: origin,
+                remedy: "use the manifest of the full-precision model")
+        }
+        try self.init(
+            ConfigurationReading<G>(manifest.config, file: origin), manifest.weights, of: origin)
+    }
+}
