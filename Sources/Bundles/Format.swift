@@ -28,7 +28,9 @@ struct Features: OptionSet {
 
     /// Some tensor is stored in tiles of 16 rows of group codes.
     static let groupTiles = Features(rawValue: 1)
-    static let known: Features = [.groupTiles]
+    /// Some tensor is stored in tiles whose groups have a float16 scale and a zero point.
+    static let zeroPointTiles = Features(rawValue: 2)
+    static let known: Features = [.groupTiles, .zeroPointTiles]
 
     /// The bits this reader does not know, as text: `bits 3, 17`.
     var unknownNames: String? {

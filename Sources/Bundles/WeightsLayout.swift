@@ -41,7 +41,13 @@ extension BundleWriter {
 extension Features {
     /// What a reader of these tensors has to know.
     init(_ tensors: [TensorDescription]) {
-        let isGrouped = tensors.contains { if case .groups = $0.encoding { true } else { false } }
-        self = isGrouped ? .groupTiles : []
+        self = []
+        for tensor in tensors {
+            switch tensor.encoding {
+            case .float: break
+            case .groups: insert(.groupTiles)
+            case .zeroPoints: insert(.zeroPointTiles)
+            }
+        }
     }
 }

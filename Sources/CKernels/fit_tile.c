@@ -69,6 +69,17 @@ void tsr_fit_pack(const tsr_fit_format *format, const tsr_fit_parts *parts, uint
     }
 }
 
+void tsr_zero_point_pack(const tsr_fit_format *format, const tsr_zero_point_parts *parts, uint8_t *tile) {
+    enum { SCALE_BYTES = TSR_FIT_ROWS * sizeof(uint16_t), ENTRY_BYTES = SCALE_BYTES + TSR_FIT_ROWS };
+    const size_t groups = tsr_fit_groups(format), table_bytes = (groups * ENTRY_BYTES + 63) / 64 * 64;
+    memset(tile, 0, table_bytes);
+    for (size_t g = 0; g < groups; g++) {
+        memcpy(tile + g * ENTRY_BYTES, parts->scales + g * TSR_FIT_ROWS, SCALE_BYTES);
+        memcpy(tile + g * ENTRY_BYTES + SCALE_BYTES, parts->zeros + g * TSR_FIT_ROWS, TSR_FIT_ROWS);
+        pack_group(format, parts->codes + g * format->group * TSR_FIT_ROWS, tile + table_bytes + g * group_bytes(format));
+    }
+}
+
 void tsr_fit_unpack(const tsr_fit_format *format, const uint8_t *tile, tsr_fit_parts *parts) {
     size_t groups = tsr_fit_groups(format);
     memcpy(parts->d, tile, FACTOR_BYTES);

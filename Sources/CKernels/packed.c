@@ -25,8 +25,8 @@ static packed_quantize *const quantizes[] = {
 #endif
 };
 
-size_t tsr_packed_tile_bytes(size_t columns, uint32_t bits, uint32_t group) {
-    return tile_layout_of(columns, bits, group).bytes;
+size_t tsr_packed_tile_bytes(size_t columns, uint32_t bits, uint32_t group, tsr_packed_scales scales) {
+    return tile_layout_of(columns, bits, group, scales).bytes;
 }
 
 void tsr_quantize_rows_with(tsr_isa isa, const float *x, size_t x_stride, size_t tokens, size_t columns, uint32_t group,
@@ -53,17 +53,22 @@ void tsr_packed_product(const tsr_packed *w, size_t tile_begin, size_t tile_end,
 }
 
 void tsr_packed_row(const tsr_packed *w, size_t row, float *out) {
-    const tile_layout l = tile_layout_of(w->columns, w->bits, w->group);
+    const tile_layout l = tile_layout_of(w->columns, w->bits, w->group, w->scales);
     const uint8_t *tile = w->tiles + row / TSR_TILE_ROWS * l.bytes;
     const float *factors = (const float *)tile;
     const size_t r = row % TSR_TILE_ROWS, half = w->group / 2;
     for (size_t k = 0; k < w->columns; k++) {
         size_t g = k / w->group, in = k % w->group;
-        const uint8_t *scale = tile + 128 + g * 32 + r, *codes = tile + l.codes_offset + g * l.group_bytes + r * 4;
-        float s = factors[r] * (float)scale[0], m = factors[16 + r] * (float)scale[16];
+        const uint8_t *codes = tile + l.codes_offset + g * l.group_bytes + r * 4;
         size_t place = w->bits == 4 && in >= half ? in - half : in;
         uint8_t q = codes[place / 4 * 64 + place % 4];
         if (w->bits == 4) q = in < half ? q & 15 : q >> 4;
-        out[k] = s * (float)q - m;
+        const uint8_t *scales = scales_of(tile, g, w->scales), *minimums = minimums_of(tile, g, w->scales);
+        if (w->scales == TSR_ZERO_POINTS) {
+            out[k] = float_of_half(scales + 2 * r) * (float)(q - minimums[r]);
+        } else {
+            float s = factors[r] * (float)scales[r], m = factors[16 + r] * (float)minimums[r];
+            out[k] = s * (float)q - m;
+        }
     }
 }

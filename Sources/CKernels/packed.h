@@ -22,18 +22,45 @@ packed_product tsr_packed_product_neon, tsr_packed_product_dotprod;
 packed_quantize tsr_packed_quantize_neon;
 #endif
 
+// The scales and minimums of a group, before its codes: FACTOR_BYTES for the row factors, then so many a group.
+enum { FACTOR_BYTES = 128, FACTORED_BYTES = 32, ZERO_POINT_BYTES = 48 };
+
 /// Where the parts of a matrix's tiles lie.
 typedef struct {
     size_t groups, group_bytes, codes_offset, bytes;
 } tile_layout;
 
-static inline tile_layout tile_layout_of(size_t columns, uint32_t bits, uint32_t group) {
+static inline tile_layout tile_layout_of(size_t columns, uint32_t bits, uint32_t group, tsr_packed_scales scales) {
     tile_layout l;
     l.groups = (columns + group - 1) / group;
     l.group_bytes = (size_t)TSR_TILE_ROWS * group * bits / 8;
-    l.codes_offset = 128 + (l.groups * 32 + 63) / 64 * 64;
+    l.codes_offset = scales == TSR_ZERO_POINTS ? (l.groups * ZERO_POINT_BYTES + 63) / 64 * 64
+                                               : FACTOR_BYTES + (l.groups * FACTORED_BYTES + 63) / 64 * 64;
     l.bytes = l.codes_offset + l.groups * l.group_bytes;
     return l;
+}
+
+/// The scales of a group of a tile that begins at `tile`, and what follows them: minimums or zero points.
+static inline const uint8_t *scales_of(const uint8_t *tile, size_t group, tsr_packed_scales scales) {
+    return scales == TSR_ZERO_POINTS ? tile + group * ZERO_POINT_BYTES : tile + FACTOR_BYTES + group * FACTORED_BYTES;
+}
+static inline const uint8_t *minimums_of(const uint8_t *tile, size_t group, tsr_packed_scales scales) {
+    return scales_of(tile, group, scales) + (scales == TSR_ZERO_POINTS ? 32 : 16);
+}
+
+/// A float16 in plain C.
+static inline float float_of_half(const uint8_t *at) {
+    uint16_t half;
+    memcpy(&half, at, sizeof half);
+    // The exponents differ by 112; multiplying also normalises denormals. All ones stay all ones.
+    uint32_t magnitude = (half & 0x7fffu) << 13;
+    float value;
+    memcpy(&value, &magnitude, sizeof value);
+    value *= 0x1p112f;
+    memcpy(&magnitude, &value, sizeof magnitude);
+    magnitude |= ((half & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0) | (half & 0x8000u) << 16;
+    memcpy(&value, &magnitude, sizeof value);
+    return value;
 }
 
 /// absmax / 127, from the bits of absmax. Magnitudes are compared as integers: NaN is the largest, then infinity.

@@ -4,7 +4,7 @@
 
 #include <immintrin.h>
 
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 enum { MAX_TOKENS = 4 };
 
@@ -21,6 +21,17 @@ static inline __m256i broadcast4(const int8_t *codes) {
 
 static inline __m256 widen(const uint8_t *bytes) {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)bytes)));
+}
+
+/// The scales of eight rows of a group, from row `first` on; and its minimums, which are whole numbers, or products that are
+/// exact.
+static inline __attribute__((always_inline)) __m256 scales_at(const uint8_t *tile, size_t g, int first, const int kind) {
+    const uint8_t *at = scales_of(tile, g, kind);
+    return kind == TSR_ZERO_POINTS ? _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(at + 2 * first))) : widen(at + first);
+}
+static inline __attribute__((always_inline)) __m256 minimums_at(const uint8_t *tile, size_t g, int first, const int kind) {
+    __m256 whole = widen(minimums_of(tile, g, kind) + first);
+    return kind == TSR_ZERO_POINTS ? _mm256_mul_ps(scales_at(tile, g, first, kind), whole) : whole;
 }
 
 static inline __m256i pairs_sum(__m256i v) { return _mm256_madd_epi16(v, _mm256_set1_epi16(1)); }
@@ -88,7 +99,7 @@ static inline __attribute__((always_inline)) void dots8(const uint8_t *q, const 
 /// The product of a tile and `tokens` tokens, a constant of the caller.
 static inline __attribute__((always_inline)) void block(const tsr_packed *w, const tile_layout *l, size_t tile,
                                                         const tsr_activations *x, size_t token, const float *bias, float *y,
-                                                        size_t y_stride, const int tokens, const int bits) {
+                                                        size_t y_stride, const int tokens, const int bits, const int kind) {
     const uint8_t *first = w->tiles + tile * l->bytes;
     const int8_t *codes = x->codes + token * x->padded_columns;
     const float *scales = x->scales + token * x->groups, *sums = x->sums + token * x->groups;
@@ -99,7 +110,7 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, con
     // The minimums come first: they pull in the scales too, so that the tile is read from its first byte to its last.
     for (size_t g = 0; g < l->groups; g++)
         UNROLL for (int h = 0; h < 2; h++) {
-            __m256 factor = widen(first + 144 + g * 32 + h * 8);
+            __m256 factor = minimums_at(first, g, h * 8, kind);
             UNROLL for (int t = 0; t < tokens; t++)
                 minimum[h][t] = _mm256_fmadd_ps(factor, _mm256_set1_ps(sums[t * x->groups + g]), minimum[h][t]);
         }
@@ -113,7 +124,7 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, con
         if (bits == 4) dots4(q, c, x->padded_columns, w->group, dot, tokens);
         else dots8(q, c, x->padded_columns, w->group, dot, tokens);
         UNROLL for (int h = 0; h < 2; h++) {
-            __m256 scale = widen(first + 128 + g * 32 + h * 8);
+            __m256 scale = scales_at(first, g, h * 8, kind);
             UNROLL for (int t = 0; t < tokens; t++) {
                 __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[h][t]), scale);
                 total[h][t] = _mm256_fmadd_ps(scaled, _mm256_set1_ps(scales[t * x->groups + g]), total[h][t]);
@@ -124,26 +135,43 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, con
     UNROLL for (int t = 0; t < tokens; t++) {
         float v[16];
         UNROLL for (int h = 0; h < 2; h++) {
-            __m256 d = _mm256_load_ps((const float *)first + h * 8), dm = _mm256_load_ps((const float *)first + 16 + h * 8);
-            _mm256_storeu_ps(v + h * 8, _mm256_fnmadd_ps(dm, minimum[h][t], _mm256_mul_ps(d, total[h][t])));
+            __m256 sum;
+            if (kind == TSR_ZERO_POINTS) {
+                sum = _mm256_sub_ps(total[h][t], minimum[h][t]);
+            } else {
+                __m256 d = _mm256_load_ps((const float *)first + h * 8), dm = _mm256_load_ps((const float *)first + 16 + h * 8);
+                sum = _mm256_fnmadd_ps(dm, minimum[h][t], _mm256_mul_ps(d, total[h][t]));
+            }
+            _mm256_storeu_ps(v + h * 8, sum);
         }
         store_rows(v, w, tile, bias, y + (token + t) * y_stride);
     }
 }
 
-void tsr_packed_product_avx2(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x,
-                             size_t token_begin, size_t token_end, const float *bias, float *y, size_t y_stride) {
-    const tile_layout l = tile_layout_of(w->columns, w->bits, w->group);
+/// The whole product; the kind of weights is a constant of the caller.
+static inline __attribute__((always_inline)) void product(const tsr_packed *w, size_t tile_begin, size_t tile_end,
+                                                          const tsr_activations *x, size_t token_begin, size_t token_end,
+                                                          const float *bias, float *y, size_t y_stride, const int bits,
+                                                          const int kind) {
+    const tile_layout l = tile_layout_of(w->columns, bits, w->group, kind);
     for (size_t tile = tile_begin; tile < tile_end; tile++)
         for (size_t token = token_begin, tokens; token < token_end; token += tokens) {
             tokens = block_tokens(token_end - token, MAX_TOKENS);
-#define CASE(n)                                                                      \
-    case n:                                                                          \
-        if (w->bits == 4) block(w, &l, tile, x, token, bias, y, y_stride, n, 4);     \
-        else block(w, &l, tile, x, token, bias, y, y_stride, n, 8);                  \
-        break;
+#define CASE(n) \
+    case n: block(w, &l, tile, x, token, bias, y, y_stride, n, bits, kind); break;
             switch (tokens) { CASE(1) CASE(2) CASE(3) CASE(4) }
+#undef CASE
         }
+}
+
+void tsr_packed_product_avx2(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x,
+                             size_t token_begin, size_t token_end, const float *bias, float *y, size_t y_stride) {
+#define PRODUCT(bits, kind) product(w, tile_begin, tile_end, x, token_begin, token_end, bias, y, y_stride, bits, kind)
+    switch (w->scales) {
+    case TSR_ROW_FACTORS: return w->bits == 4 ? PRODUCT(4, TSR_ROW_FACTORS) : PRODUCT(8, TSR_ROW_FACTORS);
+    case TSR_ZERO_POINTS: return w->bits == 4 ? PRODUCT(4, TSR_ZERO_POINTS) : PRODUCT(8, TSR_ZERO_POINTS);
+    }
+#undef PRODUCT
 }
 
 static inline __m256i lanes_below(size_t count) {

@@ -25,12 +25,23 @@ static inline __m512 widen(const uint8_t *bytes) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)bytes)));
 }
 
+/// The scales of a group; and its minimums, which are whole numbers, or products that are exact.
+static inline __attribute__((always_inline)) __m512 scales_at(const uint8_t *tile, size_t g, const int kind) {
+    const uint8_t *at = scales_of(tile, g, kind);
+    return kind == TSR_ZERO_POINTS ? _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)at)) : widen(at);
+}
+static inline __attribute__((always_inline)) __m512 minimums_at(const uint8_t *tile, size_t g, const int kind) {
+    __m512 whole = widen(minimums_of(tile, g, kind));
+    return kind == TSR_ZERO_POINTS ? _mm512_mul_ps(scales_at(tile, g, kind), whole) : whole;
+}
+
 /// The product of `tiles` tiles and `tokens` tokens, both constants of the caller: all accumulators are registers.
 /// The codes `ahead` bytes farther on are prefetched; with 0 that is a line already here.
 static inline __attribute__((always_inline)) void block(const tsr_packed *w, size_t tile, const tsr_activations *x,
                                                         size_t token, const float *bias, float *y, size_t y_stride,
-                                                        size_t ahead, const int tiles, const int tokens, const int bits) {
-    const tile_layout l = tile_layout_of(w->columns, bits, w->group);
+                                                        size_t ahead, const int tiles, const int tokens, const int bits,
+                                                        const int kind) {
+    const tile_layout l = tile_layout_of(w->columns, bits, w->group, kind);
     const uint8_t *first = w->tiles + tile * l.bytes;
     const size_t steps = l.group_bytes / 64, half = w->group / 2;
     const int8_t *codes = x->codes + token * x->padded_columns;
@@ -43,7 +54,7 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
         UNROLL for (int t = 0; t < tokens; t++) minimum[i][t] = _mm512_setzero_ps();
     for (size_t g = 0; g < l.groups; g++) {
         UNROLL for (int i = 0; i < tiles; i++) {
-            __m512 factor = widen(first + i * l.bytes + 144 + g * 32);
+            __m512 factor = minimums_at(first + i * l.bytes, g, kind);
             UNROLL for (int t = 0; t < tokens; t++)
                 minimum[i][t] = _mm512_fmadd_ps(factor, _mm512_set1_ps(sums[t * x->groups + g]), minimum[i][t]);
         }
@@ -77,7 +88,7 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
         }
         if (bits == 4) codes += half;
         UNROLL for (int i = 0; i < tiles; i++) {
-            __m512 scale = widen(first + i * l.bytes + 128 + g * 32);
+            __m512 scale = scales_at(first + i * l.bytes, g, kind);
             UNROLL for (int t = 0; t < tokens; t++) {
                 __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[i][t]), scale);
                 total[i][t] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(scales[t * x->groups + g]), total[i][t]);
@@ -90,7 +101,8 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
         __mmask16 rows = w->rows - row < TSR_TILE_ROWS ? (1u << (w->rows - row)) - 1 : 0xffff;
         __m512 d = _mm512_load_ps(first + i * l.bytes), dm = _mm512_load_ps(first + i * l.bytes + 64);
         UNROLL for (int t = 0; t < tokens; t++) {
-            __m512 v = _mm512_fnmadd_ps(dm, minimum[i][t], _mm512_mul_ps(d, total[i][t]));
+            __m512 v = kind == TSR_ZERO_POINTS ? _mm512_sub_ps(total[i][t], minimum[i][t])
+                                               : _mm512_fnmadd_ps(dm, minimum[i][t], _mm512_mul_ps(d, total[i][t]));
             if (bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(rows, bias + row));
             _mm512_mask_storeu_ps(y + (token + t) * y_stride + row, rows, v);
         }
@@ -100,27 +112,31 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
 typedef void block_function(const tsr_packed *w, size_t tile, const tsr_activations *x, size_t token, const float *bias,
                             float *y, size_t y_stride, size_t ahead);
 
-#define BLOCK(bits, tiles, tokens)                                                                                        \
-    static void block_##bits##_##tiles##_##tokens(const tsr_packed *w, size_t tile, const tsr_activations *x, size_t token, \
-                                                  const float *bias, float *y, size_t y_stride, size_t ahead) {           \
-        block(w, tile, x, token, bias, y, y_stride, ahead, tiles, tokens, bits);                                          \
+#define BLOCK(bits, kind, tiles, tokens)                                                                                   \
+    static void block_##bits##_##kind##_##tiles##_##tokens(const tsr_packed *w, size_t tile, const tsr_activations *x,     \
+                                                           size_t token, const float *bias, float *y, size_t y_stride,     \
+                                                           size_t ahead) {                                                 \
+        block(w, tile, x, token, bias, y, y_stride, ahead, tiles, tokens, bits, kind);                                     \
     }
-#define NAME(bits, tiles, tokens) block_##bits##_##tiles##_##tokens,
-#define EACH(X, bits, tiles)                                                                                              \
-    X(bits, tiles, 1) X(bits, tiles, 2) X(bits, tiles, 3) X(bits, tiles, 4) X(bits, tiles, 5) X(bits, tiles, 6)
-EACH(BLOCK, 4, 1)
-EACH(BLOCK, 4, 2)
-EACH(BLOCK, 8, 1)
-EACH(BLOCK, 8, 2)
+#define NAME(bits, kind, tiles, tokens) block_##bits##_##kind##_##tiles##_##tokens,
+#define EACH_TOKENS(X, bits, kind, tiles)                                                                                  \
+    X(bits, kind, tiles, 1) X(bits, kind, tiles, 2) X(bits, kind, tiles, 3) X(bits, kind, tiles, 4) X(bits, kind, tiles, 5) \
+    X(bits, kind, tiles, 6)
+#define BLOCKS(bits, kind) EACH_TOKENS(BLOCK, bits, kind, 1) EACH_TOKENS(BLOCK, bits, kind, 2)
+#define NAMES(bits, kind) {{EACH_TOKENS(NAME, bits, kind, 1)}, {EACH_TOKENS(NAME, bits, kind, 2)}}
+BLOCKS(4, TSR_ROW_FACTORS)
+BLOCKS(8, TSR_ROW_FACTORS)
+BLOCKS(4, TSR_ZERO_POINTS)
+BLOCKS(8, TSR_ZERO_POINTS)
 
-static block_function *const blocks[2][MAX_TILES][MAX_TOKENS] = {
-    {{EACH(NAME, 4, 1)}, {EACH(NAME, 4, 2)}},
-    {{EACH(NAME, 8, 1)}, {EACH(NAME, 8, 2)}},
+static block_function *const blocks[2][2][MAX_TILES][MAX_TOKENS] = {
+    [TSR_ROW_FACTORS] = {NAMES(4, TSR_ROW_FACTORS), NAMES(8, TSR_ROW_FACTORS)},
+    [TSR_ZERO_POINTS] = {NAMES(4, TSR_ZERO_POINTS), NAMES(8, TSR_ZERO_POINTS)},
 };
 
 void tsr_packed_product_avx512(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x,
                                size_t token_begin, size_t token_end, const float *bias, float *y, size_t y_stride) {
-    const size_t tile_bytes = tile_layout_of(w->columns, w->bits, w->group).bytes;
+    const size_t tile_bytes = tile_layout_of(w->columns, w->bits, w->group, w->scales).bytes;
     const int stream = token_end <= token_begin + STREAM_TOKENS;
     for (size_t tile = tile_begin, tiles; tile < tile_end; tile += tiles) {
         tiles = stream || tile_end - tile == 1 ? 1 : 2;
@@ -128,7 +144,8 @@ void tsr_packed_product_avx512(const tsr_packed *w, size_t tile_begin, size_t ti
             tokens = block_tokens(token_end - token, MAX_TOKENS);
             // The last block of tokens fetches the next tiles: their first block would wait for memory.
             int last = !stream && token + tokens == token_end && tile + tiles < tile_end;
-            blocks[w->bits == 8][tiles - 1][tokens - 1](w, tile, x, token, bias, y, y_stride, last ? tiles * tile_bytes : 0);
+            const size_t ahead = last ? tiles * tile_bytes : 0;
+            blocks[w->scales][w->bits == 8][tiles - 1][tokens - 1](w, tile, x, token, bias, y, y_stride, ahead);
         }
     }
 }

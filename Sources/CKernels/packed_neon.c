@@ -24,6 +24,20 @@ static inline void widen(const uint8_t *bytes, float32x4_t v[4]) {
     v[3] = vcvtq_f32_u32(vmovl_high_u16(high));
 }
 
+/// The scales of a group; and its minimums, which are whole numbers, or products that are exact.
+static inline __attribute__((always_inline)) void scales_at(const uint8_t *tile, size_t g, float32x4_t v[4], const int kind) {
+    const uint8_t *at = scales_of(tile, g, kind);
+    if (kind == TSR_ROW_FACTORS) return widen(at, v);
+    UNROLL for (int h = 0; h < 4; h++) v[h] = vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(at + h * 8)));
+}
+static inline __attribute__((always_inline)) void minimums_at(const uint8_t *tile, size_t g, float32x4_t v[4], const int kind) {
+    widen(minimums_of(tile, g, kind), v);
+    if (kind == TSR_ROW_FACTORS) return;
+    float32x4_t scales[4];
+    scales_at(tile, g, scales, kind);
+    UNROLL for (int h = 0; h < 4; h++) v[h] = vmulq_f32(scales[h], v[h]);
+}
+
 /// Two products add up to at most 128·127·2, which fits 16 bits.
 static inline int32x4_t dot4_neon(int32x4_t sum, int8x16_t q, int8x16_t c) {
     int16x8_t low = vmull_s8(vget_low_s8(q), vget_low_s8(c)), high = vmull_high_s8(q, c);

@@ -42,7 +42,7 @@ static inline __attribute__((always_inline)) void NAME(dots8)(const uint8_t *q, 
 /// The product of a tile and `tokens` tokens, a constant of the caller.
 static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *w, const tile_layout *l, size_t tile,
                                                               const tsr_activations *x, size_t token, const float *bias,
-                                                              float *y, size_t y_stride, const int tokens, const int bits) {
+                                                              float *y, size_t y_stride, const int tokens, const int bits, const int kind) {
     const uint8_t *first = w->tiles + tile * l->bytes;
     const int8_t *codes = x->codes + token * x->padded_columns;
     const float *scales = x->scales + token * x->groups, *sums = x->sums + token * x->groups;
@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *
 
     for (size_t g = 0; g < l->groups; g++) {
         float32x4_t factor[4];
-        widen(first + 144 + g * 32, factor);
+        minimums_at(first, g, factor, kind);
         UNROLL for (int h = 0; h < 4; h++)
             UNROLL for (int t = 0; t < tokens; t++)
                 minimum[h][t] = vfmaq_n_f32(minimum[h][t], factor[h], sums[t * x->groups + g]);
@@ -67,7 +67,7 @@ static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *
         if (bits == 4) NAME(dots4)(q, c, x->padded_columns, w->group, dot, tokens);
         else NAME(dots8)(q, c, x->padded_columns, w->group, dot, tokens);
         float32x4_t scale[4];
-        widen(first + 128 + g * 32, scale);
+        scales_at(first, g, scale, kind);
         UNROLL for (int h = 0; h < 4; h++)
             UNROLL for (int t = 0; t < tokens; t++) {
                 float32x4_t scaled = vmulq_f32(vcvtq_f32_s32(dot[h][t]), scale[h]);
@@ -78,25 +78,41 @@ static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *
     UNROLL for (int t = 0; t < tokens; t++) {
         float v[16];
         UNROLL for (int h = 0; h < 4; h++) {
-            float32x4_t d = vld1q_f32((const float *)first + h * 4), dm = vld1q_f32((const float *)first + 16 + h * 4);
-            vst1q_f32(v + h * 4, vfmsq_f32(vmulq_f32(d, total[h][t]), dm, minimum[h][t]));
+            float32x4_t sum;
+            if (kind == TSR_ZERO_POINTS) {
+                sum = vsubq_f32(total[h][t], minimum[h][t]);
+            } else {
+                float32x4_t d = vld1q_f32((const float *)first + h * 4), dm = vld1q_f32((const float *)first + 16 + h * 4);
+                sum = vfmsq_f32(vmulq_f32(d, total[h][t]), dm, minimum[h][t]);
+            }
+            vst1q_f32(v + h * 4, sum);
         }
         store_rows(v, w, tile, bias, y + (token + t) * y_stride);
     }
 }
 
-void PRODUCT(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x, size_t token_begin,
-             size_t token_end, const float *bias, float *y, size_t y_stride) {
-    const tile_layout l = tile_layout_of(w->columns, w->bits, w->group);
+/// The whole product; the kind of weights is a constant of the caller.
+static inline __attribute__((always_inline)) void NAME(product)(const tsr_packed *w, size_t tile_begin, size_t tile_end,
+                                                                const tsr_activations *x, size_t token_begin,
+                                                                size_t token_end, const float *bias, float *y,
+                                                                size_t y_stride, const int bits, const int kind) {
+    const tile_layout l = tile_layout_of(w->columns, bits, w->group, kind);
     for (size_t tile = tile_begin; tile < tile_end; tile++)
         for (size_t token = token_begin, tokens; token < token_end; token += tokens) {
             tokens = block_tokens(token_end - token, MAX_TOKENS);
-#define CASE(n)                                                                            \
-    case n:                                                                                \
-        if (w->bits == 4) NAME(block)(w, &l, tile, x, token, bias, y, y_stride, n, 4);     \
-        else NAME(block)(w, &l, tile, x, token, bias, y, y_stride, n, 8);                  \
-        break;
+#define CASE(n) \
+    case n: NAME(block)(w, &l, tile, x, token, bias, y, y_stride, n, bits, kind); break;
             switch (tokens) { CASE(1) CASE(2) CASE(3) CASE(4) }
 #undef CASE
         }
+}
+
+void PRODUCT(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x, size_t token_begin,
+             size_t token_end, const float *bias, float *y, size_t y_stride) {
+#define OF(bits, kind) NAME(product)(w, tile_begin, tile_end, x, token_begin, token_end, bias, y, y_stride, bits, kind)
+    switch (w->scales) {
+    case TSR_ROW_FACTORS: return w->bits == 4 ? OF(4, TSR_ROW_FACTORS) : OF(8, TSR_ROW_FACTORS);
+    case TSR_ZERO_POINTS: return w->bits == 4 ? OF(4, TSR_ZERO_POINTS) : OF(8, TSR_ZERO_POINTS);
+    }
+#undef OF
 }

@@ -36,22 +36,26 @@ static void group_dots(const uint8_t *q, const int8_t *c, uint32_t bits, uint32_
 static void tile_token(const tsr_packed *w, const tile_layout *l, const uint8_t *tile, const int8_t *codes, const float *scales,
                        const float *sums, float v[16]) {
     const float *d = (const float *)tile, *dm = d + 16;
+    const int zero_points = w->scales == TSR_ZERO_POINTS;
     float minimum[16] = {0}, total[16] = {0};
     int32_t dots[16];
     for (size_t g = 0; g < l->groups; g++) {
-        const uint8_t *sc = tile + 128 + g * 32, *mn = sc + 16;
+        const uint8_t *sc = scales_of(tile, g, w->scales), *mn = minimums_of(tile, g, w->scales);
         group_dots(tile + l->codes_offset + g * l->group_bytes, codes + g * w->group, w->bits, w->group, dots);
         for (int r = 0; r < 16; r++) {
-            minimum[r] = fused((float)mn[r], sums[g], minimum[r]);
-            total[r] = fused((float)dots[r] * (float)sc[r], scales[g], total[r]);
+            float s = zero_points ? float_of_half(sc + 2 * r) : (float)sc[r];
+            float m = zero_points ? s * (float)mn[r] : (float)mn[r];
+            minimum[r] = fused(m, sums[g], minimum[r]);
+            total[r] = fused((float)dots[r] * s, scales[g], total[r]);
         }
     }
-    for (int r = 0; r < 16; r++) v[r] = fused(-dm[r], minimum[r], d[r] * total[r]);
+    for (int r = 0; r < 16; r++)
+        v[r] = zero_points ? total[r] - minimum[r] : fused(-dm[r], minimum[r], d[r] * total[r]);
 }
 
 void tsr_packed_product_scalar(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x,
                                size_t token_begin, size_t token_end, const float *bias, float *y, size_t y_stride) {
-    const tile_layout l = tile_layout_of(w->columns, w->bits, w->group);
+    const tile_layout l = tile_layout_of(w->columns, w->bits, w->group, w->scales);
     for (size_t tile = tile_begin; tile < tile_end; tile++)
         for (size_t t = token_begin; t < token_end; t++) {
             float v[16];

@@ -40,8 +40,10 @@ public struct GroupFormat: Hashable, Sendable {
 public enum TensorEncoding: Hashable, Sendable {
     /// Row-major elements, bit for bit as the checkpoint had them: F64, F32, F16 or BF16.
     case float(ElementType)
-    /// Tiles of 16 rows of group codes; see `GroupGeometry`.
+    /// Tiles of 16 rows of group codes, each group with an 8-bit scale and minimum; see `GroupGeometry`.
     case groups(GroupFormat)
+    /// The same with a float16 scale and a whole zero point: what holds published codes exactly; see `ZeroPointGeometry`.
+    case zeroPoints(GroupFormat)
 
     /// The group encoding of `bits` and `groupSize`; nil when there is none.
     public static func groups(bits: GroupFormat.Bits, groupSize: Int) -> TensorEncoding? {
@@ -64,15 +66,19 @@ public enum TensorEncoding: Hashable, Sendable {
             return shape.byteCount(type)
         case .groups(let format):
             return GroupGeometry(format, shape)?.byteCount
+        case .zeroPoints(let format):
+            return ZeroPointGeometry(format, shape)?.byteCount
         }
     }
 }
 
-/// Written as in a bundle's directory: `F64`, `F32`, `F16`, `BF16`, `int4-g64`, `int8-g32`.
+/// Written as in a bundle's directory: `F64`, `F32`, `F16`, `BF16`, `int4-g64`, `int8-g32`, `int4-g128-f16`.
 extension TensorEncoding: CustomStringConvertible {
     /// The encoding of that name; nil when there is none.
     public init?(_ name: String) {
-        let known = Self.floatTypes.map { Self.float($0) } + GroupFormat.all.map { Self.groups($0) }
+        let known =
+            Self.floatTypes.map { Self.float($0) } + GroupFormat.all.map { Self.groups($0) }
+            + GroupFormat.all.map { Self.zeroPoints($0) }
         guard let encoding = known.first(where: { $0.description == name }) else { return nil }
         self = encoding
     }
@@ -82,6 +88,7 @@ extension TensorEncoding: CustomStringConvertible {
         switch self {
         case .float(let type): type.rawValue
         case .groups(let format): "int\(format.bits.rawValue)-g\(format.groupSize)"
+        case .zeroPoints(let format): "int\(format.bits.rawValue)-g\(format.groupSize)-f16"
         }
     }
 }

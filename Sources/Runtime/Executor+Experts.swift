@@ -138,7 +138,8 @@ extension Executor {
         let firstTile = rows.lowerBound / 16
         switch matrix {
         case .packed(let whole):
-            let tileBytes = tsr_packed_tile_bytes(whole.columns, whole.bits, whole.group)
+            let tileBytes = tsr_packed_tile_bytes(
+                whole.columns, whole.bits, whole.group, whole.scales)
             var part = whole
             part.tiles += firstTile * tileBytes
             part.rows = rows.upperBound - firstTile * 16

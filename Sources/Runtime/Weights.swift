@@ -77,12 +77,15 @@ struct Weights: @unchecked Sendable {
         _ encoding: TensorEncoding, _ source: UnsafeRawPointer, _ shape: Shape, place: String
     ) throws(Failure) -> Matrix {
         let (rows, columns) = (shape.extents[0], shape.extents[1])
-        switch encoding {
-        case .groups(let format):
-            return .packed(
+        func packed(_ format: GroupFormat, _ scales: tsr_packed_scales) -> Matrix {
+            .packed(
                 tsr_packed(
                     tiles: source.assumingMemoryBound(to: UInt8.self), rows: rows, columns: columns,
-                    bits: UInt32(format.bits.rawValue), group: UInt32(format.groupSize)))
+                    bits: UInt32(format.bits.rawValue), group: UInt32(format.groupSize), scales: scales))
+        }
+        switch encoding {
+        case .groups(let format): return packed(format, TSR_ROW_FACTORS)
+        case .zeroPoints(let format): return packed(format, TSR_ZERO_POINTS)
         case .float:
             guard let type = encoding.floatType else { throw .badInput("is no matrix of floats", at: place) }
             return .float(type, source, rows: rows, columns: columns)

@@ -21,6 +21,12 @@ struct BenchKernels: ToolCommand {
     @Flag(help: "Report as JSON.")
     var json = false
 
+    private static let formats: [(bits: UInt32, group: UInt32, scales: tsr_packed_scales)] = [
+        (4, 32, TSR_ROW_FACTORS), (4, 64, TSR_ROW_FACTORS), (4, 128, TSR_ROW_FACTORS),
+        (4, 128, TSR_ZERO_POINTS), (8, 32, TSR_ROW_FACTORS), (8, 64, TSR_ROW_FACTORS),
+        (8, 128, TSR_ZERO_POINTS),
+    ]
+
     mutating func validate() throws {
         guard rows > 0, columns > 0, tokens > 0 else { throw ValidationError("all extents must be above 0") }
     }
@@ -30,10 +36,11 @@ struct BenchKernels: ToolCommand {
         var report: [JSON] = []
         for isa in [TSR_ISA_SCALAR, TSR_ISA_AVX2, TSR_ISA_AVX512, TSR_ISA_NEON, TSR_ISA_DOTPROD]
         where tsr_isa_available(isa) != 0 {
-            for (bits, group) in [(4, 32), (4, 64), (4, 128), (8, 32), (8, 64)] as [(UInt32, UInt32)] {
+            for (bits, group, scales) in Self.formats {
                 let bench = ProductBench(
-                    isa, rows: rows, columns: columns, tokens: tokens, bits: bits, group: group)
-                let name = "\(String(cString: tsr_isa_name(isa))) int\(bits)-g\(group)"
+                    isa, rows: rows, columns: columns, tokens: tokens, bits: bits, group: group, scales)
+                let suffix = scales == TSR_ZERO_POINTS ? "-f16" : ""
+                let name = "\(String(cString: tsr_isa_name(isa))) int\(bits)-g\(group)\(suffix)"
                 let products = Double(rows * columns * tokens) / bench.seconds(tokens: tokens) * 1e-9
                 let bandwidth = Double(bench.bytes) / bench.seconds(tokens: 1) * 1e-9
                 table.add(name, fixed(products, 1), fixed(bandwidth, 1))
@@ -60,15 +67,19 @@ private final class ProductBench {
     private var y: [Float]
     let bytes: Int
 
-    init(_ isa: tsr_isa, rows: Int, columns: Int, tokens: Int, bits: UInt32, group: UInt32) {
+    init(
+        _ isa: tsr_isa, rows: Int, columns: Int, tokens: Int, bits: UInt32, group: UInt32,
+        _ kind: tsr_packed_scales
+    ) {
         self.isa = isa
         groups = (columns + Int(group) - 1) / Int(group)
-        bytes = (rows + 15) / 16 * tsr_packed_tile_bytes(columns, bits, group)
+        bytes = (rows + 15) / 16 * tsr_packed_tile_bytes(columns, bits, group, kind)
         tiles = .allocate(byteCount: bytes, alignment: 64)
         let octets = tiles.bindMemory(to: UInt8.self, capacity: bytes)
         // Any bytes will do, but for floats that must not be subnormal, which would be slow.
         for index in 0..<bytes { octets[index] = 0x3f }
-        packed = tsr_packed(tiles: octets, rows: rows, columns: columns, bits: bits, group: group)
+        packed = tsr_packed(
+            tiles: octets, rows: rows, columns: columns, bits: bits, group: group, scales: kind)
         codes = [Int8](repeating: 3, count: tokens * groups * Int(group))
         scales = [Float](repeating: 0.01, count: tokens * groups)
         sums = [Float](repeating: 0.5, count: tokens * groups)

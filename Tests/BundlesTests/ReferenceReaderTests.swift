@@ -103,31 +103,57 @@ import Testing
         case .groups(let format):
             let (rows, columns) = (tensor.shape.extents[0], tensor.shape.extents[1])
             return (0..<rows).flatMap { n in (0..<columns).map { k in weight(n, k, columns, format, data) } }
+        case .zeroPoints(let format):
+            let (rows, columns) = (tensor.shape.extents[0], tensor.shape.extents[1])
+            return (0..<rows).flatMap { n in
+                (0..<columns).map { k in zeroPointWeight(n, k, columns, format, data) }
+            }
         }
     }
 
     private static func weight(_ n: Int, _ k: Int, _ columns: Int, _ format: GroupFormat, _ data: [UInt8])
         -> Float
     {
-        let size = format.groupSize
-        let groups = (columns + size - 1) / size
+        let groups = (columns + format.groupSize - 1) / format.groupSize
         let table = (32 * groups + 63) / 64 * 64
-        let groupBytes = 16 * size * format.bits.rawValue / 8
-        let tile = n / 16 * (128 + table + groups * groupBytes)
-        let (row, group, within) = (n % 16, k / size, k % size)
+        let tile = n / 16 * (128 + table + groups * groupBytes(format))
+        let (row, group) = (n % 16, k / format.groupSize)
         let d = Float(bitPattern: UInt32(data, at: tile + 4 * row))
         let dm = Float(bitPattern: UInt32(data, at: tile + 64 + 4 * row))
         let scale = Float(data[tile + 128 + 32 * group + row])
         let minimum = Float(data[tile + 128 + 32 * group + 16 + row])
-        let codes = tile + 128 + table + group * groupBytes
-        let code: UInt8
-        switch format.bits {
-        case .eight: code = data[codes + within / 4 * 64 + 4 * row + within % 4]
-        case .four:
-            let half = within % (size / 2)
-            let byte = data[codes + half / 4 * 64 + 4 * row + half % 4]
-            code = within < size / 2 ? byte & 15 : byte >> 4
-        }
+        let code = code(
+            k % format.groupSize, row, format, data, tile + 128 + table + group * groupBytes(format))
         return d * scale * Float(code) - dm * minimum
+    }
+
+    private static func zeroPointWeight(
+        _ n: Int, _ k: Int, _ columns: Int, _ format: GroupFormat, _ data: [UInt8]
+    ) -> Float {
+        let groups = (columns + format.groupSize - 1) / format.groupSize
+        let table = (48 * groups + 63) / 64 * 64
+        let tile = n / 16 * (table + groups * groupBytes(format))
+        let (row, group) = (n % 16, k / format.groupSize)
+        let scale = Float16(bitPattern: UInt16(data, at: tile + 48 * group + 2 * row))
+        let zero = data[tile + 48 * group + 32 + row]
+        let code = code(k % format.groupSize, row, format, data, tile + table + group * groupBytes(format))
+        return Float(scale) * Float(Int(code) - Int(zero))
+    }
+
+    private static func groupBytes(_ format: GroupFormat) -> Int {
+        16 * format.groupSize * format.bits.rawValue / 8
+    }
+
+    /// The code of column `within` of a group whose codes begin at `codes`.
+    private static func code(
+        _ within: Int, _ row: Int, _ format: GroupFormat, _ data: [UInt8], _ codes: Int
+    ) -> UInt8 {
+        switch format.bits {
+        case .eight: return data[codes + within / 4 * 64 + 4 * row + within % 4]
+        case .four:
+            let half = within % (format.groupSize / 2)
+            let byte = data[codes + half / 4 * 64 + 4 * row + half % 4]
+            return within < format.groupSize / 2 ? byte & 15 : byte >> 4
+        }
     }
 }

@@ -49,10 +49,10 @@ struct SampleBundle {
 
     private static let kinds: [([Int], String)] = [
         ([3, 5], "BF16"), ([7], "F32"), ([5, 37], "int4-g16"), ([17, 40], "int8-g32"), ([1, 1], "F16"),
-        ([2, 129], "int4-g128"),
+        ([2, 129], "int4-g128"), ([18, 130], "int4-g128-f16"), ([3, 33], "int8-g32-f16"),
     ]
 
-    /// Bytes that decode to finite values: row factors and floats are multiples of 1/8, everything else is noise.
+    /// Bytes that decode to finite values: row factors, float16 scales and floats are multiples of 1/8, everything else is noise.
     private static func content(of tensor: TensorDescription, seed: UInt64) -> [UInt8] {
         var noise = Noise(seed)
         switch tensor.encoding {
@@ -70,6 +70,15 @@ struct SampleBundle {
             return (0..<geometry.tileCount).flatMap { _ in
                 (0..<32).flatMap { _ in (Float(noise.below(32)) / 8).bitPattern.bytes }
                     + noise.bytes(geometry.tileBytes - GroupGeometry.factorBytes)
+            }
+        case .zeroPoints(let format):
+            guard let geometry = ZeroPointGeometry(format, tensor.shape) else { return [] }
+            return (0..<geometry.tileCount).flatMap { _ in
+                let table = (0..<geometry.groupCount).flatMap { _ in
+                    (0..<16).flatMap { _ in Float16(Float(noise.below(64)) / 8 - 3).bitPattern.bytes }
+                        + noise.bytes(16)
+                }
+                return table + noise.bytes(geometry.tileBytes - table.count)
             }
         }
     }

@@ -17,22 +17,29 @@ private struct Random: RandomNumberGenerator {
 private struct Format: CustomStringConvertible, Sendable {
     var bits: Int
     var group: Int
-    var description: String { "int\(bits), groups of \(group)" }
+    var kind = TSR_ROW_FACTORS
+    var hasZeroPoints: Bool { kind == TSR_ZERO_POINTS }
+    var description: String { "int\(bits), groups of \(group)\(hasZeroPoints ? " with zero points" : "")" }
 }
 
-private let formats =
+extension tsr_packed_scales: @retroactive @unchecked Sendable {}
+
+private let factored =
     [16, 32, 64, 128].map { Format(bits: 4, group: $0) } + [32, 64, 128].map { Format(bits: 8, group: $0) }
     + [
         Format(bits: 4, group: 8), Format(bits: 8, group: 4), Format(bits: 4, group: 512),
         Format(bits: 8, group: 512),
     ]
+private let formats =
+    factored + factored.map { Format(bits: $0.bits, group: $0.group, kind: TSR_ZERO_POINTS) }
 
 /// A matrix by its definition, and packed by the text of packed.h.
 private final class Matrix {
     let rows: Int, columns: Int, format: Format, groups: Int
     var codes: [UInt8] = []  // [rows][columns]
-    var scales: [UInt8] = [], minimums: [UInt8] = []  // [rows][groups]
-    var d: [Float] = [], dm: [Float] = []
+    private var scales: [UInt8] = [], minimums: [UInt8] = []  // [rows][groups]
+    private var d: [Float] = [], dm: [Float] = []
+    private var halves: [Float16] = []  // [rows][groups]
     let tiles: UnsafeMutableRawBufferPointer
 
     init(
@@ -47,27 +54,39 @@ private final class Matrix {
         for _ in 0..<rows * groups {
             scales.append(.random(in: 0...255, using: &random))
             minimums.append(.random(in: 0...255, using: &random))
+            // Denormal ones too.
+            halves.append(
+                .random(in: -0.1...0.1, using: &random) * (Bool.random(using: &random) ? 1 : 0x1p-18))
         }
         for _ in 0..<rows {
             d.append(.random(in: 1e-5...1e-3, using: &random))
             dm.append(.random(in: 1e-5...1e-3, using: &random))
         }
 
-        let scaleBytes = (32 * groups + 63) / 64 * 64
+        let (factorBytes, entryBytes) = format.hasZeroPoints ? (0, 48) : (128, 32)
+        let scaleBytes = (entryBytes * groups + 63) / 64 * 64
         let groupBytes = 16 * format.group * format.bits / 8
-        let tileBytes = 128 + scaleBytes + groups * groupBytes
+        let tileBytes = factorBytes + scaleBytes + groups * groupBytes
         tiles = .allocate(byteCount: (rows + 15) / 16 * tileBytes, alignment: 64)
         tiles.initializeMemory(as: UInt8.self, repeating: 0)
         for n in 0..<rows {
             let tile = n / 16 * tileBytes, r = n % 16
-            tiles.storeBytes(of: d[n], toByteOffset: tile + r * 4, as: Float.self)
-            tiles.storeBytes(of: dm[n], toByteOffset: tile + 64 + r * 4, as: Float.self)
+            if !format.hasZeroPoints {
+                tiles.storeBytes(of: d[n], toByteOffset: tile + r * 4, as: Float.self)
+                tiles.storeBytes(of: dm[n], toByteOffset: tile + 64 + r * 4, as: Float.self)
+            }
             for g in 0..<groups {
-                tiles[tile + 128 + g * 32 + r] = scales[n * groups + g]
-                tiles[tile + 128 + g * 32 + 16 + r] = minimums[n * groups + g]
+                let entry = tile + factorBytes + g * entryBytes, at = n * groups + g
+                if format.hasZeroPoints {
+                    tiles.storeBytes(of: halves[at], toByteOffset: entry + r * 2, as: Float16.self)
+                    tiles[entry + 32 + r] = minimums[at]
+                } else {
+                    tiles[entry + r] = scales[at]
+                    tiles[entry + 16 + r] = minimums[at]
+                }
             }
             for k in 0..<columns {
-                let group = tile + 128 + scaleBytes + k / format.group * groupBytes
+                let group = tile + factorBytes + scaleBytes + k / format.group * groupBytes
                 let within = k % format.group, half = format.group / 2
                 let code = codes[n * columns + k]
                 if format.bits == 8 {
@@ -82,10 +101,28 @@ private final class Matrix {
 
     deinit { tiles.deallocate() }
 
+    /// The scale and the minimum of a row's group.
+    func scaling(_ n: Int, _ g: Int) -> (scale: Double, minimum: Double) {
+        let at = n * groups + g
+        if format.hasZeroPoints { return (Double(halves[at]), Double(halves[at]) * Double(minimums[at])) }
+        return (Double(d[n]) * Double(scales[at]), Double(dm[n]) * Double(minimums[at]))
+    }
+
+    /// What a row reads as, each operation rounded.
+    func row(_ n: Int) -> [Float] {
+        (0..<columns).map { k in
+            let at = n * groups + k / format.group, code = codes[n * columns + k]
+            if format.hasZeroPoints { return Float(halves[at]) * Float(Int(code) - Int(minimums[at])) }
+            let s = d[n] * Float(scales[at]), m = dm[n] * Float(minimums[at])
+            let scaled = s * Float(code)
+            return scaled - m
+        }
+    }
+
     var packed: tsr_packed {
         tsr_packed(
             tiles: tiles.baseAddress?.assumingMemoryBound(to: UInt8.self), rows: rows, columns: columns,
-            bits: UInt32(format.bits), group: UInt32(format.group))
+            bits: UInt32(format.bits), group: UInt32(format.group), scales: format.kind)
     }
 
     var tileCount: Int { (rows + 15) / 16 }
@@ -158,10 +195,9 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
                     for k in g * group..<min((g + 1) * group, matrix.columns) {
                         dot += Int(matrix.codes[n * matrix.columns + k]) * Int(x.codes[t * x.pitch + k])
                     }
-                    let at = n * matrix.groups + g, side = t * x.groups + g
-                    let scaled =
-                        Double(matrix.d[n]) * Double(matrix.scales[at]) * Double(x.scales[side]) * Double(dot)
-                    let minimum = Double(matrix.dm[n]) * Double(matrix.minimums[at]) * Double(x.sums[side])
+                    let side = t * x.groups + g, factors = matrix.scaling(n, g)
+                    let scaled = factors.scale * Double(x.scales[side]) * Double(dot)
+                    let minimum = factors.minimum * Double(x.sums[side])
                     value += scaled - minimum
                     size += abs(scaled) + abs(minimum)
                 }
@@ -298,13 +334,7 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
         for n in [0, 15, 16, 34] {
             var row = [Float](repeating: .nan, count: 333)
             tsr_packed_row(&packed, n, &row)
-            let expected = (0..<333).map { k -> Float in
-                let at = n * matrix.groups + k / format.group
-                let s = matrix.d[n] * Float(matrix.scales[at]), m = matrix.dm[n] * Float(matrix.minimums[at])
-                let scaled = s * Float(matrix.codes[n * 333 + k])
-                return scaled - m
-            }
-            #expect(row == expected)
+            #expect(row == matrix.row(n))
         }
     }
 
@@ -314,9 +344,10 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
         for columns in [4, 31, 1176] {
             let matrix = Matrix(rows: 16, columns: columns, format: format, random: &random)
             #expect(
-                tsr_packed_tile_bytes(columns, UInt32(format.bits), UInt32(format.group))
+                tsr_packed_tile_bytes(columns, UInt32(format.bits), UInt32(format.group), format.kind)
                     == matrix.tiles.count)
         }
-        #expect(tsr_packed_tile_bytes(1536, 4, 32) == 128 + 1536 + 12288)
+        #expect(tsr_packed_tile_bytes(1536, 4, 32, TSR_ROW_FACTORS) == 128 + 1536 + 12288)
+        #expect(tsr_packed_tile_bytes(1536, 4, 128, TSR_ZERO_POINTS) == 576 + 12288)
     }
 }

@@ -13,7 +13,12 @@
 
 #define AVX512 __attribute__((target("avx512f,avx512vnni"), noinline))
 
-static const struct { uint32_t bits, group; } formats[] = {{4, 16}, {4, 32}, {4, 64}, {4, 128}, {8, 32}, {8, 64}};
+static const struct { uint32_t bits, group; tsr_packed_scales scales; } formats[] = {
+    {4, 16, TSR_ROW_FACTORS}, {4, 32, TSR_ROW_FACTORS}, {4, 64, TSR_ROW_FACTORS}, {4, 128, TSR_ROW_FACTORS},
+    {4, 128, TSR_ZERO_POINTS}, {8, 32, TSR_ROW_FACTORS}, {8, 64, TSR_ROW_FACTORS}, {8, 128, TSR_ROW_FACTORS},
+    {8, 128, TSR_ZERO_POINTS},
+};
+static const char *const kinds[] = {[TSR_ROW_FACTORS] = "", [TSR_ZERO_POINTS] = " f16"};
 enum { FORMATS = sizeof formats / sizeof *formats, ROUNDS = 7, READ_BYTES = 300000000 };
 
 static double now(void) {
@@ -64,10 +69,11 @@ typedef struct {
 
 static problem make(size_t columns, size_t rows, size_t tokens, int format) {
     const uint32_t bits = formats[format].bits, group = formats[format].group;
-    const size_t groups = (columns + group - 1) / group, tile_bytes = tsr_packed_tile_bytes(columns, bits, group);
+    const tsr_packed_scales scales = formats[format].scales;
+    const size_t groups = (columns + group - 1) / group, tile_bytes = tsr_packed_tile_bytes(columns, bits, group, scales);
     problem p = {.tiles = (rows + 15) / 16};
     p.bytes = p.tiles * tile_bytes;
-    p.w = (tsr_packed){allocate(p.bytes), rows, columns, bits, group};
+    p.w = (tsr_packed){allocate(p.bytes), rows, columns, bits, group, scales};
     float *sides = allocate(2 * tokens * groups * sizeof(float)), *x = allocate(tokens * columns * sizeof(float));
     int8_t *codes = allocate(tokens * groups * group);
     for (size_t i = 0; i < tokens * columns; i++) x[i] = (float)rand() / (float)RAND_MAX - 0.5f;
@@ -106,12 +112,13 @@ int main(int count, char **arguments) {
             if (time < best) best = time;
         }
         double rate = (double)columns * (double)rows * (double)tokens / best * 1e-9;
-        printf("int%u group %3u  %6.1f GMAC/s  %5.1f %% of peak\n", p.w.bits, p.w.group, rate, 100 * rate / limit);
+        printf("int%u group %3u%-4s  %6.1f GMAC/s  %5.1f %% of peak\n", p.w.bits, p.w.group, kinds[p.w.scales], rate,
+               100 * rate / limit);
         discard(&p);
     }
     for (size_t few = 1; few <= 7; few++)
         for (int f = 0; f < FORMATS; f++) {
-            size_t many = READ_BYTES / tsr_packed_tile_bytes(columns, formats[f].bits, formats[f].group);
+            size_t many = READ_BYTES / tsr_packed_tile_bytes(columns, formats[f].bits, formats[f].group, formats[f].scales);
             problem p = make(columns, many * TSR_TILE_ROWS, few, f);
             double best = 1e9, plain = 1e9;
             for (int round = 0; round < ROUNDS; round++) {
@@ -119,8 +126,8 @@ int main(int count, char **arguments) {
                 if (time < best) best = time;
                 if (read < plain) plain = read;
             }
-            printf("%zu tokens, int%u group %3u  %5.1f GB/s, plain read %5.1f  %4.0f %%\n", few, p.w.bits, p.w.group,
-                   (double)p.bytes / best * 1e-9, (double)p.bytes / plain * 1e-9, 100 * plain / best);
+            printf("%zu tokens, int%u group %3u%-4s  %5.1f GB/s, plain read %5.1f  %4.0f %%\n", few, p.w.bits, p.w.group,
+                   kinds[p.w.scales], (double)p.bytes / best * 1e-9, (double)p.bytes / plain * 1e-9, 100 * plain / best);
             discard(&p);
         }
 }

@@ -24,7 +24,8 @@ except ImportError:
 PAGE = 4096
 MAGIC = b"\x89TSR\r\n\x1a\n"
 TABLE, ENTRY = 128, 64
-KNOWN_FEATURES = 1
+GROUP_TILES, ZERO_POINT_TILES = 1, 2
+KNOWN_FEATURES = GROUP_TILES | ZERO_POINT_TILES
 LIMITS = {"WGTS": 2**63 - 1, "GRPH": 64 << 20, "META": 64 << 20, "TOKN": 256 << 20, "DIRY": 64 << 20}
 GROUP_SIZES = {4: (16, 32, 64, 128), 8: (32, 64, 128)}
 FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
@@ -81,19 +82,26 @@ class Tensor:
         need(0 <= self.offset and self.offset + self.length <= weights_length, f"{self.name}: outside the weights")
 
     def group(self):
-        match = re.fullmatch(r"int([48])-g(\d+)", self.encoding)
+        match = re.fullmatch(r"int([48])-g(\d+)(-f16)?", self.encoding)
         need(match, f"{self.name}: unknown encoding {self.encoding}")
         bits, size = int(match[1]), int(match[2])
         need(size in GROUP_SIZES[bits], f"{self.name}: group size {size}")
         need(len(self.shape) == 2, f"{self.name}: groups need a matrix")
         return bits, size
 
+    def has_zero_points(self):
+        return self.encoding.endswith("-f16")
+
+    def feature(self):
+        """The bit that a reader of this tensor has to know."""
+        return 0 if self.encoding in FLOATS else ZERO_POINT_TILES if self.has_zero_points() else GROUP_TILES
+
     def tile_shape(self):
         bits, size = self.group()
         rows, columns = self.shape
         groups, tiles = -(-columns // size), -(-rows // 16)
-        table = align(32 * groups)
-        return bits, size, groups, tiles, table, 128 + table + 16 * groups * size * bits // 8
+        table = align(48 * groups) if self.has_zero_points() else 128 + align(32 * groups)
+        return bits, size, groups, tiles, table, table + 16 * groups * size * bits // 8
 
     def expected_length(self):
         if self.encoding in FLOATS:
@@ -113,9 +121,7 @@ class Tensor:
             return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(self.shape)
         bits, size, groups, tiles, table, tile_bytes = self.tile_shape()
         raw = np.frombuffer(data, np.uint8).reshape(tiles, tile_bytes)
-        factors = raw[:, :128].copy().view("<f4").reshape(tiles, 2, 16)
-        scales = raw[:, 128:128 + 32 * groups].reshape(tiles, groups, 2, 16).astype(np.float32)
-        codes = raw[:, 128 + table:]
+        codes = raw[:, table:]
         if bits == 8:
             # tile, group, step, row, i  ->  tile, group, row, k = 4·step + i
             q = codes.reshape(tiles, groups, size // 4, 16, 4).transpose(0, 1, 3, 2, 4).reshape(tiles, groups, 16, size)
@@ -123,9 +129,16 @@ class Tensor:
             steps = codes.reshape(tiles, groups, size // 8, 16, 4).transpose(0, 1, 3, 2, 4)
             half = steps.reshape(tiles, groups, 16, size // 2)
             q = np.concatenate([half & 15, half >> 4], axis=3)
-        d = factors[:, 0, None, :, None] * scales[:, :, 0, :, None]
-        m = factors[:, 1, None, :, None] * scales[:, :, 1, :, None]
-        w = d * q.astype(np.float32) - m
+        if self.has_zero_points():
+            entries = raw[:, :48 * groups].reshape(tiles, groups, 48)
+            s = entries[:, :, :32].copy().view("<f2").astype(np.float32)
+            w = s[:, :, :, None] * (q.astype(np.float32) - entries[:, :, 32:, None])
+        else:
+            factors = raw[:, :128].copy().view("<f4").reshape(tiles, 2, 16)
+            scales = raw[:, 128:128 + 32 * groups].reshape(tiles, groups, 2, 16).astype(np.float32)
+            d = factors[:, 0, None, :, None] * scales[:, :, 0, :, None]
+            m = factors[:, 1, None, :, None] * scales[:, :, 1, :, None]
+            w = d * q.astype(np.float32) - m
         w = w.transpose(0, 2, 1, 3).reshape(tiles * 16, groups * size)
         return w[:self.shape[0], :self.shape[1]]
 
@@ -152,8 +165,10 @@ class Bundle:
         self.directory = json.loads(self.content("DIRY"))
         self.tensors = self.read_directory()
         need(self.tensors_digest() == self.sections["WGTS"].digest, "the tensors' digest does not match")
-        grouped = any(tensor.encoding.startswith("int") for tensor in self.tensors)
-        need(features == (1 if grouped else 0), "the feature bits do not match the encodings")
+        expected = 0
+        for tensor in self.tensors:
+            expected |= tensor.feature()
+        need(features == expected, "the feature bits do not match the encodings")
 
     def read_table(self, page, count):
         sections, end, root = {}, PAGE, hashlib.sha256()

@@ -68,6 +68,16 @@ size_t tsr_fit_tile_bytes(const tsr_fit_format *format);
 void tsr_fit_pack(const tsr_fit_format *format, const tsr_fit_parts *parts, uint8_t *tile);
 /// Reads a tile into `parts`.
 void tsr_fit_unpack(const tsr_fit_format *format, const uint8_t *tile, tsr_fit_parts *parts);
+
+/// A tile with zero points, of `packed.h`, taken apart: float16 `scales` and `zeros` are [groups][16], `codes`
+/// [groups·group][16].
+typedef struct {
+    const uint16_t *scales;
+    const uint8_t *zeros, *codes;
+} tsr_zero_point_parts;
+/// Writes all bytes of such a tile.
+void tsr_zero_point_pack(const tsr_fit_format *format, const tsr_zero_point_parts *parts, uint8_t *tile);
+
 /// One row of a tile as floats: (d·sc)·q − dm·mn, each operation rounded.
 void tsr_fit_row(const tsr_fit_format *format, const uint8_t *tile, size_t row, float *out);
 

@@ -15,13 +15,21 @@ static void *allocate(size_t bytes) {
     return p;
 }
 
-static int check(size_t rows, size_t columns, size_t tokens, uint32_t bits, uint32_t group, int extreme) {
+static int check(size_t rows, size_t columns, size_t tokens, uint32_t bits, uint32_t group, tsr_packed_scales scales_kind,
+                 int extreme) {
     const size_t groups = (columns + group - 1) / group, padded = groups * group, tiles = (rows + 15) / 16;
-    const size_t tile_bytes = tsr_packed_tile_bytes(columns, bits, group);
+    const size_t tile_bytes = tsr_packed_tile_bytes(columns, bits, group, scales_kind);
     uint8_t *w = allocate(tiles * tile_bytes);
     for (size_t i = 0; i < tiles * tile_bytes; i++) w[i] = extreme ? 255 : (uint8_t)next();
-    for (size_t t = 0; t < tiles; t++)
-        for (int r = 0; r < 32; r++) ((float *)(w + t * tile_bytes))[r] = uniform();
+    for (size_t t = 0; t < tiles; t++) {
+        uint8_t *tile = w + t * tile_bytes;
+        if (scales_kind == TSR_ROW_FACTORS)
+            for (int r = 0; r < 32; r++) ((float *)tile)[r] = uniform();
+        // Finite float16 numbers, some of them denormal.
+        else
+            for (size_t g = 0; g < groups; g++)
+                for (int r = 0; r < 16; r++) tile[g * 48 + r * 2 + 1] &= r % 5 ? 0x3f : 0x03;
+    }
     float *x = allocate(tokens * columns * sizeof(float)), *bias = allocate(rows * sizeof(float));
     for (size_t i = 0; i < tokens * columns; i++) x[i] = extreme ? (i / columns % 2 ? -3.0f : 3.0f) : uniform();
     for (size_t i = 0; i < rows; i++) bias[i] = uniform();
@@ -30,7 +38,7 @@ static int check(size_t rows, size_t columns, size_t tokens, uint32_t bits, uint
     int8_t *codes = allocate(tokens * padded), *other_codes = allocate(tokens * padded);
     float *scales = allocate(sides), *sums = allocate(sides), *other_scales = allocate(sides), *other_sums = allocate(sides);
     float *y = allocate(outputs), *other = allocate(outputs);
-    const tsr_packed matrix = {w, rows, columns, bits, group};
+    const tsr_packed matrix = {w, rows, columns, bits, group, scales_kind};
     const tsr_activations a = {codes, scales, sums, tokens, padded, groups};
     tsr_quantize_rows_with(TSR_ISA_SCALAR, x, columns, tokens, columns, group, codes, scales, sums);
     tsr_packed_product_with(TSR_ISA_SCALAR, &matrix, 0, tiles, &a, 0, tokens, bias, y, rows);
@@ -49,7 +57,8 @@ static int check(size_t rows, size_t columns, size_t tokens, uint32_t bits, uint
                 tsr_packed_product_with(isa, &matrix, tile, tile + 1, &a, t, t + 1, bias, other, rows);
         same &= !memcmp(y, other, outputs);
         if (!same) {
-            printf("%s differs: int%u, group %u, %zux%zu, %zu tokens\n", tsr_isa_name(isa), bits, group, rows, columns, tokens);
+            printf("%s differs: int%u, group %u, kind %d, %zux%zu, %zu tokens\n", tsr_isa_name(isa), bits, group,
+                   (int)scales_kind, rows, columns, tokens);
             failures++;
         }
     }
@@ -67,7 +76,9 @@ int main(void) {
         for (int n = 0; n < 4; n++)
             for (int k = 0; k < 4; k++)
                 for (int t = 0; t < 5; t++)
-                    failures += check(rows[n], columns[k], tokens[t], formats[f].bits, formats[f].group, (n + k + t) % 3 == 0);
+                    for (tsr_packed_scales s = TSR_ROW_FACTORS; s <= TSR_ZERO_POINTS; s++)
+                        failures +=
+                            check(rows[n], columns[k], tokens[t], formats[f].bits, formats[f].group, s, (n + k + t) % 3 == 0);
     for (int isa = TSR_ISA_SCALAR; isa <= TSR_ISA_DOTPROD; isa++)
         if (tsr_isa_available(isa)) printf("packed %s: %s\n", tsr_isa_name(isa), failures ? "checked" : "the bits of plain C");
     return failures ? 1 : 0;
