@@ -89,7 +89,9 @@ let package = Package(
         library("Checkpoints", ["CKernels", "GroupFormats", "Storage"]),
         library("GraphIR", ["Storage"]),
         library("Bundles", ["GraphIR", "GroupFormats", "Storage"]),
-        library("Generations", ["Bundles", "Checkpoints", "Formats", "GraphIR", "Prompts", "Storage"]),
+        library(
+            "Generations",
+            ["Bundles", "Checkpoints", "Formats", "GraphIR", "GroupFormats", "Prompts", "Storage"]),
         library("Prompts", ["CImageCodecs", "Formats", "Storage"]),
         library("Runtime", ["Bundles", "CKernels", "GraphIR", "GroupFormats", "Storage", "Threads"]),
         library("FloatProducts", ["COpenBLAS", "Runtime"]),

@@ -26,6 +26,13 @@ public struct BundleJob {
         }
     }
 
+    /// Metadata whose coverage ledger says what becomes of the weights that were published as codes.
+    public func metadata(entering metadata: JSON) -> JSON {
+        let provenance = metadata["provenance"] ?? .object([])
+        let ledger = plan.entering(into: provenance["ledger"] ?? .object([]))
+        return metadata.setting("provenance", to: provenance.setting("ledger", to: ledger))
+    }
+
     /// Prints the plan instead of carrying it out.
     /// - Parameter checkpoint: where the weights come from, unless that is a bundle.
     public func printPlan(of checkpoint: CheckpointPlan? = nil) throws(Failure) {
@@ -41,6 +48,7 @@ public struct BundleJob {
         _ source: some WeightSource, to path: String, fingerprint: JSON, metadata: JSON, tokenizer: [UInt8]
     ) throws(Failure) {
         Interruption.watch()
+        if let summary = plan.codesSummary { Console.log(summary) }
         let writer = try BundleWriter(
             path, fingerprint: fingerprint.setting("recipe", to: plan.recipe.json),
             plan: plan.descriptions,

@@ -1,6 +1,7 @@
 import Checkpoints
 public import Generations
 import GraphIR
+import GroupFormats
 public import Quantization
 public import Storage
 
@@ -46,6 +47,29 @@ public struct CheckpointWeights: WeightSource {
         for part in parts { part.giveUp(columns: columns) }
     }
 
+    /// Lends the tiles of rows, made from the mapped shards.
+    public func withTiles(
+        _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        let entry = entries[index]
+        guard case .exact(let format)? = weights[index].codes?.form,
+            let geometry = ZeroPointGeometry(format, entry.slot.shape)
+        else { preconditionFailure("holds no codes that tiles hold exactly") }
+        let tiles = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: geometry.tileCount(rows: rows.count) * geometry.tileBytes, alignment: 64)
+        defer { tiles.deallocate() }
+        var filled = 0
+        for part in entry.parts(rows) {
+            guard case .packed(let packed) = part.weight.form, case .rows(let range) = part.view else {
+                continue
+            }
+            let end = filled + geometry.tileCount(rows: range.count) * geometry.tileBytes
+            try packed.writeTiles(range, into: UnsafeMutableRawBufferPointer(rebasing: tiles[filled..<end]))
+            filled = end
+        }
+        try body(UnsafeRawBufferPointer(tiles))
+    }
+
     /// The user knows the tensor by its published name.
     private func named(_ error: Failure, _ weight: StoredWeight?) -> Failure {
         guard error.kind == .badInput, error.file == nil, case .plain(let tensor)? = weight?.form else {
@@ -62,8 +86,8 @@ extension CheckpointPlan {
     public var weights: [SourceWeight] {
         ledger.entries.map { entry in
             SourceWeight(
-                name: entry.slot.name, shape: entry.slot.shape, type: entry.type, sources: entry.sources,
-                note: entry.note)
+                name: entry.slot.name, shape: entry.slot.shape, type: entry.type, codes: entry.published,
+                sources: entry.sources, note: entry.note)
         }
     }
 }

@@ -29,7 +29,7 @@ struct Conversion {
         Console.log(plan.ledger.summary)
         logUnused()
         let digests = try Conversion.digests(of: model.checkpoint.files)
-        let metadata = model.metadata(sources: digests, recipe: recipe.json)
+        let metadata = job.metadata(entering: model.metadata(sources: digests, recipe: recipe.json))
         try job.run(
             CheckpointWeights(model), to: path,
             // The metadata holds the digests of all sources, and everything else that was read.

@@ -49,6 +49,7 @@ struct PlanReport {
         if let checkpoint {
             parts.append("\(checkpoint.ledger.summary)\n\(checkpoint.parameterCount) parameters")
         }
+        if let summary = plan.codesSummary { parts.append(summary) }
         if verbose { parts.append(tensorTable) }
         parts.append(EncodingTable(plan.descriptions).text)
         parts.append(
@@ -79,7 +80,7 @@ struct PlanReport {
             members = [
                 .init("generation", .string(checkpoint.generation)),
                 .init("parameters", .int(checkpoint.parameterCount)),
-                .init("ledger", checkpoint.ledger.json),
+                .init("ledger", plan.entering(into: checkpoint.ledger.json)),
             ]
         }
         members += [

@@ -42,7 +42,8 @@ static inline __attribute__((always_inline)) void NAME(dots8)(const uint8_t *q, 
 /// The product of a tile and `tokens` tokens, a constant of the caller.
 static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *w, const tile_layout *l, size_t tile,
                                                               const tsr_activations *x, size_t token, const float *bias,
-                                                              float *y, size_t y_stride, const int tokens, const int bits, const int kind) {
+                                                              float *y, size_t y_stride, const int tokens, const int bits,
+                                                              const int kind) {
     const uint8_t *first = w->tiles + tile * l->bytes;
     const int8_t *codes = x->codes + token * x->padded_columns;
     const float *scales = x->scales + token * x->groups, *sums = x->sums + token * x->groups;

@@ -230,7 +230,7 @@ extension PackedWeight {
         name = "\(tensors.module).weight"
         self.shape = shape
         sources = tensors.sources
-        self.kind = kind
+        published = PublishedCodes(kind, Self.form(value, codes.bits, scales, groups, columns: columns))
         self.value = value
         self.codes = codes
         self.zero = zero

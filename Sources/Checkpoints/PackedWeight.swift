@@ -1,5 +1,5 @@
 internal import CKernels
-internal import GroupFormats
+public import GroupFormats
 public import Storage
 
 /// A matrix that a checkpoint stores as codes with scales, in several tensors.
@@ -13,8 +13,8 @@ public struct PackedWeight: Sendable {
     public let shape: Shape
     /// The names of the tensors that it is stored as, codes first.
     public let sources: [String]
-    /// What it is stored as, for people: `GPTQ codes`.
-    let kind: String
+    /// What it is stored as, and whether a bundle can hold that.
+    public let published: PublishedCodes
 
     /// What a code stands for.
     enum Value {

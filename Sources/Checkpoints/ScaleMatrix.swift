@@ -10,6 +10,15 @@ struct ScaleMatrix {
     /// Elements from one group of columns to the next.
     let groupStride: Int
 
+    /// Whether float16 holds each of them exactly. NaN counts as held: whoever reads it learns of it.
+    var fitFloat16: Bool {
+        tensor.type == .float16
+            || (0..<tensor.shape.count).allSatisfy { index in
+                let value = tensor.element(index)
+                return Float(Float16(value)) == value || value.isNaN
+            }
+    }
+
     /// Reads the scales of `count` groups of at most 16 rows to `[group][16]`; other rows are left alone.
     /// - Throws: `.badInput` when one is NaN or infinite.
     func read(_ rows: Range<Int>, groups count: Int, into scales: UnsafeMutablePointer<Float>) throws(Failure)

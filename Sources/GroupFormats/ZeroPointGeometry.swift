@@ -39,6 +39,9 @@ public struct ZeroPointGeometry: Hashable, Sendable {
     /// K, padded to whole groups.
     public var paddedColumns: Int { groupCount * format.groupSize }
 
+    /// Tiles that so many rows take.
+    public func tileCount(rows: Int) -> Int { (rows + GroupGeometry.tileRows - 1) / GroupGeometry.tileRows }
+
     /// Writes a tile, padding included, from its parts: `scales` and `zeros` by group, then row; `codes` by padded column, then
     /// row. Codes must be below 2^bits, and those of padded columns 0.
     /// - Precondition: the buffers have these sizes, and `tile` is `tileBytes` long.

@@ -9,10 +9,12 @@ public struct QuantizationPlan: Sendable {
     public struct Item: Sendable {
         /// What the source has.
         public let weight: SourceWeight
-        /// What the recipe wants done with it.
+        /// What the recipe wants done with it; published codes may be carried over instead, as `description` says.
         public let choice: Recipe.Choice
         /// How it will stand in the bundle.
         public let description: TensorDescription
+        /// What becomes of its codes; nil when it has none.
+        let fate: CodesFate?
     }
 
     /// What was applied.
@@ -58,16 +60,18 @@ public struct QuantizationPlan: Sendable {
         _ recipe: Recipe, _ weight: SourceWeight, _ uses: [Operation.WeightUse]
     ) throws(Failure) -> Item {
         let choice = weight.shape.rank == 2 ? recipe.choice(for: uses) ?? .keep : .keep
+        let fate = weight.codes.map { CodesFate($0, choice) }
         let (encoding, note): (TensorEncoding, String?) =
-            switch choice {
-            case .keep: (.float(weight.type), nil)
-            case .groups(let format, .nearest): (.groups(format), "rounded to nearest")
-            case .groups(let format, .search): (.groups(format), "weighted search")
+            switch (fate, choice) {
+            case (.carried(let format), _): (.zeroPoints(format), nil)
+            case (_, .keep): (.float(weight.type), nil)
+            case (_, .groups(let format, .nearest)): (.groups(format), "rounded to nearest")
+            case (_, .groups(let format, .search)): (.groups(format), "weighted search")
             }
-        let notes = [weight.note, note ?? ""].filter { !$0.isEmpty }
+        let notes = [weight.note, fate?.note(weight.codes?.kind) ?? "", note ?? ""].filter { !$0.isEmpty }
         let description = try TensorDescription(
             name: weight.name, shape: weight.shape, encoding: encoding, sources: weight.sources,
             note: notes.joined(separator: "; "))
-        return Item(weight: weight, choice: choice, description: description)
+        return Item(weight: weight, choice: choice, description: description, fate: fate)
     }
 }

@@ -51,8 +51,14 @@ public struct Quantizer {
             let item = plan.items[index]
             var distortion = Distortion()
             for rows in panels(item.weight) {
-                try source.withRows(rows, of: index) { (bytes) throws(Failure) in
-                    distortion += try write(bytes, rows, item, writer, index, tiles)
+                if case .carried? = item.fate {
+                    try source.withTiles(rows, of: index) { (bytes) throws(Failure) in
+                        try writer.append(bytes, to: index)
+                    }
+                } else {
+                    try source.withRows(rows, of: index) { (bytes) throws(Failure) in
+                        distortion += try write(bytes, rows, item, writer, index, tiles)
+                    }
                 }
                 done += rows.count * item.weight.rowBytes
                 try report(.panel(tensor: item.weight.name, done: done, total: total))
@@ -73,7 +79,7 @@ public struct Quantizer {
 
     /// Bytes of the tiles of an item's largest panel; 0 for what is kept.
     private func tileBytes(_ item: QuantizationPlan.Item) -> Int {
-        guard case .groups(let format, _) = item.choice,
+        guard case .groups(let format) = item.description.encoding,
             let geometry = GroupGeometry(format, item.weight.shape),
             let rows = panels(item.weight).first?.count
         else { return 0 }

@@ -1,5 +1,4 @@
-public import Bundles
-internal import GroupFormats
+public import GroupFormats
 public import Storage
 
 /// A weight as it is before quantization.
@@ -8,8 +7,10 @@ public struct SourceWeight: Equatable, Sendable {
     public let name: String
     /// `[N, K]`, outputs first, or rank 1.
     public let shape: Shape
-    /// A floating-point type.
+    /// What its rows are read as: a floating-point type.
     public let type: ElementType
+    /// The codes that its rows are made from; nil when they are stored as `type`.
+    public let codes: PublishedCodes?
     /// The names of the checkpoint's tensors that it comes from.
     public let sources: [String]
     /// What was done to them so far, for people to read.
@@ -17,11 +18,13 @@ public struct SourceWeight: Equatable, Sendable {
 
     /// A weight of a floating-point type.
     public init(
-        name: String, shape: Shape, type: ElementType, sources: [String] = [], note: String = ""
+        name: String, shape: Shape, type: ElementType, codes: PublishedCodes? = nil, sources: [String] = [],
+        note: String = ""
     ) {
         self.name = name
         self.shape = shape
         self.type = type
+        self.codes = codes
         self.sources = sources
         self.note = note
     }
@@ -45,43 +48,11 @@ public protocol WeightSource {
     func withRows(
         _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure)
-}
 
-/// The weights of a bundle of full precision.
-public struct BundleWeights: WeightSource {
-    /// All tensors, in the order of the file.
-    public let weights: [SourceWeight]
-    private let bundle: Bundle
-
-    /// The weights of `bundle`.
-    /// - Throws: `.badInput` when a tensor is in groups already.
-    public init(_ bundle: Bundle) throws(Failure) {
-        self.bundle = bundle
-        var weights: [SourceWeight] = []
-        for tensor in bundle.tensors {
-            guard case .float(let type) = tensor.encoding else {
-                throw .badInput(
-                    "is quantized already, as \(tensor.encoding)", file: bundle.path,
-                    at: "tensor '\(tensor.name)'",
-                    remedy: "start from the bundle of full precision")
-            }
-            weights.append(
-                SourceWeight(
-                    name: tensor.name, shape: tensor.shape, type: type, sources: tensor.sources,
-                    note: tensor.note))
-        }
-        self.weights = weights
-    }
-
-    /// Lends rows of `weights[index]`; their pages may leave memory afterwards.
-    public func withRows(
+    /// Lends rows of `weights[index]`, whose codes can be held exactly, as the tiles of `TensorEncoding.zeroPoints`.
+    ///
+    /// The first row is a multiple of 16. Rows are asked for in order and once, either so or by `withRows`.
+    func withTiles(
         _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
-    ) throws(Failure) {
-        let mapped = bundle.bytes(of: bundle.tensors[index])
-        let width = weights[index].rowBytes
-        let range = rows.lowerBound * width..<rows.upperBound * width
-        try body(UnsafeRawBufferPointer(rebasing: mapped.bytes[range]))
-        let start = mapped.range.lowerBound
-        mapped.file.advise(start + range.lowerBound..<start + range.upperBound, .dontNeed)
-    }
+    ) throws(Failure)
 }

@@ -64,6 +64,9 @@ struct Show: ToolCommand {
         print("context      \(general?["context_length"]?.int ?? 0) tokens")
         print("made by      \(provenance?["tool"]?.string ?? "unknown")")
         print("coverage     \(provenance?["ledger"]?["summary"]?.string ?? "unknown")")
+        if let codes = provenance?["ledger"]?["published"]?["summary"]?.string {
+            print("codes        \(codes)")
+        }
         print("recipe       \(provenance?["recipe"]?["name"]?.string ?? "none")")
         for source in provenance?["sources"]?.array ?? [] {
             print("source       \(source["file"]?.string ?? "") sha256 \(source["sha256"]?.string ?? "")")

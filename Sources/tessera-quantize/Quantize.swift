@@ -11,6 +11,9 @@ import Storage
         commandName: "tessera-quantize",
         abstract: "Quantize a bundle of full precision.",
         discussion: """
+            Weights that were published as codes (GPTQ, AWQ, compressed-tensors) and carried over exactly stay as they are, \
+            unless the recipe gives them fewer bits.
+
             The same bundle and recipe give the same bytes on any number of threads. Interrupted, run the same command \
             again: it goes on where it was.
             """)
@@ -32,7 +35,7 @@ import Storage
         let source = try BundleWeights(bundle)
         let job = try BundleJob(recipe, graph, source.weights, options)
         guard let destination else { return try job.printPlan() }
-        let metadata = try bundle.metadata
+        let metadata = job.metadata(entering: try bundle.metadata)
         let provenance = (metadata["provenance"] ?? .object([]))
             .setting("quantized_from", to: .string(bundle.digest.description)).setting(
                 "recipe", to: recipe.json)

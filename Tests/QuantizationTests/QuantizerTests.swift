@@ -208,4 +208,8 @@ private struct Lent: WeightSource {
         }
         try result.get()
     }
+
+    func withTiles(
+        _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) { throw .badInput("has floats only") }
 }

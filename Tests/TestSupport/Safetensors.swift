@@ -38,6 +38,20 @@ public func writeSafetensors(_ tensors: [TestTensor], to path: String) throws(Fa
     try writeFile(path, length + header + data)
 }
 
+/// Reads a sound safetensors file.
+public func readSafetensors(_ path: String) throws(Failure) -> [TestTensor] {
+    let file = try readFile(path)
+    let length = (0..<8).reduce(0) { $0 | Int(file[$1]) << (8 * $1) }
+    let header = try JSON(parsing: Array(file[8..<8 + length]))
+    return (header.members ?? []).compactMap { member in
+        guard let type = member.value["dtype"]?.string, let shape = member.value["shape"]?.ints,
+            let range = member.value["data_offsets"]?.ints
+        else { return nil }
+        let bytes = file[8 + length + range[0]..<8 + length + range[1]]
+        return TestTensor(member.key, type, shape, Array(bytes))
+    }
+}
+
 /// Makes a folder.
 public func makeDirectory(_ path: String) throws(Failure) {
     guard mkdir(path, 0o755) == 0 else { throw .system("cannot make a folder", file: path, errno: errno) }

@@ -1,0 +1,96 @@
+public import Bundles
+internal import GroupFormats
+public import Storage
+
+/// The weights of a bundle that holds what its checkpoint held: floats, and published codes.
+public struct BundleWeights: WeightSource {
+    /// All tensors, in the order of the file.
+    public let weights: [SourceWeight]
+    private let bundle: Bundle
+
+    /// The weights of `bundle`.
+    /// - Throws: `.badInput` when a tensor was quantized before.
+    public init(_ bundle: Bundle) throws(Failure) {
+        self.bundle = bundle
+        var weights: [SourceWeight] = []
+        for tensor in bundle.tensors {
+            let type: ElementType
+            var codes: PublishedCodes?
+            switch tensor.encoding {
+            case .float(let stored): type = stored
+            case .zeroPoints(let format): (type, codes) = (.float32, .init(nil, .exact(format)))
+            case .groups:
+                throw .badInput(
+                    "is quantized already, as \(tensor.encoding)", file: bundle.path,
+                    at: "tensor '\(tensor.name)'",
+                    remedy: "start from the bundle of full precision")
+            }
+            weights.append(
+                SourceWeight(
+                    name: tensor.name, shape: tensor.shape, type: type, codes: codes, sources: tensor.sources,
+                    note: tensor.note))
+        }
+        self.weights = weights
+    }
+
+    /// Lends rows of `weights[index]`; their pages may leave memory afterwards.
+    public func withRows(
+        _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        if let geometry = tileGeometry(index) {
+            return try withTiles(rows, of: index) { (tiles) throws(Failure) in
+                try geometry.withRows(rows.count, of: tiles, body)
+            }
+        }
+        let width = weights[index].rowBytes
+        try withBytes(rows.lowerBound * width..<rows.upperBound * width, of: index, body)
+    }
+
+    /// Lends rows of `weights[index]` as the tiles that they are stored in; their pages may leave memory afterwards.
+    public func withTiles(
+        _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        guard let geometry = tileGeometry(index) else { preconditionFailure("stored as floats") }
+        let tiles = rows.lowerBound / GroupGeometry.tileRows..<geometry.tileCount(rows: rows.upperBound)
+        let bytes = tiles.lowerBound * geometry.tileBytes..<tiles.upperBound * geometry.tileBytes
+        try withBytes(bytes, of: index) { (bytes) throws(Failure) in
+            if let bad = geometry.firstBadScale(in: bytes) {
+                throw .badInput(
+                    "the scale of row \(rows.lowerBound + bad.row), group \(bad.group), is \(bad.scale)",
+                    file: bundle.path, at: "tensor '\(weights[index].name)'")
+            }
+            try body(bytes)
+        }
+    }
+
+    /// Nil for floats.
+    private func tileGeometry(_ index: Int) -> ZeroPointGeometry? {
+        guard case .zeroPoints(let format) = bundle.tensors[index].encoding else { return nil }
+        return ZeroPointGeometry(format, weights[index].shape)
+    }
+
+    private func withBytes(
+        _ range: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        let mapped = bundle.bytes(of: bundle.tensors[index])
+        try body(UnsafeRawBufferPointer(rebasing: mapped.bytes[range]))
+        let start = mapped.range.lowerBound
+        mapped.file.advise(start + range.lowerBound..<start + range.upperBound, .dontNeed)
+    }
+}
+
+extension ZeroPointGeometry {
+    /// Lends the first `count` rows of whole tiles as float32.
+    fileprivate func withRows(
+        _ count: Int, of tiles: UnsafeRawBufferPointer,
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        let floats = UnsafeMutableBufferPointer<Float>.allocate(capacity: count * columns)
+        defer { floats.deallocate() }
+        for row in 0..<count {
+            let target = UnsafeMutableBufferPointer(rebasing: floats[row * columns..<(row + 1) * columns])
+            read(row: row, of: tiles, into: target)
+        }
+        try body(UnsafeRawBufferPointer(floats))
+    }
+}

@@ -1,0 +1,134 @@
+import Bundles
+import GraphIR
+import GroupFormats
+import Quantization
+import Storage
+import TestSupport
+import Testing
+
+/// Published codes in a bundle that is quantized.
+@Suite struct CarriedCodesTests {
+    private static let (rows, columns) = (35, 200)
+    let directory: TemporaryDirectory
+    let graph: ModelGraph
+    let eight: GroupFormat
+    let geometry: ZeroPointGeometry
+    let tiles: [UInt8]
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        var builder = ModelGraphBuilder()
+        try builder.weight("w", [CarriedCodesTests.rows, CarriedCodesTests.columns])
+        try builder.begin("text")
+        let x = try builder.input("x", .rows(.symbol(.tokens), CarriedCodesTests.columns))
+        try builder.output(try builder.add(.linear(.init("w", Role("text.mlp.up")), bias: nil), x))
+        graph = try builder.finish()
+        eight = try format(.eight, 64)
+        let geometry = try #require(ZeroPointGeometry(eight, graph.weights[0].shape))
+        self.geometry = geometry
+        var numbers = Numbers(3)
+        tiles = (0..<geometry.tileCount).flatMap { _ in Self.tile(geometry, &numbers) }
+    }
+
+    private static func tile(_ geometry: ZeroPointGeometry, _ numbers: inout Numbers) -> [UInt8] {
+        let sides = geometry.groupCount * 16
+        let scales = numbers.weights(sides).map { Float16($0 / 100) }
+        let zeros = (0..<sides).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 90) }
+        let codes = (0..<sides * 64).map { UInt8(truncatingIfNeeded: $0 &* 7919 >> 3) }
+        var tile = [UInt8](repeating: 0, count: geometry.tileBytes)
+        tile.withUnsafeMutableBytes { tile in
+            codes.withUnsafeBufferPointer { codes in
+                scales.withUnsafeBufferPointer { scales in
+                    zeros.withUnsafeBufferPointer { zeros in
+                        geometry.pack(codes: codes, scales: scales, zeros: zeros, into: tile)
+                    }
+                }
+            }
+        }
+        return tile
+    }
+
+    private func write(_ bytes: [UInt8], note: String = "GPTQ codes carried over exactly") throws -> Bundle {
+        let plan = [
+            try TensorDescription(
+                name: "w", shape: graph.weights[0].shape, encoding: .zeroPoints(eight), sources: ["s"],
+                note: note)
+        ]
+        let path = directory.file("source")
+        let writer = try BundleWriter(path, fingerprint: "toy", plan: plan, overwrite: true)
+        try writer.append(bytes, to: 0)
+        try writer.finish(graph: graph.json, metadata: .object([]), tokenizer: [])
+        return try Bundle(path)
+    }
+
+    private func quantize(_ source: Bundle, _ choice: Recipe.Choice) throws -> (TensorEntry, [UInt8], JSON) {
+        let weights = try BundleWeights(source)
+        let plan = try QuantizationPlan(
+            Recipe("r", rules: [.init(["*"], choice)]), graph, weights.weights)
+        let writer = try BundleWriter(
+            directory.file("out"), fingerprint: "toy", plan: plan.descriptions, overwrite: true)
+        try Quantizer(plan, threads: 2, panelBytes: 1).run(weights, into: writer)
+        try writer.finish(graph: graph.json, metadata: .object([]), tokenizer: [])
+        let bundle = try Bundle(directory.file("out"))
+        return (
+            bundle.tensors[0], Array(bundle.bytes(of: bundle.tensors[0]).bytes),
+            plan.entering(into: .object([]))
+        )
+    }
+
+    private var values: [Float] {
+        (0..<CarriedCodesTests.rows).flatMap { row in
+            var floats = [Float](repeating: 0, count: CarriedCodesTests.columns)
+            tiles.withUnsafeBytes { tiles in
+                floats.withUnsafeMutableBufferPointer { geometry.read(row: row, of: tiles, into: $0) }
+            }
+            return floats
+        }
+    }
+
+    @Test func theyStayWhereTheRecipeHasNoFewerBits() throws {
+        let source = try write(tiles)
+        for choice in [Recipe.Choice.keep, .groups(try format(.eight, 32), .search)] {
+            let (entry, bytes, ledger) = try quantize(source, choice)
+            #expect(entry.encoding == .zeroPoints(eight) && bytes == tiles)
+            #expect(entry.note == "GPTQ codes carried over exactly" && entry.sources == ["s"])
+            let published = try #require(ledger["published"])
+            #expect(
+                published["summary"]?.string
+                    == "1 weights of published codes: 1 carried over exactly, 0 dequantized")
+            #expect(published["weights"]?["w"]?.string == entry.note)
+        }
+    }
+
+    @Test func fewerBitsAreFittedToWhatTheyStandFor() throws {
+        let four = try format(.four, 32)
+        let (entry, bytes, ledger) = try quantize(try write(tiles), .groups(four, .nearest))
+        #expect(entry.encoding == .groups(four))
+        #expect(
+            entry.note
+                == "GPTQ codes carried over exactly; dequantized: the recipe gives it 4 bits; rounded to nearest"
+        )
+        #expect(ledger["published"]?["weights"]?["w"]?.string == entry.note)
+        let fitted = try Fitted(values, columns: CarriedCodesTests.columns, four, .nearest)
+        #expect(bytes == fitted.bytes)
+    }
+
+    /// The second panel's first scale of its third row; a bundle is not believed either way.
+    @Test(arguments: [Recipe.Choice.keep, .groups(GroupFormat.all[0], .nearest)])
+    func aScaleThatIsNoNumber(choice: Recipe.Choice) throws {
+        var bytes = tiles
+        bytes.replaceSubrange(geometry.tileBytes + 4..<geometry.tileBytes + 6, with: [0, 0x7E])
+        let source = try write(bytes)
+        let error = #expect(throws: Failure.self) { try quantize(source, choice) }
+        #expect(error?.kind == .badInput && error?.place == "tensor 'w'")
+        #expect(error?.message == "the scale of row 18, group 0, is nan")
+    }
+
+    @Test func floatsAreNotCounted() throws {
+        let plan = try QuantizationPlan(
+            Recipe("r", rules: []), graph,
+            [SourceWeight(name: "w", shape: graph.weights[0].shape, type: .float32)])
+        #expect(plan.codesSummary == nil)
+        #expect(plan.entering(into: ["a"]) == ["a"])
+    }
+}
