@@ -99,6 +99,62 @@ import Testing
         #expect(worst > 0 && worst < 0.02)
     }
 
+    /// Each expert's linears by themselves, as tools that quantize publish them: those out of the experts are carried over
+    /// side by side, three tiles each; those into them, of 40 rows, share tiles and are dequantized.
+    @Test func expertsAreCarriedOver() throws {
+        let fixture = "qwen3-vl-moe"
+        let tensors = try Checkpoint(Fixtures.path("\(fixture)/published")).tensors.flatMap { tensor in
+            tensor.name.contains("experts.") ? separated(tensor) : [whole(tensor)]
+        }
+        let twin = try PackedTwin(
+            .gptq8, of: "\(fixture)/published", tensors: tensors,
+            linears: [".experts.", "self_attn.o_proj.weight"],
+            in: directory)
+        let packed = try Bundle(makeBundle(twin.packed, nil, at: directory.file("packed.tessera")))
+        let plain = try Bundle(makeBundle(twin.plain, nil, at: directory.file("plain.tessera")))
+        let layers = packed.tensors.count { $0.name.hasSuffix("experts.down.weight") }
+        #expect(layers > 0)
+        #expect(try carried(packed, plain) == 2 * layers)
+        let (down, up) = (
+            try #require(packed["text.block.0.experts.down.weight"]),
+            try #require(packed["text.block.0.experts.up.weight"])
+        )
+        #expect(down.note == "experts one below the other; GPTQ codes carried over exactly")
+        #expect(
+            up.note.hasSuffix("GPTQ codes dequantized: tiles of 16 rows would be of several tensors or heads")
+        )
+        let model = try Model(packed.path, .init(threads: 2, cachePrecision: .float32))
+        let comparison = try GoldenCase(fixture, "text").compare(model)
+        #expect(comparison.firstBeyond(0.05)?.name == nil)
+    }
+
+    private func whole(_ tensor: SourceTensor) -> TestTensor {
+        TestTensor(tensor.name, tensor.type.rawValue, tensor.shape.extents, Array(tensor.data.bytes))
+    }
+
+    /// The linears [N, K] of a tensor of all experts, [experts, K, N] or [experts, K, 2·N].
+    private func separated(_ tensor: SourceTensor) -> [TestTensor] {
+        let extents = tensor.shape.extents
+        let (prefix, last) = (
+            tensor.name.split(separator: ".").dropLast(), tensor.name.hasSuffix("down_proj")
+        )
+        let names = last ? ["down_proj"] : ["gate_proj", "up_proj"]
+        let (columns, rows) = (extents[1], extents[2] / names.count)
+        let bytes = tensor.data.bytes
+        return (0..<extents[0]).flatMap { expert in
+            names.enumerated().map { part, name in
+                let values = (0..<rows).flatMap { row in
+                    (0..<columns).flatMap { column in
+                        let at = (expert * columns + column) * extents[2] + part * rows + row
+                        return [bytes[2 * at], bytes[2 * at + 1]]
+                    }
+                }
+                let name = (prefix + ["\(expert)", name[...], "weight"]).joined(separator: ".")
+                return TestTensor(name, tensor.type.rawValue, [rows, columns], values)
+            }
+        }
+    }
+
     @Test func columnsInTheOrderOfActivationsAreDequantized() throws {
         let (packed, plain) = try twin(.gptqReordered)
         var count = 0

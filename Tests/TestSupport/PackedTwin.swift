@@ -109,7 +109,7 @@ private struct TwinWeight {
         self.method = method
         module = String(tensor.name.dropLast(".weight".count))
         (rows, columns) = (tensor.shape[0], tensor.shape[1])
-        groups = columns / PackedTwin.groupSize
+        groups = (columns + PackedTwin.groupSize - 1) / PackedTwin.groupSize
         codes = Array(repeating: 0, count: rows * columns)
         scales = Array(repeating: 0, count: rows * groups)
         zeros = Array(repeating: 0, count: rows * groups)
