@@ -25,7 +25,11 @@ final class WriterJournal {
         self.descriptor = descriptor
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Closing would not unlock while a process that is just being started elsewhere still shares the descriptor.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     /// The digests of the leading tensors that a run of this fingerprint finished; none when the journal is another run's.
     func finished(fingerprint: Digest) throws(Failure) -> [Digest] {
