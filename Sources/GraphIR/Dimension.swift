@@ -87,6 +87,11 @@ public struct ValueType: Hashable, Sendable {
         ValueType(.float, [rows, .fixed(columns)])
     }
 
+    /// Whether the fixed extents are such that sizes computed from them cannot overflow.
+    var isAddressable: Bool {
+        extents.allSatisfy { if case .fixed(let extent) = $0 { extent <= 1 << 32 } else { true } }
+    }
+
     /// The number of columns of a float matrix; nil for anything else.
     public var columns: Int? {
         guard element == .float, extents.count == 2, case .fixed(let columns) = extents[1] else { return nil }

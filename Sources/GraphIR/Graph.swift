@@ -95,6 +95,9 @@ public struct Graph: Hashable, Sendable {
         else {
             throw .badInput("the name '\(value.name)' is given twice", at: "graph '\(name)'")
         }
+        guard value.type.isAddressable else {
+            throw .badInput("has the type \(value.type)", at: "graph '\(name)', value '\(value.name)'")
+        }
         values.append(value)
         return ValueID(index: values.count - 1)
     }

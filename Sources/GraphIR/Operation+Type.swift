@@ -37,7 +37,8 @@ extension Operation {
         guard operandCounts.contains(operands.count) else { throw illegal("has \(operands.count) operands") }
         switch self {
         case .embedding(let use):
-            return .rows(try index(0), try shape(use.weight, 2)[1])
+            guard try index(0) == .symbol(.tokens) else { throw illegal("takes the ids of tokens") }
+            return .rows(.symbol(.tokens), try shape(use.weight, 2)[1])
         case .linear(let use, let bias):
             let x = try operand(0)
             let extents = try shape(use.weight, 2)
@@ -82,9 +83,7 @@ extension Operation {
             var x = try operand(0)
             for position in operands.indices.dropFirst() {
                 let next = try operand(position)
-                guard next.rows == x.rows, x.columns <= 1 << 40, next.columns <= 1 << 40 else {
-                    throw illegal("has unequal rows")
-                }
+                guard next.rows == x.rows else { throw illegal("has unequal rows") }
                 x.columns += next.columns
             }
             return .rows(x.rows, x.columns)
@@ -102,11 +101,13 @@ extension Operation {
             }
             return .rows(rows, columns)
         case .selectRows:
-            return .rows(try index(1), try operand(0).columns)
+            return .rows(try tokenNumbers(operand(0).rows, index(1)), try operand(0).columns)
         case .scatterRows, .addRows:
             let x = try operand(0)
             let rows = try operand(1, columns: x.columns)
-            guard try index(2) == rows.rows else { throw illegal("has as many indices as not rows") }
+            guard try tokenNumbers(x.rows, index(2)) == rows.rows else {
+                throw illegal("has as many indices as not rows")
+            }
             return operands[0]
         case .route(let chosen):
             let scores = try operand(0)
@@ -162,7 +163,9 @@ extension Operation {
             case .causal(let layer):
                 guard layer >= 0 else { throw illegal("has layer \(layer)") }
             case .segments:
-                _ = try index(3)
+                guard try index(3) == .symbol(.segments), rows == .symbol(.patches) else {
+                    throw illegal("has segments of what are no patches")
+                }
             case .windows:
                 guard operands[3] == ValueType(.index, [.fixed(2), rows]) else {
                     throw illegal("has no windows")
@@ -180,6 +183,14 @@ extension Operation {
             segments == .symbol(.segments)
         else { throw illegal("takes coordinates and segments, not \(coordinates)") }
         return coordinates.extents[1]
+    }
+
+    /// How many numbers of rows there are. Those fed are numbers of tokens: any others would lead outside `rows`.
+    private func tokenNumbers(_ rows: Dimension, _ numbers: Dimension) throws(Failure) -> Dimension {
+        guard rows == .symbol(.tokens), numbers == .symbol(.visuals) || numbers == .symbol(.outputs) else {
+            throw illegal("takes some tokens' rows, not \(numbers) of \(rows)")
+        }
+        return numbers
     }
 
     private func inferType(of table: RotaryTable, positions: ValueType) throws(Failure) -> ValueType {

@@ -124,14 +124,16 @@ public final class Engine {
     /// Encodes patches into visual rows.
     /// - Parameters:
     ///   - patches: [n, patchWidth], row after row.
-    ///   - coordinates: n rows, then n columns.
+    ///   - coordinates: n rows, then n columns, from 0 on.
     ///   - segments: the first row of each frame, and n.
+    /// - Throws: `badInput` when they do not fit each other.
     public func encode(
         patches: [Float], coordinates: [Int32], segments: [Int32], observer: Observer? = nil
     ) throws(Failure) -> Rows {
         let count = patchWidth == 0 ? 0 : patches.count / patchWidth
         guard count > 0, count * patchWidth == patches.count, coordinates.count == 2 * count,
-            accepts(count, frames: segments.count - 1), segments.first == 0,
+            coordinates.allSatisfy({ $0 >= 0 }), accepts(count, frames: segments.count - 1),
+            segments.first == 0,
             segments.last == Int32(exactly: count),
             zip(segments, segments.dropFirst()).allSatisfy({ $0 < $1 })
         else { throw .badInput("the patches, coordinates and segments do not fit each other") }

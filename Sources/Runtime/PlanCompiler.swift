@@ -51,9 +51,8 @@ struct PlanCompiler {
         plan.inputs = Array(graph.inputs)
     }
 
-    private func finish() throws(Failure) -> Plan {
-        var plan = plan
-        plan.output = try operand(graph.output)
+    private mutating func finish() throws(Failure) -> Plan {
+        plan.output = try dense(graph.output)
         plan.buffers[plan.output.buffer].extendLife(to: plan.steps.count)
         return plan
     }
