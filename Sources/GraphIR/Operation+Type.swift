@@ -106,7 +106,7 @@ extension Operation {
             let x = try operand(0)
             let rows = try operand(1, columns: x.columns)
             guard try tokenNumbers(x.rows, index(2)) == rows.rows else {
-                throw illegal("has as many indices as not rows")
+                throw illegal("has not as many indices as rows")
             }
             return operands[0]
         case .route(let chosen):

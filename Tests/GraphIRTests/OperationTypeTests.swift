@@ -1,0 +1,100 @@
+import Storage
+import Testing
+
+@testable import GraphIR
+
+/// What each operation takes and gives, and what it refuses: the runtime relies on it for its bounds.
+@Suite struct OperationTypeTests {
+    private static let tokens = Dimension.symbol(.tokens)
+    private static let patches = Dimension.symbol(.patches)
+    private static let places = ValueType(.index, [.fixed(2), patches])
+    private static let segments = ValueType(.index, [.symbol(.segments)])
+    private static let weights = [("table", [9, 6]), ("oblong", [8, 6]), ("experts", [12, 6])]
+
+    private static func rows(_ rows: Dimension, _ columns: Int) -> ValueType { .rows(rows, columns) }
+    private static func numbers(_ count: Dimension) -> ValueType { ValueType(.index, [count]) }
+    private static let expertUse = Operation.WeightUse("experts", Role("text.experts.up"))
+
+    /// The type that one operation gives to its operands, each of them an input, as its JSON has it, too.
+    private func type(_ operation: GraphIR.Operation, _ operands: [ValueType]) throws -> ValueType {
+        var builder = ModelGraphBuilder()
+        for (name, shape) in Self.weights where operation.weightNames.contains(name) {
+            try builder.weight(name, shape)
+        }
+        try builder.begin("text")
+        var inputs: [Graph.ValueID] = []
+        for (index, type) in operands.enumerated() { inputs.append(try builder.input("input\(index)", type)) }
+        try builder.output(try builder.add(operation, operands: inputs, name: "result"))
+        let model = try builder.finish()
+        #expect(try ModelGraph(json: JSON(parsing: Array(model.json.serialized().utf8))) == model)
+        return model.graphs[0][model.graphs[0].output].type
+    }
+
+    @Test(
+        arguments: [
+            (.parameter("table"), [], rows(.fixed(9), 6)),
+            (.positionTable("table", .bilinear), [places, segments], rows(patches, 6)),
+            (.positionTable("table", .bicubic), [places, segments], rows(patches, 6)),
+            (
+                .expertLinear(expertUse, experts: 4, chosen: 2), [rows(tokens, 6), rows(tokens, 4)],
+                rows(tokens, 6)
+            ),
+            (
+                .expertLinear(expertUse, experts: 4, chosen: 2), [rows(tokens, 12), rows(tokens, 4)],
+                rows(tokens, 6)
+            ),
+            (.concatenate, [rows(tokens, 2), rows(tokens, 3), rows(tokens, 4)], rows(tokens, 9)),
+            (.selectRows, [rows(tokens, 5), numbers(.symbol(.outputs))], rows(.symbol(.outputs), 5)),
+            (
+                .addRows, [rows(tokens, 5), rows(.symbol(.visuals), 5), numbers(.symbol(.visuals))],
+                rows(tokens, 5)
+            ),
+            (.route(chosen: 2), [rows(tokens, 8)], rows(tokens, 4)),
+            (.weightedSum(chosen: 2), [rows(tokens, 12), rows(tokens, 4)], rows(tokens, 6)),
+            (
+                .lengthScale(2048), [rows(tokens, 8), ValueType(.index, [.fixed(1), tokens])], rows(tokens, 8)
+            ),
+            (.windows(side: 16), [places, segments], places),
+        ] as [(GraphIR.Operation, [ValueType], ValueType)])
+    func gives(operation: GraphIR.Operation, operands: [ValueType], type: ValueType) throws {
+        #expect(try self.type(operation, operands) == type)
+    }
+
+    @Test(
+        arguments: [
+            (.positionTable("oblong", .bilinear), [places, segments]),
+            (.positionTable("table", .bilinear), [places, numbers(patches)]),
+            (.expertLinear(expertUse, experts: 5, chosen: 2), [rows(tokens, 6), rows(tokens, 4)]),
+            (.expertLinear(expertUse, experts: 4, chosen: 5), [rows(tokens, 6), rows(tokens, 10)]),
+            (.expertLinear(expertUse, experts: 0, chosen: 2), [rows(tokens, 6), rows(tokens, 4)]),
+            (.expertLinear(expertUse, experts: 4, chosen: 2), [rows(patches, 6), rows(tokens, 4)]),
+            (.concatenate, [rows(tokens, 2), rows(patches, 3)]),
+            (.concatenate, [rows(tokens, 1 << 32), rows(tokens, 1)]),
+            // Numbers of rows that are not numbers of tokens would lead outside.
+            (.embedding(.init("table", Role("text.embedding"))), [numbers(.symbol(.visuals))]),
+            (.selectRows, [rows(patches, 5), numbers(.symbol(.outputs))]),
+            (.selectRows, [rows(tokens, 5), numbers(.symbol(.segments))]),
+            (.addRows, [rows(tokens, 5), rows(.symbol(.visuals), 4), numbers(.symbol(.visuals))]),
+            (.addRows, [rows(tokens, 5), rows(.symbol(.visuals), 5), numbers(.symbol(.outputs))]),
+            (.scatterRows, [rows(patches, 5), rows(.symbol(.visuals), 5), numbers(.symbol(.visuals))]),
+            (.route(chosen: 0), [rows(tokens, 8)]), (.route(chosen: 9), [rows(tokens, 8)]),
+            (.route(chosen: 65), [rows(tokens, 128)]),
+            (.weightedSum(chosen: 2), [rows(tokens, 13), rows(tokens, 4)]),
+            (.weightedSum(chosen: 1 << 62), [rows(tokens, 8), rows(tokens, 4)]),
+            (.lengthScale(1), [rows(tokens, 8), ValueType(.index, [.fixed(1), tokens])]),
+            (.lengthScale(2048), [rows(tokens, 8), ValueType(.index, [.fixed(3), tokens])]),
+            (.windows(side: 0), [places, segments]), (.windows(side: 17), [places, segments]),
+            (.windows(side: 8), [numbers(patches), segments]),
+        ] as [(GraphIR.Operation, [ValueType])])
+    func refuses(operation: GraphIR.Operation, operands: [ValueType]) {
+        let failure = #expect(throws: Failure.self) { _ = try type(operation, operands) }
+        #expect(failure?.kind == .badInput)
+    }
+
+    @Test func fixedExtentsHaveALimit() throws {
+        var builder = ModelGraphBuilder()
+        try builder.begin("text")
+        _ = try builder.input("most", Self.rows(Self.tokens, 1 << 32))
+        #expect(throws: Failure.self) { _ = try builder.input("more", Self.rows(Self.tokens, (1 << 32) + 1)) }
+    }
+}
