@@ -47,6 +47,7 @@ let package = Package(
         .executable(name: "tessera-from-qwen2-vl", targets: ["tessera-from-qwen2-vl"]),
         .executable(name: "tessera-from-qwen2.5-vl", targets: ["tessera-from-qwen2.5-vl"]),
         .executable(name: "tessera-from-qwen3-vl", targets: ["tessera-from-qwen3-vl"]),
+        .executable(name: "tessera-calibrate", targets: ["tessera-calibrate"]),
         .executable(name: "tessera-quantize", targets: ["tessera-quantize"]),
         .executable(name: "tessera-run", targets: ["tessera-run"]),
         .executable(name: "tessera-diff", targets: ["tessera-diff"]),
@@ -74,7 +75,9 @@ let package = Package(
         // The contracts, embedded as data.
         .target(
             name: "Formats", path: "formats",
-            exclude: ["bundle.md", "graph.md", "graph.schema.json", "manifest.md", "recipe.md"],
+            exclude: [
+                "bundle.md", "calibration.md", "graph.md", "graph.schema.json", "manifest.md", "recipe.md",
+            ],
             resources: [
                 .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
                 .embedInCode("qwen3-vl.json"), .embedInCode("chat-templates.json"),
@@ -97,8 +100,17 @@ let package = Package(
         library("FloatProducts", ["COpenBLAS", "Runtime"]),
         library("Tessera", ["Bundles", "GraphIR", "Prompts", "Runtime", "Storage"]),
         library(
+            "Calibration",
+            [
+                "Bundles", "COpenBLAS", "GroupFormats", "GraphIR", "Prompts", "Runtime", "Storage", "Tessera",
+                "Threads",
+            ]),
+        library(
             "Quantization",
-            ["Bundles", "CKernels", "Formats", "GraphIR", "GroupFormats", "Storage", "Threads"]),
+            [
+                "Bundles", "CKernels", "COpenBLAS", "Calibration", "Formats", "GraphIR", "GroupFormats",
+                "Runtime", "Storage", "Threads",
+            ]),
         library(
             "Accuracy", ["Bundles", "Checkpoints", "GraphIR", "Prompts", "Runtime", "Storage", "Tessera"]),
 
@@ -112,9 +124,8 @@ let package = Package(
         .target(
             name: "BundleCommands",
             dependencies: [
-                "Bundles", "Checkpoints", "CommandSupport", "Generations", "GraphIR", "GroupFormats",
-                "Prompts",
-                "Quantization", "Storage", "Threads",
+                "Bundles", "Calibration", "Checkpoints", "CommandSupport", "FloatProducts", "Generations",
+                "GraphIR", "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage", "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -122,7 +133,15 @@ let package = Package(
         tool("tessera-from-qwen2-vl", ["BundleCommands", "Generations", "Storage"]),
         tool("tessera-from-qwen2.5-vl", ["BundleCommands", "Generations", "Storage"]),
         tool("tessera-from-qwen3-vl", ["BundleCommands", "Generations", "Storage"]),
-        tool("tessera-quantize", ["BundleCommands", "Bundles", "GraphIR", "Quantization", "Storage"]),
+        tool(
+            "tessera-calibrate",
+            [
+                "Bundles", "Calibration", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera",
+                "Threads",
+            ]),
+        tool(
+            "tessera-quantize",
+            ["BundleCommands", "Bundles", "Calibration", "GraphIR", "Prompts", "Quantization", "Storage"]),
         tool("tessera-run", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
         tool(
             "tessera-diff",
@@ -158,15 +177,15 @@ let package = Package(
         tests(
             "RuntimeTests",
             [
-                "Accuracy", "BundleCommands", "Bundles", "CKernels", "Checkpoints", "FloatProducts",
-                "Generations", "GraphIR",
-                "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage", "Tessera",
+                "Accuracy", "BundleCommands", "Bundles", "CKernels", "Calibration", "Checkpoints",
+                "FloatProducts", "Generations", "GraphIR", "GroupFormats", "Prompts", "Quantization",
+                "Runtime", "Storage", "Tessera", "Threads",
             ]),
         tests(
             "QuantizationTests",
             [
-                "Bundles", "CKernels", "Generations", "GraphIR", "GroupFormats", "Quantization", "Storage",
-                "Threads",
+                "Bundles", "CKernels", "Calibration", "Generations", "GraphIR", "GroupFormats",
+                "Quantization", "Storage", "Threads",
             ]),
         tests("CommandTests", ["Bundles", "Checkpoints", "Storage"]),
     ]

@@ -1,9 +1,12 @@
-import Bundles
+public import Bundles
+public import Calibration
 import CommandSupport
+import FloatProducts
 public import Generations
 public import GraphIR
 import GroupFormats
 public import Quantization
+import Runtime
 public import Storage
 
 /// Writing a bundle from weights by a recipe: the work that converting and quantizing share.
@@ -47,23 +50,56 @@ public struct BundleJob {
     public func run(
         _ source: some WeightSource, to path: String, fingerprint: JSON, metadata: JSON, tokenizer: [UInt8]
     ) throws(Failure) {
+        if let item = plan.items.first(where: \.needsCalibration) {
+            throw Failure(
+                .usage, "the recipe '\(plan.recipe.name)' needs a calibration file",
+                at: "tensor '\(item.weight.name)'",
+                remedy:
+                    "convert without --quantize, then tessera-calibrate, then tessera-quantize --calibration")
+        }
+        let progress = Progress(total: source.weights.reduce(0) { $0 + $1.shape.count * $1.type.width })
+        try write(to: path, fingerprint: fingerprint, metadata: metadata, tokenizer: tokenizer) {
+            (writer) throws(Failure) in
+            defer { progress.finish() }
+            return try Quantizer(plan, threads: options.threads).run(source, into: writer) {
+                (event) throws(Failure) in
+                if case .panel(let tensor, let done, _) = event { progress.show(done, tensor) }
+                try Interruption.check()
+            }
+        }
+    }
+
+    /// The same with a calibration file, block after block.
+    public func run(
+        _ bundle: Bundle, _ calibration: CalibrationFile, to path: String, fingerprint: JSON, metadata: JSON
+    ) throws(Failure) {
+        let quantizer = try CalibratedQuantizer(
+            plan, graph, bundle, calibration, threads: options.threads, largeProduct: .openBLAS())
+        try write(to: path, fingerprint: fingerprint, metadata: metadata, tokenizer: try bundle.tokenizer) {
+            (writer) throws(Failure) in
+            let progress = SampleProgress()
+            defer { progress.finish() }
+            return try quantizer.run(into: writer) { (state) throws(Failure) in
+                progress.show(state.done, state.total, state.place)
+                try Interruption.check()
+            }
+        }
+    }
+
+    private func write(
+        to path: String, fingerprint: JSON, metadata: JSON, tokenizer: [UInt8],
+        _ body: (BundleWriter) throws(Failure) -> [TensorReport]
+    ) throws(Failure) {
         Interruption.watch()
         if let summary = plan.codesSummary { Console.log(summary) }
         let writer = try BundleWriter(
             path, fingerprint: fingerprint.setting("recipe", to: plan.recipe.json),
-            plan: plan.descriptions,
-            overwrite: options.force)
+            plan: plan.descriptions, overwrite: options.force)
         if writer.completed > 0 {
             Console.log("resuming after \(writer.completed) of \(plan.items.count) tensors")
         }
-        let progress = Progress(total: source.weights.reduce(0) { $0 + $1.shape.count * $1.type.width })
         let start = monotonicSeconds()
-        let reports = try Quantizer(plan, threads: options.threads).run(source, into: writer) {
-            (event) throws(Failure) in
-            if case .panel(let tensor, let done, _) = event { progress.show(done, tensor) }
-            try Interruption.check()
-        }
-        progress.finish()
+        let reports = try body(writer)
         let digest = try writer.finish(graph: graph.json, metadata: metadata, tokenizer: tokenizer)
         report(reports, path, digest, seconds: monotonicSeconds() - start)
     }
@@ -75,6 +111,12 @@ public struct BundleJob {
                     "name": .string(report.name), "encoding": .string("\(report.encoding)"),
                     "bits": .double(report.effectiveBits), "sqnr_db": .double(report.distortion.decibels),
                     "relative_error": .double(report.distortion.relative),
+                    "output_error": report.losses.map {
+                        .pairs([
+                            "search": .double($0.search), "gptq": .double($0.compensated),
+                            "final": .double($0.final),
+                        ])
+                    } ?? .null,
                 ])
             }
             print(
@@ -86,13 +128,17 @@ public struct BundleJob {
             return
         }
         if options.verbose {
-            var table = Table("tensor", "encoding", "bits", "SQNR dB", "worst group")
+            var table = Table(
+                "tensor", "encoding", "bits", "SQNR dB", "worst group", "outputs: search", "gptq", "final")
             for report in reports {
                 let grouped = report.distortion.energy > 0
                 table.add(
                     report.name, "\(report.encoding)", fixed(report.effectiveBits, 2),
                     grouped ? fixed(report.distortion.decibels, 1) : "exact",
-                    grouped ? significant(report.distortion.worstGroup) : "0")
+                    grouped ? significant(report.distortion.worstGroup) : "0",
+                    report.losses.map { significant($0.search) } ?? "",
+                    report.losses.map { significant($0.compensated) } ?? "",
+                    report.losses.map { significant($0.final) } ?? "")
             }
             print(table.text)
         }

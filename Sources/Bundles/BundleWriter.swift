@@ -81,6 +81,17 @@ public final class BundleWriter {
         if written == tensor.byteCount { try completeTensor() }
     }
 
+    /// The bytes of a tensor that is complete, those of an interrupted run included.
+    public func written(_ index: Int) throws(Failure) -> MappedBytes {
+        precondition(index < completed)
+        let start = Format.headerBytes + layout.ranges[index].lowerBound
+        guard
+            let bytes = MappedBytes(
+                try MappedFile(output.path), start..<Format.headerBytes + layout.ranges[index].upperBound)
+        else { throw .badInput("is shorter than what was written to it", file: output.path) }
+        return bytes
+    }
+
     /// Adds an array to the tensor `plan[index]`.
     public func append(_ bytes: [UInt8], to index: Int) throws(Failure) {
         try bytes.withBytes { (buffer) throws(Failure) in try append(buffer, to: index) }

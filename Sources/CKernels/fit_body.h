@@ -147,27 +147,14 @@ static inline void measure(const fit_tile *t, fit_plan *plan) {
 /// Rounds scales and minimums to those 8-bit neighbours that together lose least.
 static inline void round_by_search(const fit_tile *t, fit_plan *plan) {
     set_factors(t, plan);
-    lanes per_d = reciprocal(plan->d), per_dm = reciprocal(plan->dm), limit = splat(255);
     fit_group group;
     for (size_t g = 0; g < t->groups; g++) {
         take_group(t, g, &group);
         weigh(t, g, &group);
-        lanes least = splat(__builtin_inff());
-        // With another minimum the scale that keeps the high end in place.
-        lanes high = t->scale[g] * t->top - t->minimum[g];
-        for (int i = -1; i <= 1; i++) {
-            lanes mn = nearest_code(t->minimum[g] * per_dm + (float)i, limit), minimum = plan->dm * mn;
-            lanes centre = (high + minimum) / t->top * per_d;
-            for (int j = -1; j <= 1; j++) {
-                lanes sc = nearest_code(centre + (float)j, limit);
-                lanes loss = group_loss(&group, plan->d * sc, minimum, t->top);
-                mask_lanes better = loss < least;
-                least = better ? loss : least;
-                plan->scales[g] = better ? sc : plan->scales[g];
-                plan->minimums[g] = better ? mn : plan->minimums[g];
-            }
-        }
-        plan->loss += least;
+        fit_rounded best = round_group(&group, t->scale[g], t->minimum[g], plan->d, plan->dm, t->top);
+        plan->scales[g] = best.scale;
+        plan->minimums[g] = best.minimum;
+        plan->loss += best.loss;
     }
 }
 

@@ -113,3 +113,29 @@ static inline fit_affine search_group(const fit_group *g, lanes top) {
     refit(g, &t, -best.minimum, reciprocal(best.scale), top, &best);
     return best;
 }
+
+/// An 8-bit scale and minimum, as floats, and what they lose.
+typedef struct {
+    lanes scale, minimum, loss;
+} fit_rounded;
+
+/// Rounds the affine map of a group to those 8-bit neighbours, times the row's factors, that together lose least.
+static inline fit_rounded round_group(const fit_group *g, lanes scale, lanes minimum, lanes d, lanes dm, lanes top) {
+    lanes per_d = reciprocal(d), per_dm = reciprocal(dm), limit = splat(255);
+    fit_rounded best = {splat(0), splat(0), splat(__builtin_inff())};
+    // With another minimum the scale that keeps the high end in place.
+    lanes high = scale * top - minimum;
+    for (int i = -1; i <= 1; i++) {
+        lanes mn = nearest_code(minimum * per_dm + (float)i, limit), offset = dm * mn;
+        lanes centre = (high + offset) / top * per_d;
+        for (int j = -1; j <= 1; j++) {
+            lanes sc = nearest_code(centre + (float)j, limit);
+            lanes loss = group_loss(g, d * sc, offset, top);
+            mask_lanes better = loss < best.loss;
+            best.loss = better ? loss : best.loss;
+            best.scale = better ? sc : best.scale;
+            best.minimum = better ? mn : best.minimum;
+        }
+    }
+    return best;
+}

@@ -40,6 +40,29 @@ public final class Progress {
     }
 }
 
+/// A line on the terminal that shows how many samples of a long run are done; silent elsewhere.
+public final class SampleProgress {
+    private let start = monotonicSeconds()
+    private var lastShown = 0.0
+
+    /// A run that begins now.
+    public init() {}
+
+    /// Shows how far the run is and how long it may take, at most ten times a second.
+    public func show(_ done: Int, _ total: Int, _ what: String) {
+        let now = monotonicSeconds()
+        guard Console.isTerminal, now - lastShown > 0.1 || done >= total else { return }
+        lastShown = now
+        let left = done > 0 ? Int((now - start) * Double(total - done) / Double(done)) : 0
+        Console.note("\r\u{1b}[K\(done * 100 / max(1, total)) %  \(left) s left  \(what)")
+    }
+
+    /// Clears the line.
+    public func finish() {
+        if Console.isTerminal { Console.note("\r\u{1b}[K") }
+    }
+}
+
 /// Seconds on a clock that never goes back.
 public func monotonicSeconds() -> Double {
     var time = timespec()

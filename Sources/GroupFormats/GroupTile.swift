@@ -47,7 +47,7 @@ public struct GroupTile: Equatable, Sendable {
     }
 
     /// Lends the parts to C.
-    private mutating func withParts(_ body: (inout tsr_fit_parts) -> Void) {
+    public mutating func withParts(_ body: (inout tsr_fit_parts) -> Void) {
         d.withUnsafeMutableBufferPointer { d in
             dm.withUnsafeMutableBufferPointer { dm in
                 scales.withUnsafeMutableBufferPointer { scales in

@@ -121,7 +121,7 @@ public struct GroupFitter: Sendable {
             var source = tsr_fit_rows(
                 data: rows.baseAddress.map { $0 + start }, stride: stride,
                 count: UInt32(min(GroupGeometry.tileRows, (rows.count - start) / stride)), type: type)
-            let solver = fitter.solver == .search ? TSR_FIT_SEARCH : TSR_FIT_NEAREST
+            let solver = fitter.solver == .nearest ? TSR_FIT_NEAREST : TSR_FIT_SEARCH
             let out = tiles.baseAddress?.assumingMemoryBound(to: UInt8.self)
             var error = tsr_fit_error()
             let fitted = fitter.withWeighting { weighting in
@@ -158,7 +158,7 @@ public struct GroupFitter: Sendable {
 
 extension ElementType {
     /// The kernels' name for it; nil for types that weights do not come in.
-    fileprivate var kernelType: tsr_fit_type? {
+    var kernelType: tsr_fit_type? {
         switch self {
         case .float64: TSR_FIT_F64
         case .float32: TSR_FIT_F32

@@ -15,6 +15,14 @@ public struct QuantizationPlan: Sendable {
         public let description: TensorDescription
         /// What becomes of its codes; nil when it has none.
         let fate: CodesFate?
+
+        /// Whether its codes are chosen by a solver that needs a calibration file.
+        public var needsCalibration: Bool {
+            guard case .groups = description.encoding, case .groups(_, let solver) = choice else {
+                return false
+            }
+            return solver.isCalibrated
+        }
     }
 
     /// What was applied.
@@ -65,8 +73,7 @@ public struct QuantizationPlan: Sendable {
             switch (fate, choice) {
             case (.carried(let format), _): (.zeroPoints(format), nil)
             case (_, .keep): (.float(weight.type), nil)
-            case (_, .groups(let format, .nearest)): (.groups(format), "rounded to nearest")
-            case (_, .groups(let format, .search)): (.groups(format), "weighted search")
+            case (_, .groups(let format, let solver)): (.groups(format), solver.note)
             }
         let notes = [weight.note, fate?.note(weight.codes?.kind) ?? "", note ?? ""].filter { !$0.isEmpty }
         let description = try TensorDescription(

@@ -13,8 +13,8 @@ public struct Quantizer {
         case tensor(TensorReport)
     }
 
-    private let plan: QuantizationPlan
-    private let pool: ThreadPool
+    let plan: QuantizationPlan
+    let pool: ThreadPool
     private let panelBytes: Int
 
     /// A quantizer with `threads` workers, the caller's thread included.
@@ -45,29 +45,40 @@ public struct Quantizer {
         var reports: [TensorReport] = []
         // One buffer for all panels: buffers of many sizes, one after the other, would leave the heap full of holes.
         let tiles = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: plan.items.map(tileBytes).max() ?? 0, alignment: 64)
+            byteCount: largestPanel, alignment: 64)
         defer { tiles.deallocate() }
         for index in writer.completed..<plan.items.count {
-            let item = plan.items[index]
-            var distortion = Distortion()
-            for rows in panels(item.weight) {
-                if case .carried? = item.fate {
-                    try source.withTiles(rows, of: index) { (bytes) throws(Failure) in
-                        try writer.append(bytes, to: index)
-                    }
-                } else {
-                    try source.withRows(rows, of: index) { (bytes) throws(Failure) in
-                        distortion += try write(bytes, rows, item, writer, index, tiles)
-                    }
-                }
-                done += rows.count * item.weight.rowBytes
-                try report(.panel(tensor: item.weight.name, done: done, total: total))
+            let summary = try writeTensor(index, source, writer, tiles) { (rows) throws(Failure) in
+                done += rows * plan.items[index].weight.rowBytes
+                try report(.panel(tensor: plan.items[index].weight.name, done: done, total: total))
             }
-            let summary = TensorReport(item, distortion)
             reports.append(summary)
             try report(.tensor(summary))
         }
         return reports
+    }
+
+    /// Writes the tensor that is due, panel by panel, in memory lent for the tiles of one.
+    /// - Parameter progress: told how many rows were written.
+    func writeTensor(
+        _ index: Int, _ source: some WeightSource, _ writer: BundleWriter,
+        _ tiles: UnsafeMutableRawBufferPointer, progress: (Int) throws(Failure) -> Void
+    ) throws(Failure) -> TensorReport {
+        let item = plan.items[index]
+        var distortion = Distortion()
+        for rows in panels(item.weight) {
+            if case .carried? = item.fate {
+                try source.withTiles(rows, of: index) { (bytes) throws(Failure) in
+                    try writer.append(bytes, to: index)
+                }
+            } else {
+                try source.withRows(rows, of: index) { (bytes) throws(Failure) in
+                    distortion += try write(bytes, rows, item, writer, index, tiles)
+                }
+            }
+            try progress(rows.count)
+        }
+        return TensorReport(item, distortion)
     }
 
     /// Whole tiles of rows, as many as fit a panel.
@@ -76,6 +87,9 @@ public struct Quantizer {
         let step = tiles * GroupGeometry.tileRows
         return stride(from: 0, to: weight.rowCount, by: step).map { $0..<min($0 + step, weight.rowCount) }
     }
+
+    /// Bytes of the tiles of the largest panel.
+    var largestPanel: Int { plan.items.map(tileBytes).max() ?? 0 }
 
     /// Bytes of the tiles of an item's largest panel; 0 for what is kept.
     private func tileBytes(_ item: QuantizationPlan.Item) -> Int {
@@ -126,8 +140,13 @@ public struct TensorReport: Sendable {
     public let effectiveBits: Double
     /// How far the stored values are from the source's; nothing for what is kept.
     public let distortion: Distortion
+    /// What the solvers' steps left of the error of the outputs; nil where none was at work.
+    public let losses: MomentSolver.Losses?
 
-    init(_ item: QuantizationPlan.Item, _ distortion: Distortion) {
+    init(
+        _ item: QuantizationPlan.Item, _ distortion: Distortion, _ losses: MomentSolver.Losses? = nil
+    ) {
+        self.losses = losses
         name = item.weight.name
         shape = item.weight.shape
         encoding = item.description.encoding
@@ -138,7 +157,7 @@ public struct TensorReport: Sendable {
 
 extension Failure {
     /// The same failure, its place being within a weight.
-    fileprivate func inside(_ weight: SourceWeight) -> Failure {
+    func inside(_ weight: SourceWeight) -> Failure {
         Failure(kind, message, file: file, at: "tensor '\(weight.name)' \(place ?? "")", remedy: remedy)
     }
 }

@@ -66,12 +66,12 @@ public struct Recipe: Equatable, Sendable {
 }
 
 extension Recipe.Choice {
-    /// Orders choices: kept before all codes, more bits before fewer, smaller groups before larger, search before nearest.
+    /// Orders choices: kept before all codes, more bits before fewer, smaller groups before larger, later solvers before earlier.
     fileprivate var precision: (Int, Int, Int) {
         switch self {
         case .keep: (Int.max, 0, 0)
         case .groups(let format, let solver):
-            (format.bits.rawValue, -format.groupSize, solver == .search ? 1 : 0)
+            (format.bits.rawValue, -format.groupSize, Solver.allCases.firstIndex(of: solver) ?? 0)
         }
     }
 }

@@ -48,7 +48,7 @@ public final class Engine {
     let head: Plan
     /// How many visual rows come of patches.
     public let visualRows: VisualRows
-    private var arena: AnonymousMemory?
+    private let arena = Arena()
 
     /// Maps the weights of `bundle` and compiles its graphs.
     /// - Throws: `badInput` when the bundle's graph is not what this runtime runs.
@@ -62,11 +62,15 @@ public final class Engine {
         guard options.chunk > 0 else {
             throw Failure(.usage, "a chunk of \(options.chunk) tokens is not possible")
         }
-        weights = try Weights(bundle, graph: graph)
+        do {
+            weights = try Weights(graph.weights) { (name) throws(Failure) in
+                LentWeight(name, of: bundle)
+            }
+        } catch { throw error.located(in: bundle.path) }
         pool = try ThreadPool(threads: options.threads)
-        vision = try PlanCompiler.compile(try graph.graph("vision"), weights)
-        text = try PlanCompiler.compile(try graph.graph("text"), weights)
-        head = try PlanCompiler.compile(try graph.graph("head"), weights)
+        vision = try PlanCompiler.compile(GraphPart(try graph.graph("vision")), weights)
+        text = try PlanCompiler.compile(GraphPart(try graph.graph("text")), weights)
+        head = try PlanCompiler.compile(GraphPart(try graph.graph("head")), weights)
         width = text.output.columns
         vocabulary = head.output.columns
         visualWidth = vision.output.columns
@@ -162,27 +166,9 @@ public final class Engine {
     func run(
         _ plan: Plan, _ extents: Extents, _ inputs: [PlanInput], cache: KeyValueCache?, _ observer: Observer?
     ) throws(Failure) -> Rows {
-        let layout = try ArenaLayout(plan, extents)
-        let arena = try arena(layout.count)
-        return try PlanInput.withPointers(inputs) { (pointers) throws(Failure) in
-            let executor = Executor(
-                plan: plan, layout: layout, extents: extents, arena: arena, inputs: pointers,
-                weights: weights,
-                pool: pool, cache: cache, largeProduct: options.largeProduct)
-            executor.run(observer)
-            let count = extents(plan.output.rows) * plan.output.columns
-            return Rows(
-                values: Array(UnsafeBufferPointer(start: executor.floats(plan.output), count: count)),
-                columns: plan.output.columns)
+        let executor = PlanRun(plan, weights, pool, options.largeProduct)
+        return try executor.run(extents, inputs, cache: cache, arena: arena, observer) { results in
+            Rows(values: Array(results[0]), columns: plan.output.columns)
         }
-    }
-
-    /// Memory for activations: what the largest run so far needed.
-    private func arena(_ count: Int) throws(Failure) -> UnsafeMutableRawPointer {
-        if let arena, arena.count >= count { return arena.base }
-        arena = nil
-        let memory = try AnonymousMemory(count)
-        arena = memory
-        return memory.base
     }
 }

@@ -29,20 +29,20 @@ public final class KeyValueCache {
     private let memory: AnonymousMemory
     private var layers: [Int: Layer] = [:]
 
-    /// A cache for the causal attentions of `graph` over at most `capacity` positions.
-    init(_ graph: Graph, capacity: Int, precision: Precision) throws(Failure) {
-        let layers = KeyValueCache.attentions(graph)
+    /// A cache for the causal attentions of `part` over at most `capacity` positions.
+    init(_ part: GraphPart, capacity: Int, precision: Precision) throws(Failure) {
+        let layers = KeyValueCache.attentions(part)
         self.capacity = capacity
         self.precision = precision
         memory = try AnonymousMemory(
-            try KeyValueCache.byteCount(graph, capacity: capacity, precision: precision))
+            try KeyValueCache.byteCount(part, capacity: capacity, precision: precision))
         var offset = 0
         for (layer, attention) in layers {
-            let part = Layer(
+            let place = Layer(
                 offset: offset, keyHeads: attention.keyHeads, headDimension: attention.headDimension)
-            guard self.layers.updateValue(part, forKey: layer) == nil else {
+            guard self.layers.updateValue(place, forKey: layer) == nil else {
                 throw .badInput(
-                    "two attentions share layer \(layer) of the cache", at: "graph '\(graph.name)'")
+                    "two attentions share layer \(layer) of the cache", at: "graph '\(part.graph.name)'")
             }
             offset += 2 * attention.keyHeads * attention.headDimension * capacity * precision.width
         }
@@ -50,9 +50,9 @@ public final class KeyValueCache {
 
     /// Bytes that a cache takes.
     /// - Throws: `limit` on overflow.
-    static func byteCount(_ graph: Graph, capacity: Int, precision: Precision) throws(Failure) -> Int {
+    static func byteCount(_ part: GraphPart, capacity: Int, precision: Precision) throws(Failure) -> Int {
         var total = 0
-        for (_, attention) in attentions(graph) {
+        for (_, attention) in attentions(part) {
             let row = 2 * attention.keyHeads * attention.headDimension * precision.width
             let (bytes, overflow) = row.multipliedReportingOverflow(by: capacity)
             guard !overflow, bytes < 1 << 46 else {
@@ -63,8 +63,8 @@ public final class KeyValueCache {
         return total
     }
 
-    private static func attentions(_ graph: Graph) -> [(Int, Operation.Attention)] {
-        graph.nodes.compactMap { node in
+    private static func attentions(_ part: GraphPart) -> [(Int, Operation.Attention)] {
+        part.nodes.compactMap { node in
             if case .attention(let attention) = node.operation, case .causal(let layer) = attention.extent {
                 (layer, attention)
             } else {

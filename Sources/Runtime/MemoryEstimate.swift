@@ -31,7 +31,7 @@ extension Engine {
                 arena, try ArenaLayout(vision, Extents(patches: patches, segments: segments + 1)).count)
         }
         let cache = try KeyValueCache.byteCount(
-            try graph.graph("text"), capacity: capacity, precision: options.cachePrecision)
+            GraphPart(try graph.graph("text")), capacity: capacity, precision: options.cachePrecision)
         let rows =
             4 * (patches * patchWidth + 2 * visualRows(patches: patches) * visualWidth + 2 * vocabulary)
         return MemoryEstimate(mapped: mapped, cache: cache, arena: arena, rows: rows)

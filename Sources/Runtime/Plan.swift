@@ -107,5 +107,9 @@ struct Plan {
     var marks: [Mark] = []
     /// The inputs' types in order.
     var inputs: [Graph.Value] = []
-    var output: Operand
+    /// What comes of it; one for a whole graph.
+    var results: [Operand] = []
+
+    /// What comes of a whole graph.
+    var output: Operand { results[0] }
 }

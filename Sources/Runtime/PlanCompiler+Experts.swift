@@ -5,16 +5,16 @@ import Storage
 extension PlanCompiler {
     /// Adds the experts' linears from node `first` on that read the same value by the same routes, as one step.
     mutating func addExpertProducts(from first: Int) throws(Failure) -> Int {
-        let operands = graph.nodes[first].operands
-        guard case .expertLinear(_, let experts, let chosen) = graph.nodes[first].operation else {
+        let operands = nodes[first].operands
+        guard case .expertLinear(_, let experts, let chosen) = nodes[first].operation else {
             return first + 1
         }
         let start = plan.products.count
         var next = first
         var (columns, group, widest): (Int, Int?, Int) = (0, nil, 0)
-        while next < graph.nodes.count,
-            case .expertLinear(let use, experts, chosen) = graph.nodes[next].operation,
-            graph.nodes[next].operands == operands
+        while next < nodes.count,
+            case .expertLinear(let use, experts, chosen) = nodes[next].operation,
+            nodes[next].operands == operands
         {
             let weight = try weights.matrixIndex(use.weight)
             let (size, width) = (weights.matrices[weight].group, weights.matrices[weight].columns)
@@ -23,7 +23,7 @@ extension PlanCompiler {
             } else if (group, columns) != (size, width) {
                 break
             }
-            let result = graph.nodes[next].result.index
+            let result = nodes[next].result.index
             let out = newOperand(for: result)
             self.operands[result] = out
             plan.products.append(Plan.Product(weight: weight, bias: -1, result: out))
@@ -44,7 +44,7 @@ extension PlanCompiler {
                     // An expert's first row may lie within a tile.
                     outputs: addBuffer(.floats(width: widest + 16), rows: x.rows, copies: chosen, tenant: nil)
                 )))
-        for node in first..<next { mark(graph.nodes[node].result) }
+        for node in first..<next { mark(nodes[node].result) }
         return next
     }
 }

@@ -6,6 +6,8 @@ import Storage
 /// products that read them, lets results take the place of operands that die, and makes slices and merges free.
 struct PlanCompiler {
     let graph: Graph
+    /// Those of the part being compiled.
+    let nodes: [Graph.Node]
     let weights: Weights
     var plan: Plan
     /// Where each value is, once computed.
@@ -22,46 +24,46 @@ struct PlanCompiler {
         let group: Int
     }
 
-    static func compile(_ graph: Graph, _ weights: Weights) throws(Failure) -> Plan {
-        var compiler = PlanCompiler(graph, weights)
+    static func compile(_ part: GraphPart, _ weights: Weights) throws(Failure) -> Plan {
+        var compiler = PlanCompiler(part, weights)
         var node = 0
-        while node < graph.nodes.count { node = try compiler.add(node) }
-        return try compiler.finish()
+        while node < part.nodes.count { node = try compiler.add(node) }
+        for result in part.results { compiler.plan.results.append(try compiler.dense(result)) }
+        for result in compiler.plan.results {
+            compiler.plan.buffers[result.buffer].extendLife(to: compiler.plan.steps.count)
+        }
+        return compiler.plan
     }
 
-    private init(_ graph: Graph, _ weights: Weights) {
-        self.graph = graph
+    private init(_ part: GraphPart, _ weights: Weights) {
+        graph = part.graph
+        nodes = part.nodes
         self.weights = weights
         operands = Array(repeating: nil, count: graph.values.count)
         var lastUse = Array(repeating: -1, count: graph.values.count)
-        for (index, node) in graph.nodes.enumerated() {
+        for (index, node) in nodes.enumerated() {
             for operand in node.operands { lastUse[operand.index] = index }
         }
-        lastUse[graph.output.index] = graph.nodes.count
+        for result in part.results { lastUse[result.index] = nodes.count }
         self.lastUse = lastUse
-        plan = Plan(output: Plan.Operand(buffer: 0, column: 0, columns: 0, pitch: 0, rows: .fixed(1)))
-        for (index, input) in graph.inputs.enumerated() {
-            let rows = input.type.extents.last ?? .fixed(1)
-            let columns = input.type.columns ?? 0
+        plan = Plan()
+        for (number, id) in part.given.enumerated() {
+            let type = graph[id].type
+            let columns = type.columns ?? 0
             let buffer = addBuffer(
-                .input(index), rows: columns > 0 ? input.type.extents[0] : rows, tenant: index)
-            operands[index] = Plan.Operand(
+                .input(number), rows: (columns > 0 ? type.extents.first : type.extents.last) ?? .fixed(1),
+                tenant: id.index)
+            operands[id.index] = Plan.Operand(
                 buffer: buffer, column: 0, columns: columns, pitch: columns, rows: plan.buffers[buffer].rows)
         }
-        plan.inputs = Array(graph.inputs)
-    }
-
-    private mutating func finish() throws(Failure) -> Plan {
-        plan.output = try dense(graph.output)
-        plan.buffers[plan.output.buffer].extendLife(to: plan.steps.count)
-        return plan
+        plan.inputs = part.given.map { graph[$0] }
     }
 
     // MARK: Nodes
 
     /// Adds the steps of node `index` and of those that join it; gives the number of the next.
     private mutating func add(_ index: Int) throws(Failure) -> Int {
-        let node = graph.nodes[index]
+        let node = nodes[index]
         let result = node.result.index
         switch node.operation {
         case .embedding(let use):
@@ -218,19 +220,19 @@ struct PlanCompiler {
 
     /// Adds the linears from node `first` on that read the same value with the same kind of weights, as one step.
     private mutating func addProducts(from first: Int) throws(Failure) -> Int {
-        let source = graph.nodes[first].operands[0]
+        let source = nodes[first].operands[0]
         var next = first
         var group: Int?
         let start = plan.products.count
-        while next < graph.nodes.count, case .linear(let use, let bias) = graph.nodes[next].operation,
-            graph.nodes[next].operands[0] == source
+        while next < nodes.count, case .linear(let use, let bias) = nodes[next].operation,
+            nodes[next].operands[0] == source
         {
             let weight = try weights.matrixIndex(use.weight)
             let size: Int? =
                 if case .packed(let packed) = weights.matrices[weight] { Int(packed.group) } else { nil }
             if next == first { group = size } else if group != size { break }
-            let out = newOperand(for: graph.nodes[next].result.index)
-            operands[graph.nodes[next].result.index] = out
+            let out = newOperand(for: nodes[next].result.index)
+            operands[nodes[next].result.index] = out
             plan.products.append(
                 Plan.Product(weight: weight, bias: try bias.map(weights.vectorIndex) ?? -1, result: out))
             next += 1
@@ -242,7 +244,7 @@ struct PlanCompiler {
         } else {
             emit(.floatProducts(products, try operand(source)))
         }
-        for node in first..<next { mark(graph.nodes[node].result) }
+        for node in first..<next { mark(nodes[node].result) }
         return next
     }
 

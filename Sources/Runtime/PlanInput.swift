@@ -1,10 +1,19 @@
 import Storage
 
 /// What a caller feeds to a plan.
-enum PlanInput {
+public enum PlanInput {
     /// Rows of floats; `skipping` leaves out so many elements at the front.
     case floats([Float], skipping: Int = 0)
+    /// Whole numbers.
     case indices([Int32])
+
+    /// How many elements there are.
+    var count: Int {
+        switch self {
+        case .floats(let values, let skipping): values.count - skipping
+        case .indices(let values): values.count
+        }
+    }
 
     /// The addresses of all inputs, valid during `body`.
     static func withPointers<Result>(

@@ -49,7 +49,8 @@ public final class TextContext {
         self.engine = engine
         guard capacity > 0 else { throw Failure(.usage, "a context of \(capacity) tokens is not possible") }
         cache = try KeyValueCache(
-            try engine.graph.graph("text"), capacity: capacity, precision: engine.options.cachePrecision)
+            GraphPart(try engine.graph.graph("text")), capacity: capacity,
+            precision: engine.options.cachePrecision)
         guard case .fixed(let axes)? = engine.text.inputs[3].type.extents.first else {
             throw .badInput("graph 'text' takes positions of unknown number")
         }

@@ -32,33 +32,32 @@ struct Weights: @unchecked Sendable {
     private(set) var vectors: [UnsafePointer<Float>] = []
     private var vectorIndices: [String: Int] = [:]
     private let vectorMemory: AnonymousMemory
-    // Keeps the file mapped.
-    private let bundle: Bundle
+    // Keep the bytes where they are.
+    private let owners: [AnyObject]
 
-    /// Takes the weights that `graph` declares; each must be there with its shape.
-    init(_ bundle: Bundle, graph: ModelGraph) throws(Failure) {
-        self.bundle = bundle
-        let vectorBytes = graph.weights.filter { $0.shape.rank == 1 }.reduce(0) {
+    /// Takes the weights of `slots`; each must be there with its shape.
+    init(
+        _ slots: [WeightSlot], _ stored: (String) throws(Failure) -> LentWeight?
+    ) throws(Failure) {
+        let vectorBytes = slots.filter { $0.shape.rank == 1 }.reduce(0) {
             $0 + ($1.shape.count * 4 + 63) / 64 * 64
         }
         vectorMemory = try AnonymousMemory(vectorBytes)
         var free = vectorMemory.base
-        for slot in graph.weights {
-            guard let entry = bundle[slot.name] else {
-                throw .badInput("the weight '\(slot.name)' of the graph is not there", file: bundle.path)
+        var owners: [ObjectIdentifier: AnyObject] = [:]
+        for slot in slots {
+            guard let weight = try stored(slot.name) else {
+                throw .badInput("the weight '\(slot.name)' of the graph is not there")
             }
-            guard entry.shape == slot.shape else {
-                throw .badInput(
-                    "has shape \(entry.shape), but the graph says \(slot.shape)", file: bundle.path,
-                    at: "tensor '\(slot.name)'")
+            let place = "tensor '\(slot.name)'"
+            guard weight.shape == slot.shape else {
+                throw .badInput("has shape \(weight.shape), but the graph says \(slot.shape)", at: place)
             }
-            let bytes = bundle.bytes(of: entry)
-            guard let source = bytes.bytes.baseAddress else {
-                throw .badInput("is empty", file: bundle.path, at: "tensor '\(slot.name)'")
-            }
+            guard let source = weight.bytes.baseAddress else { throw .badInput("is empty", at: place) }
+            owners[ObjectIdentifier(weight.owner)] = weight.owner
             if slot.shape.rank == 1 {
-                guard let type = entry.encoding.floatType else {
-                    throw .badInput("is no vector of floats", file: bundle.path, at: "tensor '\(slot.name)'")
+                guard let type = weight.encoding.floatType else {
+                    throw .badInput("is no vector of floats", at: place)
                 }
                 let vector = free.bindMemory(to: Float.self, capacity: slot.shape.count)
                 tsr_to_f32(type, source, slot.shape.count, vector)
@@ -67,10 +66,10 @@ struct Weights: @unchecked Sendable {
                 free += (slot.shape.count * 4 + 63) / 64 * 64
             } else {
                 matrixIndices[slot.name] = matrices.count
-                matrices.append(
-                    try Weights.matrix(entry.encoding, source, slot.shape, place: "tensor '\(slot.name)'"))
+                matrices.append(try Weights.matrix(weight.encoding, source, slot.shape, place: place))
             }
         }
+        self.owners = Array(owners.values)
     }
 
     private static func matrix(

@@ -1,8 +1,10 @@
 import ArgumentParser
 import BundleCommands
 import Bundles
+import Calibration
 import CommandSupport
 import GraphIR
+import Prompts
 import Quantization
 import Storage
 
@@ -24,6 +26,9 @@ import Storage
     @Option(help: "A recipe's name (int8, int4) or a JSON file; see formats/recipe.md.")
     var recipe: String = "int4"
 
+    @Option(help: "What tessera-calibrate made with the same bundle.")
+    var calibration: String?
+
     @OptionGroup var options: OutputOptions
 
     mutating func execute() throws(Failure) {
@@ -35,13 +40,23 @@ import Storage
         let source = try BundleWeights(bundle)
         let job = try BundleJob(recipe, graph, source.weights, options)
         guard let destination else { return try job.printPlan() }
-        let metadata = job.metadata(entering: try bundle.metadata)
-        let provenance = (metadata["provenance"] ?? .object([]))
+        var metadata = job.metadata(entering: try bundle.metadata)
+        var provenance = (metadata["provenance"] ?? .object([]))
             .setting("quantized_from", to: .string(bundle.digest.description)).setting(
                 "recipe", to: recipe.json)
-        try job.run(
-            source, to: destination,
-            fingerprint: .pairs(["quantized_from": .string(bundle.digest.description)]),
-            metadata: metadata.setting("provenance", to: provenance), tokenizer: try bundle.tokenizer)
+        var fingerprint = JSON.pairs(["quantized_from": .string(bundle.digest.description)])
+        guard let calibration else {
+            metadata = metadata.setting("provenance", to: provenance)
+            return try job.run(
+                source, to: destination, fingerprint: fingerprint, metadata: metadata,
+                tokenizer: try bundle.tokenizer)
+        }
+        let settings = try PromptSettings(json: metadata["prompt"] ?? .null)
+        let file = try CalibrationFile(calibration, of: bundle.digest, graph, settings)
+        let digest = JSON.string(file.bundle.digest.description)
+        provenance = provenance.setting("calibration", to: digest)
+        fingerprint = fingerprint.setting("calibration", to: digest)
+        metadata = metadata.setting("provenance", to: provenance)
+        try job.run(bundle, file, to: destination, fingerprint: fingerprint, metadata: metadata)
     }
 }

@@ -9,7 +9,8 @@ import Testing
         "CKernels", "CImageCodecs", "Formats", "Storage", "Threads", "GroupFormats", "Checkpoints", "GraphIR",
         "Bundles",
         "Prompts",
-        "Generations", "Runtime", "FloatProducts", "Tessera", "Quantization", "Accuracy", "CommandSupport",
+        "Generations", "Runtime", "FloatProducts", "Tessera", "Calibration", "Quantization", "Accuracy",
+        "CommandSupport",
         "BundleCommands",
     ]
 
@@ -48,7 +49,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "Storage", "GraphIR", "GroupFormats", "Bundles", "Runtime", "Tessera", "Quantization", "Accuracy",
+        "Storage", "GraphIR", "GroupFormats", "Bundles", "Runtime", "Tessera", "Calibration", "Quantization",
+        "Accuracy",
     ])
     func noGenerationIsNamedBelow(module: String) throws {
         for file in try files(module) {

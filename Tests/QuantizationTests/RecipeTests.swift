@@ -120,8 +120,8 @@ private func use(_ role: String, block: Int? = nil) -> Operation.WeightUse {
             "recipe.rules[0].encoding", "the key 'sym'"
         ),
         (
-            #"{"name": "x", "rules": [], "default": {"encoding": {"bits": 4, "group": 32}, "solver": "gptq"}}"#,
-            "recipe.default.solver", "'gptq' is unknown"
+            #"{"name": "x", "rules": [], "default": {"encoding": {"bits": 4, "group": 32}, "solver": "magic"}}"#,
+            "recipe.default.solver", "'magic' is unknown"
         ),
         (
             #"{"name": "x", "rules": [], "default": {"encoding": "keep", "solver": "rtn"}}"#,

@@ -7,3 +7,4 @@
 #include "isa.h"
 #include "packed.h"
 #include "pool.h"
+#include "solve.h"

@@ -1,0 +1,124 @@
+public import Bundles
+public import GraphIR
+internal import GroupFormats
+public import Prompts
+public import Storage
+
+/// A calibration file: the set that a model was run over, and what its linears read; `formats/calibration.md`.
+public struct CalibrationFile: PatchStore {
+    /// The file, mapped.
+    public let bundle: Bundle
+    /// What the model was run over.
+    public let prepared: PreparedSet
+    /// Whether it has all second moments.
+    public let detail: Detail
+    private let layout: CalibrationLayout
+
+    /// Opens the file at `path` for a model.
+    /// - Parameters:
+    ///   - model: the digest of the bundle of full precision that is to be quantized.
+    ///   - settings: that model's.
+    /// - Throws: `badInput` when it is no calibration file, or one of another model.
+    public init(
+        _ path: String, of model: Digest, _ graph: ModelGraph, _ settings: PromptSettings
+    ) throws(Failure) {
+        bundle = try Bundle(path)
+        let metadata = try bundle.metadata
+        guard metadata["kind"]?.string == "calibration",
+            let detail = metadata["detail"]?.string.flatMap(Detail.init)
+        else {
+            throw .badInput("is no calibration file", file: path, remedy: "tessera-calibrate makes them")
+        }
+        guard metadata["model"]?.string == model.description else {
+            throw .badInput(
+                "was made with another model, of digest \(metadata["model"]?.string ?? "none")", file: path,
+                remedy: "run tessera-calibrate with the bundle that is to be quantized")
+        }
+        do {
+            prepared = try PreparedSet(json: metadata["set"], settings)
+            layout = try CalibrationLayout(graph, prepared, detail)
+        } catch { throw error.located(in: path) }
+        self.detail = detail
+        guard bundle.tensors.map(\.description) == layout.plan else {
+            throw .badInput("has other tensors than its set asks for", file: path)
+        }
+    }
+
+    /// The float16 patches of visual `index`, row after row.
+    public func withPatches<Result>(
+        _ index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withTensor(CalibrationLayout.patches(index), body)
+    }
+
+    /// The stages that the file knows, by the first weight that reads their input, with the modalities seen.
+    public var stages: [(name: String, modalities: [Modality])] {
+        layout.stages.map { ($0.name, $0.modalities) }
+    }
+
+    /// The figures of a stage's inputs; nil when there are none of that modality.
+    public func summary(_ stage: String, _ modality: Modality) throws(Failure) -> StageSummary? {
+        let name = CalibrationLayout.name(stage, modality, .summary)
+        guard bundle[name] != nil else { return nil }
+        let values = try withTensor(name) { (bytes) in Array(bytes.bindMemory(to: Double.self)) }
+        guard let summary = StageSummary(values) else {
+            throw .badInput("are no figures of a stage", file: bundle.path, at: "tensor '\(name)'")
+        }
+        return summary
+    }
+
+    /// E[x²] of each column of a stage's inputs; nil when there are none of that modality.
+    public func meanSquares(_ stage: String, _ modality: Modality) throws(Failure) -> [Float]? {
+        guard let summary = try summary(stage, modality), summary.rows > 0 else { return nil }
+        let name = CalibrationLayout.name(stage, modality, .moments)
+        let diagonal = try withTensor(name) { (bytes) in
+            let values = bytes.bindMemory(to: Float.self)
+            guard detail == .full else { return Array(values) }
+            // Row k of the triangle ends at (k + 1)(k + 2)/2.
+            var diagonal: [Float] = []
+            var end = 0
+            while end + diagonal.count < values.count {
+                end += diagonal.count + 1
+                diagonal.append(values[end - 1])
+                if end == values.count { break }
+            }
+            return diagonal
+        }
+        let squares = diagonal.map { $0 / Float(summary.rows) }
+        guard squares.allSatisfy({ $0 >= 0 && $0.isFinite }) else { throw notFinite(name) }
+        return squares
+    }
+
+    /// The second moments of a stage's inputs; nil when there are none of that modality, or the file has no details.
+    public func moments(_ stage: String, _ modality: Modality) throws(Failure) -> SecondMoments? {
+        guard detail == .full, let summary = try summary(stage, modality), summary.rows > 0,
+            let columns = layout.stages.first(where: { $0.name == stage })?.columns
+        else { return nil }
+        let mean = try withTensor(CalibrationLayout.name(stage, modality, .mean)) { (bytes) in
+            Array(bytes.bindMemory(to: Float.self))
+        }
+        let moments = SecondMoments(columns: columns)
+        let name = CalibrationLayout.name(stage, modality, .moments)
+        try withTensor(name) { (bytes) throws(Failure) in
+            let triangle = bytes.bindMemory(to: Float.self)
+            guard triangle.allSatisfy(\.isFinite), mean.allSatisfy(\.isFinite) else { throw notFinite(name) }
+            moments.add(triangle: triangle, mean: mean, count: summary.rows)
+        }
+        return moments
+    }
+
+    private func notFinite(_ name: String) -> Failure {
+        .badInput("has values that are no numbers", file: bundle.path, at: "tensor '\(name)'")
+    }
+
+    private func withTensor<Result>(
+        _ name: String, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        guard let entry = bundle[name] else {
+            throw .badInput("is not there", file: bundle.path, at: "tensor '\(name)'")
+        }
+        let mapped = bundle.bytes(of: entry)
+        defer { withExtendedLifetime(mapped) {} }
+        return try body(mapped.bytes)
+    }
+}

@@ -1,0 +1,114 @@
+import Bundles
+import GraphIR
+import GroupFormats
+import Prompts
+import Storage
+
+/// Whether rows come of text, or of pictures and videos.
+public enum Modality: String, CaseIterable, Sendable {
+    /// Tokens of text.
+    case text
+    /// Rows of a vision tower, and the tokens in whose place they stand.
+    case vision
+}
+
+/// What a calibration file has of a stage's inputs: everything, or what fits where memory or room is short.
+public enum Detail: String, CaseIterable, Sendable {
+    /// All second moments.
+    case full
+    /// Those of each column by itself.
+    case light
+}
+
+/// The tensors of a calibration file, in order; `formats/calibration.md` specifies them.
+struct CalibrationLayout {
+    /// A stage of a graph, named after the first weight that reads its inputs.
+    struct Stage {
+        let name: String
+        let graph: String
+        let columns: Int
+        let modalities: [Modality]
+    }
+
+    let stages: [Stage]
+    let detail: Detail
+    let plan: [TensorDescription]
+
+    init(_ model: ModelGraph, _ prepared: PreparedSet, _ detail: Detail) throws(Failure) {
+        let hasVisuals = !prepared.visuals.isEmpty
+        var stages: [Stage] = []
+        for graph in model.graphs where graph.name != "vision" || hasVisuals {
+            for stage in StagedGraph(graph).stages {
+                let modalities: [Modality] =
+                    graph.name == "vision" ? [.vision] : hasVisuals ? [.text, .vision] : [.text]
+                stages.append(
+                    Stage(
+                        name: stage.name, graph: graph.name,
+                        columns: stage.columns(in: model) ?? graph[stage.input].type.columns ?? 0,
+                        modalities: modalities))
+            }
+        }
+        func shape(_ extents: [Int]) throws(Failure) -> Shape {
+            guard let shape = Shape(checking: extents) else {
+                throw Failure(.limit, "\(extents) values are too many")
+            }
+            return shape
+        }
+        var plan: [TensorDescription] = []
+        for (index, visual) in prepared.visuals.enumerated() {
+            plan.append(
+                try TensorDescription(
+                    name: Self.patches(index),
+                    shape: try shape([visual.grid.patches ?? 0, prepared.patchWidth]),
+                    encoding: .float(.float16)))
+        }
+        for stage in stages {
+            for modality in stage.modalities {
+                for part in Part.allCases {
+                    plan.append(
+                        try TensorDescription(
+                            name: Self.name(stage.name, modality, part),
+                            shape: try shape([part.count(stage.columns, detail)]),
+                            encoding: .float(part == .summary ? .float64 : .float32)))
+                }
+            }
+        }
+        self.stages = stages
+        self.detail = detail
+        self.plan = plan
+    }
+
+    /// What there is of a stage and a modality.
+    enum Part: String, CaseIterable {
+        /// Rows, range, kurtosis, share of outliers.
+        case summary
+        /// E[x].
+        case mean
+        /// Σ x xᵀ, the lower triangle row by row; or Σ x².
+        case moments
+
+        func count(_ columns: Int, _ detail: Detail) -> Int {
+            switch (self, detail) {
+            case (.summary, _): StageSummary.count
+            case (.mean, _), (.moments, .light): columns
+            case (.moments, .full): columns * (columns + 1) / 2
+            }
+        }
+    }
+
+    static func patches(_ visual: Int) -> String { "visual.\(visual).patches" }
+
+    static func name(_ stage: String, _ modality: Modality, _ part: Part) -> String {
+        "\(stage)/\(modality.rawValue)/\(part.rawValue)"
+    }
+}
+
+extension StagedGraph.Stage {
+    /// The first weight that reads its input.
+    var name: String { linears.first?.operation.weightNames.first ?? "" }
+
+    /// K of its weights.
+    func columns(in model: ModelGraph) -> Int? {
+        model.weights.first { $0.name == name }?.shape.extents.last
+    }
+}

@@ -1,0 +1,134 @@
+public import Bundles
+import GraphIR
+public import Runtime
+public import Storage
+public import Threads
+
+/// Makes a calibration file: runs a model of full precision over a set and keeps what its linears read.
+public struct CalibrationRecorder {
+    private let bundle: Bundle
+    private let model: ModelGraph
+    private let prepared: PreparedSet
+    private let patches: any PatchStore
+    private let layout: CalibrationLayout
+    private let pool: ThreadPool
+    private let largeProduct: LargeProduct?
+
+    /// A recorder for the model in `bundle`.
+    /// - Throws: `badInput` when the bundle's graph is none, or the set is empty.
+    public init(
+        _ bundle: Bundle, _ prepared: PreparedSet, patches: some PatchStore, detail: Detail, threads: Int,
+        largeProduct: LargeProduct? = nil
+    ) throws(Failure) {
+        guard !prepared.samples.isEmpty else { throw .badInput("the calibration set is empty") }
+        self.bundle = bundle
+        do { model = try ModelGraph(json: try bundle.graphJSON) } catch {
+            throw error.located(in: bundle.path)
+        }
+        self.prepared = prepared
+        self.patches = patches
+        layout = try CalibrationLayout(model, prepared, detail)
+        pool = try ThreadPool(threads: threads)
+        self.largeProduct = largeProduct
+    }
+
+    /// Bytes that the file will take, nearly.
+    public var byteCount: Int { layout.plan.reduce(0) { $0 + $1.byteCount } }
+
+    /// Runs, and writes the file at `path`; interrupted, it can be run again and goes on.
+    /// - Parameters:
+    ///   - data: what the set was made of, for people to read.
+    ///   - report: told how far it is; whatever it throws ends the run.
+    public func run(
+        to path: String, overwrite: Bool, data: JSON,
+        report: (ModelRun.Progress) throws(Failure) -> Void
+    ) throws(Failure) {
+        let metadata = JSON.pairs([
+            "kind": "calibration", "model": .string(bundle.digest.description),
+            "detail": .string(layout.detail.rawValue), "data": data, "set": prepared.json,
+        ])
+        let writer = try BundleWriter(path, fingerprint: metadata, plan: layout.plan, overwrite: overwrite)
+        for visual in writer.completed..<max(writer.completed, prepared.visuals.count) {
+            try patches.withPatches(visual) { (bytes) throws(Failure) in try writer.append(bytes, to: visual)
+            }
+        }
+        let run = ModelRun(model, prepared, patches: patches, pool: pool, largeProduct: largeProduct)
+        var due = prepared.visuals.count
+        try run.run(
+            weight: { (name) throws(Failure) in LentWeight(name, of: bundle) },
+            visit: { (visit) throws(Failure) in try record(visit, &due, writer) }, report: report)
+        _ = try writer.finish(graph: model.json, metadata: metadata, tokenizer: [])
+    }
+
+    /// Writes what a stage reads, unless an interrupted run did so.
+    private func record(
+        _ visit: ModelRun.Visit, _ due: inout Int, _ writer: BundleWriter
+    ) throws(Failure) {
+        let modalities = layout.stages.first { $0.name == visit.stage.name }?.modalities ?? []
+        let first = due
+        due += modalities.count * CalibrationLayout.Part.allCases.count
+        guard writer.completed < due else { return }
+        let statistics = try visit.statistics(modalities, pool)
+        var index = first
+        for modality in modalities {
+            guard let statistics = statistics[modality] else { continue }
+            for part in CalibrationLayout.Part.allCases {
+                if index >= writer.completed { try write(statistics, part, to: index, writer) }
+                index += 1
+            }
+        }
+    }
+
+    private func write(
+        _ statistics: StageStatistics, _ part: CalibrationLayout.Part, to index: Int, _ writer: BundleWriter
+    ) throws(Failure) {
+        func append<T>(_ values: [T]) throws(Failure) {
+            try values.withBytes { (bytes) throws(Failure) in try writer.append(bytes, to: index) }
+        }
+        switch (part, layout.detail) {
+        case (.summary, _): try append(statistics.summary.values)
+        case (.mean, _): try append(statistics.moments.mean)
+        case (.moments, .light): try append(statistics.moments.diagonal)
+        case (.moments, .full):
+            try statistics.moments.forEachTriangleRow { (row) throws(Failure) in
+                try writer.append(UnsafeRawBufferPointer(row), to: index)
+            }
+        }
+    }
+}
+
+extension ModelRun.Visit {
+    /// The statistics of the rows of each modality.
+    public func statistics(
+        _ modalities: [Modality], _ pool: ThreadPool
+    ) throws(Failure) -> [Modality: StageStatistics] {
+        var all: [Modality: StageStatistics] = [:]
+        for modality in modalities { all[modality] = StageStatistics(columns: columns) }
+        try forEachSample { (rows, visual) throws(Failure) in
+            for run in visual.runs(of: rows.count) {
+                rows.values.withUnsafeBufferPointer { values in
+                    let part = values[run.rows.lowerBound * rows.columns..<run.rows.upperBound * rows.columns]
+                    all[run.modality]?.add(UnsafeBufferPointer(rebasing: part), pool)
+                }
+            }
+        }
+        return all
+    }
+}
+
+extension ModelRun.VisualRows {
+    /// Rows of one modality after another.
+    func runs(of count: Int) -> [(modality: Modality, rows: Range<Int>)] {
+        guard case .some(let visual) = self else { return [(.vision, 0..<count)] }
+        var runs: [(modality: Modality, rows: Range<Int>)] = []
+        var next = 0
+        var isVisual = Array(repeating: false, count: count)
+        for row in visual where isVisual.indices.contains(Int(row)) { isVisual[Int(row)] = true }
+        while next < count {
+            let end = isVisual[next...].firstIndex { $0 != isVisual[next] } ?? count
+            runs.append((isVisual[next] ? .vision : .text, next..<end))
+            next = end
+        }
+        return runs
+    }
+}

@@ -1,0 +1,55 @@
+import Prompts
+import Storage
+
+extension PreparedSet {
+    /// The set but for its patches.
+    var json: JSON {
+        .array(
+            samples.map { sample in
+                .pairs([
+                    "tokens": .array(sample.tokens.map { .int(Int($0)) }),
+                    "visuals": .array(visuals[sample.visuals].map(\.json)),
+                ])
+            })
+    }
+
+    /// Reads what `json` writes.
+    init(json: JSON?, _ settings: PromptSettings) throws(Failure) {
+        self.init(settings)
+        guard let samples = json?.array, !samples.isEmpty else { throw .badInput("has no samples") }
+        for sample in samples {
+            guard let tokens = sample["tokens"]?.ints, let list = sample["visuals"]?.array,
+                tokens.allSatisfy({ (0...Int(Int32.max)).contains($0) })
+            else { throw .badInput("has a sample without tokens") }
+            var visuals: [Visual] = []
+            for element in list {
+                guard let visual = Visual(element) else { throw .badInput("has a picture of no extents") }
+                visuals.append(visual)
+            }
+            try add(tokens.map { Int32($0) }, visuals)
+        }
+    }
+}
+
+extension PreparedSet.Visual {
+    fileprivate var json: JSON {
+        .pairs([
+            "medium": .string(medium == .image ? "image" : "video"),
+            "grid": .array([.int(grid.t), .int(grid.h), .int(grid.w)]),
+            "seconds_per_frame": .double(secondsPerFrame),
+            "timestamps": .array(timestamps.map { .double($0) }),
+        ])
+    }
+
+    fileprivate init?(_ json: JSON) {
+        guard let grid = json["grid"]?.ints, grid.count == 3, let medium = json["medium"]?.string,
+            ["image", "video"].contains(medium), let seconds = json["seconds_per_frame"]?.double,
+            let timestamps = json["timestamps"]?.array
+        else { return nil }
+        let counts = PatchGrid(t: grid[0], h: grid[1], w: grid[2])
+        guard counts.patches ?? 0 > 0 else { return nil }
+        self.init(
+            medium == "image" ? .image : .video, counts, secondsPerFrame: seconds,
+            timestamps: timestamps.compactMap(\.double))
+    }
+}

@@ -1,0 +1,79 @@
+public import Prompts
+public import Storage
+import Tessera
+
+/// A calibration set as a model takes it: tokens, and the patches of pictures and videos.
+public struct PreparedSet {
+    /// A picture or video, but for its patches.
+    public struct Visual {
+        /// Whether it is a picture or a video.
+        public let medium: PromptPiece.Medium
+        /// How many patches it has.
+        public let grid: PatchGrid
+        /// Of a video: from one temporal patch to the next.
+        public let secondsPerFrame: Double
+        /// Of a video whose times are written out: those of its temporal patches, in seconds.
+        public let timestamps: [Double]
+
+        /// A visual from its parts.
+        public init(
+            _ medium: PromptPiece.Medium, _ grid: PatchGrid, secondsPerFrame: Double = 1,
+            timestamps: [Double] = []
+        ) {
+            self.medium = medium
+            self.grid = grid
+            self.secondsPerFrame = secondsPerFrame
+            self.timestamps = timestamps
+        }
+    }
+
+    /// A sequence.
+    public struct Sample {
+        /// Token ids, placeholders included.
+        public let tokens: [Int32]
+        /// Where each token stands, axis after axis.
+        let positions: [Int32]
+        /// The numbers of the placeholder tokens.
+        let visualRows: [Int32]
+        /// Its visuals among those of the set.
+        let visuals: Range<Int>
+    }
+
+    /// In the order in which they run.
+    public private(set) var samples: [Sample] = []
+    /// Of all samples, in order.
+    public private(set) var visuals: [Visual] = []
+    private let settings: PromptSettings
+
+    /// An empty set for a model.
+    public init(_ settings: PromptSettings) { self.settings = settings }
+
+    /// Adds a sequence with its visuals.
+    /// - Throws: `badInput` when placeholders and visuals do not fit.
+    public mutating func add(_ tokens: [Int32], _ visuals: [Visual]) throws(Failure) {
+        let prompt = try PreparedPrompt(
+            tokens: tokens,
+            visuals: visuals.map {
+                .init(
+                    $0.medium, Patches(values: [], grid: $0.grid), secondsPerFrame: $0.secondsPerFrame,
+                    timestamps: $0.timestamps)
+            }, settings: settings)
+        let first = self.visuals.count
+        self.visuals += visuals
+        samples.append(
+            Sample(
+                tokens: tokens, positions: prompt.positions.values, visualRows: prompt.visualRows,
+                visuals: first..<self.visuals.count))
+    }
+
+    /// Tokens of all samples.
+    public var tokenCount: Int { samples.reduce(0) { $0 + $1.tokens.count } }
+
+    /// Elements of a patch.
+    var patchWidth: Int { settings.images.rowLength }
+
+    /// Where the patches of a visual lie, and where its frames begin.
+    func coordinates(_ visual: Visual) -> PatchCoordinates {
+        PatchCoordinates([visual.grid], mergeSize: settings.images.mergeSize)
+    }
+}

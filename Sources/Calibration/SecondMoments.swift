@@ -1,0 +1,133 @@
+internal import COpenBLAS
+public import Storage
+public import Threads
+
+/// Σ x xᵀ and Σ x over the rows x that a linear reads: what its quantization error is weighed with.
+///
+/// The same bits for any number of threads. Products of 512 rows at a time are summed in float32: for N rows the relative
+/// error is about √(N / 512)·2⁻²⁴.
+public final class SecondMoments {
+    /// K.
+    public let columns: Int
+    /// Rows seen, each by its weight.
+    public private(set) var weight = 0.0
+    /// Rows seen.
+    public private(set) var count = 0
+    /// [K, K], of which the lower triangle, row by row, is kept up.
+    private let products: UnsafeMutableBufferPointer<Float>
+    /// [K].
+    public private(set) var sums: [Double]
+
+    /// Columns whose products are computed together: fixed, so that nothing depends on the number of threads.
+    private static let panel = 128
+    private static let rows = 512
+
+    /// Nothing seen yet.
+    public init(columns: Int) {
+        self.columns = columns
+        products = .allocate(capacity: columns * columns)
+        products.initialize(repeating: 0)
+        sums = Array(repeating: 0, count: columns)
+        // The threads that share the panels are ours; a second pool would fight them for the cores.
+        openblas_set_num_threads(1)
+    }
+
+    deinit { products.deallocate() }
+
+    /// Adds rows of K elements each.
+    public func add(_ rows: UnsafeBufferPointer<Float>, _ pool: ThreadPool) {
+        let total = columns == 0 ? 0 : rows.count / columns
+        for start in stride(from: 0, to: total, by: Self.rows) {
+            let end = min(total, start + Self.rows)
+            addChunk(UnsafeBufferPointer(rebasing: rows[start * columns..<end * columns]), pool)
+        }
+        count += total
+        weight += Double(total)
+    }
+
+    private func addChunk(_ rows: UnsafeBufferPointer<Float>, _ pool: ThreadPool) {
+        guard let x = rows.baseAddress, let products = products.baseAddress else { return }
+        let (k, n) = (columns, rows.count / columns)
+        let panels = (k + Self.panel - 1) / Self.panel
+        nonisolated(unsafe) let (source, target) = (x, products)
+        pool.run(panels, grain: 1) { range in
+            for panel in range {
+                let first = panel * Self.panel
+                let width = min(Self.panel, k - first)
+                // Rows of the panel, columns up to its end: the lower triangle and little beyond.
+                cblas_sgemm(
+                    CblasRowMajor, CblasTrans, CblasNoTrans, Int32(width), Int32(first + width), Int32(n), 1,
+                    source + first, Int32(k), source, Int32(k), 1, target + first * k, Int32(k))
+            }
+        }
+        for row in 0..<n { for column in 0..<k { sums[column] += Double(x[row * k + column]) } }
+    }
+
+    /// Σ x[i]·x[j].
+    public subscript(i: Int, j: Int) -> Float { products[max(i, j) * columns + min(i, j)] }
+
+    /// Σ x².
+    public var diagonal: [Float] { (0..<columns).map { products[$0 * columns + $0] } }
+
+    /// E[x]; zeros when nothing was seen.
+    public var mean: [Float] { sums.map { weight > 0 ? Float($0 / weight) : 0 } }
+
+    /// The rows of the lower triangle, one after the other: K(K + 1)/2 values.
+    public func forEachTriangleRow(
+        _ body: (UnsafeBufferPointer<Float>) throws(Failure) -> Void
+    ) throws(Failure) {
+        for row in 0..<columns {
+            try body(UnsafeBufferPointer(rebasing: products[row * columns..<row * columns + row + 1]))
+        }
+    }
+
+    /// Adds the moments of `count` rows as a file keeps them: a lower triangle, and E[x].
+    public func add(triangle: UnsafeBufferPointer<Float>, mean: [Float], count: Int) {
+        precondition(triangle.count == columns * (columns + 1) / 2 && mean.count == columns)
+        var next = 0
+        for row in 0..<columns {
+            for column in 0...row {
+                products[row * columns + column] += triangle[next]
+                next += 1
+            }
+            sums[row] += Double(mean[row]) * Double(count)
+        }
+        self.count += count
+        weight += Double(count)
+    }
+
+    /// Σ x² over all columns.
+    public var trace: Double { (0..<columns).reduce(0) { $0 + Double(products[$1 * columns + $1]) } }
+
+    /// Moments in which each of `parts` counts alike, whatever its number of rows and their size; nil when nothing was seen.
+    public static func balanced(_ parts: [SecondMoments]) -> SecondMoments? {
+        let parts = parts.filter { $0.trace > 0 && $0.trace.isFinite }
+        guard let first = parts.first, parts.count > 1 else { return parts.first }
+        let result = SecondMoments(columns: first.columns)
+        for part in parts {
+            let share = 1 / part.trace
+            for row in 0..<first.columns {
+                for column in 0...row {
+                    result.products[row * first.columns + column] +=
+                        Float(Double(part.products[row * first.columns + column]) * share)
+                }
+                result.sums[row] += part.sums[row] * share
+            }
+            result.count += part.count
+            result.weight += Double(part.count) * share
+        }
+        return result
+    }
+
+    /// Fills a [K, K] matrix with E[x xᵀ], both triangles.
+    public func fill(_ matrix: UnsafeMutableBufferPointer<Float>) {
+        let factor = Float(weight > 0 ? 1 / weight : 0)
+        for row in 0..<columns {
+            for column in 0...row {
+                let value = products[row * columns + column] * factor
+                matrix[row * columns + column] = value
+                matrix[column * columns + row] = value
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+internal import Glibc
+import Storage
+public import Threads
+
+/// What is known of the rows that a stage's linears read.
+public final class StageStatistics {
+    /// Their second moments.
+    public let moments: SecondMoments
+    /// The smallest and the largest element; 0 when nothing was seen.
+    public private(set) var minimum: Float = .infinity, maximum: Float = -.infinity
+    /// Σ x⁴ over all elements.
+    private var fourth = 0.0
+
+    /// Nothing seen yet.
+    public init(columns: Int) { moments = SecondMoments(columns: columns) }
+
+    /// Adds rows.
+    public func add(_ rows: UnsafeBufferPointer<Float>, _ pool: ThreadPool) {
+        moments.add(rows, pool)
+        var sum = 0.0
+        for value in rows {
+            minimum = min(minimum, value)
+            maximum = max(maximum, value)
+            let square = Double(value) * Double(value)
+            sum += square * square
+        }
+        fourth += sum
+    }
+
+    /// As a calibration file keeps them: rows, smallest, largest, kurtosis of the elements, and the share of Σ x² that the
+    /// largest hundredth of the columns has.
+    public var summary: StageSummary {
+        let diagonal = moments.diagonal.sorted(by: >)
+        let total = diagonal.reduce(0) { $0 + Double($1) }
+        let elements = Double(max(1, moments.count * moments.columns))
+        let top = diagonal.prefix(max(1, diagonal.count / 100)).reduce(0) { $0 + Double($1) }
+        return StageSummary(
+            rows: moments.count, minimum: moments.count > 0 ? Double(minimum) : 0,
+            maximum: moments.count > 0 ? Double(maximum) : 0,
+            kurtosis: total > 0 ? fourth / elements / (total / elements * (total / elements)) : 0,
+            topShare: total > 0 ? top / total : 0)
+    }
+}
+
+/// A stage's inputs in a few figures.
+public struct StageSummary: Equatable, Sendable {
+    /// Rows seen.
+    public let rows: Int
+    /// The smallest and the largest element.
+    public let minimum, maximum: Double
+    /// E[x⁴] / E[x²]² over all elements; 3 for a normal distribution.
+    public let kurtosis: Double
+    /// The share of Σ x² in the largest hundredth of the columns.
+    public let topShare: Double
+
+    static let count = 5
+    var values: [Double] { [Double(rows), minimum, maximum, kurtosis, topShare] }
+
+    init(rows: Int, minimum: Double, maximum: Double, kurtosis: Double, topShare: Double) {
+        self.rows = rows
+        self.minimum = minimum
+        self.maximum = maximum
+        self.kurtosis = kurtosis
+        self.topShare = topShare
+    }
+
+    /// Nil when the values cannot be those of a stage.
+    init?(_ values: [Double]) {
+        guard values.count == Self.count, values.allSatisfy(\.isFinite), values[0] >= 0, values[0] < 0x1p53
+        else { return nil }
+        self.init(
+            rows: Int(values[0]), minimum: values[1], maximum: values[2], kurtosis: values[3],
+            topShare: values[4])
+    }
+}

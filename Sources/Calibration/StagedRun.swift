@@ -1,0 +1,101 @@
+public import GraphIR
+public import Runtime
+public import Storage
+import Threads
+
+/// Runs a graph over a whole calibration set, stage by stage: every part over all samples before the next.
+///
+/// What lives between two parts is kept in a file without a name, so that memory is that of one part's weights and one
+/// sample's values, whatever the number of samples and layers.
+public final class StagedRun {
+    /// How the graph is cut.
+    public let staged: StagedGraph
+    /// How many parts have run. With `k + 1` of them run, the inputs of stage `k` are there.
+    public private(set) var partsRun = 0
+    private let feed: any GraphFeed
+    private let slots: [WeightSlot]
+    private let pool: ThreadPool
+    private let largeProduct: LargeProduct?
+    /// What the last part gave.
+    private var carried: Carried?
+
+    /// Values between two parts.
+    private struct Carried {
+        let file: TemporaryFile
+        let values: [Graph.ValueID]
+        /// By sample, then value: where its floats begin and how many there are.
+        var places: [[(offset: Int, count: Int)]] = []
+    }
+
+    init(
+        _ graph: Graph, slots: [WeightSlot], feed: any GraphFeed, pool: ThreadPool,
+        largeProduct: LargeProduct?
+    ) {
+        staged = StagedGraph(graph)
+        self.slots = slots
+        self.feed = feed
+        self.pool = pool
+        self.largeProduct = largeProduct
+    }
+
+    /// How many samples there are.
+    public var sampleCount: Int { feed.count }
+
+    /// Runs the next part over all samples.
+    /// - Parameters:
+    ///   - weight: lends a weight by its name, as it is to be run: in full precision, or quantized.
+    ///   - report: told after each sample how many are done.
+    /// - Throws: `badInput` when a weight is missing or a value becomes infinite or NaN; `io` when the disk is full.
+    public func advance(
+        report: (Int) throws(Failure) -> Void = { _ throws(Failure) in },
+        weight: (String) throws(Failure) -> LentWeight?
+    ) throws(Failure) {
+        let part = staged.parts[partsRun]
+        defer { partsRun += 1 }
+        guard !part.results.isEmpty else { return }
+        let runner = try PartRunner(
+            part, slots, pool: pool, largeProduct: largeProduct, weight: weight)
+        var next = Carried(file: try TemporaryFile(), values: part.results)
+        for sample in 0..<feed.count {
+            let inputs = try part.given.map { (id) throws(Failure) in try value(id, sample) }
+            let places = try runner(feed.extents(sample), inputs) { (results) throws(Failure) in
+                try results.map { (values) throws(Failure) in
+                    (try next.file.append(UnsafeRawBufferPointer(values)), values.count)
+                }
+            }
+            next.places.append(places)
+            try report(sample + 1)
+        }
+        carried = next
+    }
+
+    /// The input rows of the stage that is due, for one sample.
+    public func stageInput(_ sample: Int) throws(Failure) -> Engine.Rows {
+        let input = staged.stages[partsRun - 1].input
+        let columns = staged.graph[input].type.columns ?? 0
+        guard case .floats(let values, _) = try value(input, sample) else {
+            throw .badInput("is no matrix of floats", at: "value '\(staged.graph[input].name)'")
+        }
+        return Engine.Rows(values: values, columns: columns)
+    }
+
+    /// What the graph gave, once all parts have run.
+    public func output() throws(Failure) -> SpooledRows {
+        let columns = staged.graph[staged.graph.output].type.columns ?? 1
+        guard partsRun == staged.parts.count, let carried else {
+            return SpooledRows(try TemporaryFile(), columns: columns, places: [])
+        }
+        return SpooledRows(
+            carried.file, columns: columns,
+            places: carried.places.map { ($0[0].offset, $0[0].count / columns) })
+    }
+
+    /// A value that is fed, or was computed by the last part.
+    private func value(_ id: Graph.ValueID, _ sample: Int) throws(Failure) -> PlanInput {
+        guard let carried, let index = carried.values.firstIndex(of: id) else {
+            return try feed.input(staged.graph[id].name, sample)
+        }
+        let place = carried.places[sample][index]
+        return .floats(try carried.file.floats(at: place.offset, count: place.count))
+    }
+}

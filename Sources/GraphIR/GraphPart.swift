@@ -1,0 +1,115 @@
+/// Some nodes of a graph that run by themselves: what they are fed, and what they give.
+public struct GraphPart: Hashable, Sendable {
+    /// The graph that it is a part of.
+    public let graph: Graph
+    /// In the order of the graph.
+    public let nodes: [Graph.Node]
+    /// The values that a caller feeds, in order.
+    public let given: [Graph.ValueID]
+    /// The values that come of it, in order; one that is given is passed on.
+    public let results: [Graph.ValueID]
+
+    /// The whole of a graph.
+    public init(_ graph: Graph) {
+        self.init(
+            graph, nodes: graph.nodes, given: (0..<graph.inputCount).map(Graph.ValueID.init),
+            results: [graph.output])
+    }
+
+    init(_ graph: Graph, nodes: [Graph.Node], given: [Graph.ValueID], results: [Graph.ValueID]) {
+        self.graph = graph
+        self.nodes = nodes
+        self.given = given
+        self.results = results
+    }
+
+    /// The names of the weights that it reads, each once, in order.
+    public var weightNames: [String] {
+        var seen: Set<String> = []
+        return nodes.flatMap(\.operation.weightNames).filter { seen.insert($0).inserted }
+    }
+}
+
+/// A graph cut before every group of linears that read the same value, so that it can be run group by group: each node
+/// once, over any number of inputs, with nothing of a later group's weights at hand.
+public struct StagedGraph: Sendable {
+    /// Linears that read the same value.
+    public struct Stage: Sendable {
+        /// What they read.
+        public let input: Graph.ValueID
+        /// In the order of the graph; linears of experts among them.
+        public let linears: [Graph.Node]
+    }
+
+    /// The graph that is cut.
+    public let graph: Graph
+    /// In the order in which they run.
+    public let stages: [Stage]
+    /// `parts[0]` runs up to the first stage's input, `parts[i + 1]` from stage i's linears to the next stage's input or the
+    /// graph's output. What a part gives is what the next is given, but for inputs of the graph, which are fed to
+    /// whichever part reads them.
+    public let parts: [GraphPart]
+
+    /// Cuts a graph.
+    public init(_ graph: Graph) {
+        self.graph = graph
+        var stages: [Stage] = []
+        var cuts: [Int] = [0]
+        var seen: Set<Graph.ValueID> = []
+        for (index, node) in graph.nodes.enumerated() where node.operation.isLinear {
+            guard seen.insert(node.operands[0]).inserted else { continue }
+            let readers = graph.nodes.filter { $0.operation.isLinear && $0.operands[0] == node.operands[0] }
+            stages.append(Stage(input: node.operands[0], linears: readers))
+            cuts.append(index)
+        }
+        self.stages = stages
+        let derived = Self.derived(graph)
+        parts = zip(cuts, cuts.dropFirst() + [graph.nodes.count]).map { start, end in
+            Self.part(graph, start..<end, derived)
+        }
+    }
+
+    /// The values that follow from the graph's inputs without any weight, such as tables of angles: cheaper to compute in
+    /// each part that reads them than to keep.
+    private static func derived(_ graph: Graph) -> Set<Graph.ValueID> {
+        var derived = Set((0..<graph.inputCount).map(Graph.ValueID.init))
+        for node in graph.nodes
+        where node.operation.weightNames.isEmpty && node.operands.allSatisfy(derived.contains) {
+            derived.insert(node.result)
+        }
+        return derived
+    }
+
+    private static func part(
+        _ graph: Graph, _ range: Range<Int>, _ derived: Set<Graph.ValueID>
+    ) -> GraphPart {
+        /// Values computed before node `cut` and read from there on.
+        func carried(at cut: Int) -> [Graph.ValueID] {
+            let read = Set(graph.nodes[cut...].flatMap(\.operands) + [graph.output])
+            return graph.nodes[..<cut].map(\.result).filter { read.contains($0) && !derived.contains($0) }
+        }
+        var needed = Set(graph.nodes[range].flatMap(\.operands))
+        var earlier: [Graph.Node] = []
+        for node in graph.nodes[..<range.lowerBound].reversed()
+        where derived.contains(node.result) && needed.contains(node.result) {
+            earlier.append(node)
+            needed.formUnion(node.operands)
+        }
+        let inputs = (0..<graph.inputCount).map(Graph.ValueID.init).filter(needed.contains)
+        let isLast = range.upperBound == graph.nodes.count
+        return GraphPart(
+            graph, nodes: earlier.reversed() + graph.nodes[range],
+            given: inputs + carried(at: range.lowerBound),
+            results: isLast ? [graph.output] : carried(at: range.upperBound))
+    }
+}
+
+extension Operation {
+    /// Whether it multiplies rows by a weight, an expert's perhaps.
+    fileprivate var isLinear: Bool {
+        switch self {
+        case .linear, .expertLinear: true
+        default: false
+        }
+    }
+}

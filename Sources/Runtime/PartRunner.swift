@@ -1,0 +1,45 @@
+public import GraphIR
+public import Storage
+public import Threads
+
+/// Runs a part of a graph by itself, with weights that the caller lends: a model a piece at a time.
+public struct PartRunner {
+    private let part: GraphPart
+    private let run: PlanRun
+    private let arena = Arena()
+
+    /// Compiles a part.
+    /// - Parameters:
+    ///   - shapes: the shapes of the graph's weights.
+    ///   - weight: lends a weight by its name; asked for each that the part reads.
+    /// - Throws: `badInput` when a weight is not there or does not fit.
+    public init(
+        _ part: GraphPart, _ slots: [WeightSlot], pool: ThreadPool, largeProduct: LargeProduct? = nil,
+        weight: (String) throws(Failure) -> LentWeight?
+    ) throws(Failure) {
+        let names = Set(part.weightNames)
+        let weights = try Weights(slots.filter { names.contains($0.name) }, weight)
+        self.part = part
+        run = PlanRun(try PlanCompiler.compile(part, weights), weights, pool, largeProduct)
+    }
+
+    /// Runs the part over one sequence, or one picture's patches, and lends its results.
+    /// - Parameters:
+    ///   - inputs: as many as `part.given`, each with the elements that `extents` ask for.
+    ///   - body: is lent the elements of each of `part.results`, row after row.
+    public func callAsFunction<Outcome>(
+        _ extents: Extents, _ inputs: [PlanInput],
+        _ body: ([UnsafeBufferPointer<Float>]) throws(Failure) -> Outcome
+    ) throws(Failure) -> Outcome {
+        precondition(inputs.count == part.given.count)
+        for (input, id) in zip(inputs, part.given) {
+            let type = part.graph[id].type
+            guard input.count >= type.extents.reduce(1, { $0 * extents($1) }) else {
+                throw .badInput(
+                    "has \(input.count) elements for \(type)", at: "value '\(part.graph[id].name)'")
+            }
+        }
+        let cache = try KeyValueCache(part, capacity: max(1, extents.tokens), precision: .float32)
+        return try run.run(extents, inputs, cache: cache, arena: arena, nil, body)
+    }
+}

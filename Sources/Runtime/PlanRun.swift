@@ -1,0 +1,37 @@
+import Storage
+import Threads
+
+/// A plan with what it takes to run it.
+struct PlanRun {
+    let plan: Plan
+    let weights: Weights
+    let pool: ThreadPool
+    let largeProduct: LargeProduct?
+
+    init(_ plan: Plan, _ weights: Weights, _ pool: ThreadPool, _ largeProduct: LargeProduct?) {
+        self.plan = plan
+        self.weights = weights
+        self.pool = pool
+        self.largeProduct = largeProduct
+    }
+
+    /// Runs the plan and lends its results, the elements of each row after row.
+    func run<Outcome>(
+        _ extents: Extents, _ inputs: [PlanInput], cache: KeyValueCache?, arena: Arena, _ observer: Observer?,
+        _ body: ([UnsafeBufferPointer<Float>]) throws(Failure) -> Outcome
+    ) throws(Failure) -> Outcome {
+        let layout = try ArenaLayout(plan, extents)
+        let arena = try arena.bytes(layout.count)
+        return try PlanInput.withPointers(inputs) { (pointers) throws(Failure) in
+            let executor = Executor(
+                plan: plan, layout: layout, extents: extents, arena: arena, inputs: pointers,
+                weights: weights, pool: pool, cache: cache, largeProduct: largeProduct)
+            executor.run(observer)
+            return try body(
+                plan.results.map { result in
+                    UnsafeBufferPointer(
+                        start: executor.floats(result), count: extents(result.rows) * result.columns)
+                })
+        }
+    }
+}
