@@ -100,10 +100,13 @@ let package = Package(
         library("FloatProducts", ["COpenBLAS", "Runtime"]),
         library("Tessera", ["Bundles", "GraphIR", "Prompts", "Runtime", "Storage"]),
         library(
+            "Accuracy", ["Bundles", "Checkpoints", "GraphIR", "Prompts", "Runtime", "Storage", "Tessera"]),
+        library(
             "Calibration",
             [
-                "Bundles", "COpenBLAS", "GroupFormats", "GraphIR", "Prompts", "Runtime", "Storage", "Tessera",
-                "Threads",
+                "Accuracy", "Bundles", "CKernels", "COpenBLAS", "GraphIR", "GroupFormats", "Prompts",
+                "Runtime",
+                "Storage", "Tessera", "Threads",
             ]),
         library(
             "Quantization",
@@ -111,8 +114,6 @@ let package = Package(
                 "Bundles", "CKernels", "COpenBLAS", "Calibration", "Formats", "GraphIR", "GroupFormats",
                 "Runtime", "Storage", "Threads",
             ]),
-        library(
-            "Accuracy", ["Bundles", "Checkpoints", "GraphIR", "Prompts", "Runtime", "Storage", "Tessera"]),
 
         // The commands.
         .target(
@@ -141,7 +142,10 @@ let package = Package(
             ]),
         tool(
             "tessera-quantize",
-            ["BundleCommands", "Bundles", "Calibration", "GraphIR", "Prompts", "Quantization", "Storage"]),
+            [
+                "BundleCommands", "Bundles", "Calibration", "GraphIR", "GroupFormats", "Prompts",
+                "Quantization", "Storage",
+            ]),
         tool("tessera-run", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
         tool(
             "tessera-diff",

@@ -12,6 +12,8 @@ public struct CalibrationFile: PatchStore {
     public let prepared: PreparedSet
     /// Whether it has all second moments.
     public let detail: Detail
+    /// Whether it says how much weights matter.
+    public let hasSensitivities: Bool
     private let layout: CalibrationLayout
 
     /// Opens the file at `path` for a model.
@@ -34,9 +36,10 @@ public struct CalibrationFile: PatchStore {
                 "was made with another model, of digest \(metadata["model"]?.string ?? "none")", file: path,
                 remedy: "run tessera-calibrate with the bundle that is to be quantized")
         }
+        hasSensitivities = metadata["sensitivity"]?.bool == true
         do {
             prepared = try PreparedSet(json: metadata["set"], settings)
-            layout = try CalibrationLayout(graph, prepared, detail)
+            layout = try CalibrationLayout(graph, prepared, detail, sensitivity: hasSensitivities)
         } catch { throw error.located(in: path) }
         self.detail = detail
         guard bundle.tensors.map(\.description) == layout.plan else {
@@ -105,6 +108,35 @@ public struct CalibrationFile: PatchStore {
             moments.add(triangle: triangle, mean: mean, count: summary.rows)
         }
         return moments
+    }
+
+    /// The mean KL divergence that noise of `NoisyWeight.power` in this weight causes; nil where that was not measured.
+    public func sensitivity(_ weight: String) throws(Failure) -> Double? {
+        let name = CalibrationLayout.sensitivity(weight)
+        guard bundle[name] != nil else { return nil }
+        let value = try withTensor(name) { (bytes) in bytes.loadUnaligned(as: Double.self) }
+        guard value >= 0, value.isFinite else { throw notFinite(name) }
+        return value
+    }
+
+    /// Σ over the noise that `sensitivity` speaks of, over Σ w².
+    public static let noisePower = NoisyWeight.power
+
+    /// E[max |x|²] of each group of so many columns of a stage's inputs; nil when there are none of that modality.
+    public func peaks(_ stage: String, _ modality: Modality, groupSize: Int) throws(Failure) -> [Float]? {
+        guard let summary = try summary(stage, modality), summary.rows > 0,
+            let columns = layout.stages.first(where: { $0.name == stage })?.columns
+        else { return nil }
+        let name = CalibrationLayout.name(stage, modality, .peaks)
+        let all = try withTensor(name) { (bytes) in Array(bytes.bindMemory(to: Float.self)) }
+        guard all.allSatisfy({ $0 >= 0 && $0.isFinite }) else { throw notFinite(name) }
+        var first = 0
+        for size in StageStatistics.groupSizes {
+            let count = (columns + size - 1) / size
+            if size == groupSize { return Array(all[first..<first + count]) }
+            first += count
+        }
+        return nil
     }
 
     private func notFinite(_ name: String) -> Failure {

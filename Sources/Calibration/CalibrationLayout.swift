@@ -1,5 +1,5 @@
 import Bundles
-import GraphIR
+public import GraphIR
 import GroupFormats
 import Prompts
 import Storage
@@ -34,7 +34,9 @@ struct CalibrationLayout {
     let detail: Detail
     let plan: [TensorDescription]
 
-    init(_ model: ModelGraph, _ prepared: PreparedSet, _ detail: Detail) throws(Failure) {
+    init(
+        _ model: ModelGraph, _ prepared: PreparedSet, _ detail: Detail, sensitivity: Bool
+    ) throws(Failure) {
         let hasVisuals = !prepared.visuals.isEmpty
         var stages: [Stage] = []
         for graph in model.graphs where graph.name != "vision" || hasVisuals {
@@ -73,6 +75,13 @@ struct CalibrationLayout {
                 }
             }
         }
+        if sensitivity {
+            for name in SensitivityProbe.weights(model, hasVisuals: hasVisuals) {
+                plan.append(
+                    try TensorDescription(
+                        name: Self.sensitivity(name), shape: shape([1]), encoding: .float(.float64)))
+            }
+        }
         self.stages = stages
         self.detail = detail
         self.plan = plan
@@ -84,6 +93,8 @@ struct CalibrationLayout {
         case summary
         /// E[x].
         case mean
+        /// E[max |x|²] of each group of 16 columns, of 32, of 64, and of 128.
+        case peaks
         /// Σ x xᵀ, the lower triangle row by row; or Σ x².
         case moments
 
@@ -91,12 +102,15 @@ struct CalibrationLayout {
             switch (self, detail) {
             case (.summary, _): StageSummary.count
             case (.mean, _), (.moments, .light): columns
+            case (.peaks, _): StageStatistics.peakCount(columns: columns)
             case (.moments, .full): columns * (columns + 1) / 2
             }
         }
     }
 
     static func patches(_ visual: Int) -> String { "visual.\(visual).patches" }
+
+    static func sensitivity(_ weight: String) -> String { "\(weight)/sensitivity" }
 
     static func name(_ stage: String, _ modality: Modality, _ part: Part) -> String {
         "\(stage)/\(modality.rawValue)/\(part.rawValue)"
@@ -110,5 +124,16 @@ extension StagedGraph.Stage {
     /// K of its weights.
     func columns(in model: ModelGraph) -> Int? {
         model.weights.first { $0.name == name }?.shape.extents.last
+    }
+}
+
+extension ModelGraph {
+    /// The stage that each linear's weight is in, by the weight's name.
+    public var stageNames: [String: String] {
+        var names: [String: String] = [:]
+        for stage in graphs.flatMap({ StagedGraph($0).stages }) {
+            for node in stage.linears { names[node.operation.weightNames[0]] = stage.name }
+        }
+        return names
     }
 }

@@ -11,13 +11,15 @@ public struct CalibrationRecorder {
     private let prepared: PreparedSet
     private let patches: any PatchStore
     private let layout: CalibrationLayout
+    private let sensitivity: Bool
     private let pool: ThreadPool
     private let largeProduct: LargeProduct?
 
     /// A recorder for the model in `bundle`.
     /// - Throws: `badInput` when the bundle's graph is none, or the set is empty.
     public init(
-        _ bundle: Bundle, _ prepared: PreparedSet, patches: some PatchStore, detail: Detail, threads: Int,
+        _ bundle: Bundle, _ prepared: PreparedSet, patches: some PatchStore, detail: Detail,
+        sensitivity: Bool, threads: Int,
         largeProduct: LargeProduct? = nil
     ) throws(Failure) {
         guard !prepared.samples.isEmpty else { throw .badInput("the calibration set is empty") }
@@ -27,7 +29,8 @@ public struct CalibrationRecorder {
         }
         self.prepared = prepared
         self.patches = patches
-        layout = try CalibrationLayout(model, prepared, detail)
+        layout = try CalibrationLayout(model, prepared, detail, sensitivity: sensitivity)
+        self.sensitivity = sensitivity
         pool = try ThreadPool(threads: threads)
         self.largeProduct = largeProduct
     }
@@ -45,7 +48,8 @@ public struct CalibrationRecorder {
     ) throws(Failure) {
         let metadata = JSON.pairs([
             "kind": "calibration", "model": .string(bundle.digest.description),
-            "detail": .string(layout.detail.rawValue), "data": data, "set": prepared.json,
+            "detail": .string(layout.detail.rawValue), "sensitivity": .bool(sensitivity), "data": data,
+            "set": prepared.json,
         ])
         let writer = try BundleWriter(path, fingerprint: metadata, plan: layout.plan, overwrite: overwrite)
         for visual in writer.completed..<max(writer.completed, prepared.visuals.count) {
@@ -57,7 +61,29 @@ public struct CalibrationRecorder {
         try run.run(
             weight: { (name) throws(Failure) in LentWeight(name, of: bundle) },
             visit: { (visit) throws(Failure) in try record(visit, &due, writer) }, report: report)
+        try measure(into: writer, from: due, report)
         _ = try writer.finish(graph: model.json, metadata: metadata, tokenizer: [])
+    }
+
+    /// Writes the sensitivities that an interrupted run did not.
+    private func measure(
+        into writer: BundleWriter, from first: Int,
+        _ report: (ModelRun.Progress) throws(Failure) -> Void
+    ) throws(Failure) {
+        let names = sensitivity ? SensitivityProbe.weights(model, hasVisuals: !prepared.visuals.isEmpty) : []
+        let due = Array(names.dropFirst(writer.completed - first))
+        let probe = SensitivityProbe(
+            bundle, model, prepared, patches: patches, pool: pool, largeProduct: largeProduct)
+        try probe.run(
+            due,
+            report: { (done) throws(Failure) in
+                try report(.init(done: done, total: due.count, place: "sensitivity"))
+            },
+            record: { (name, divergence) throws(Failure) in
+                try [divergence].withBytes { (bytes) throws(Failure) in
+                    try writer.append(bytes, to: writer.completed)
+                }
+            })
     }
 
     /// Writes what a stage reads, unless an interrupted run did so.
@@ -88,6 +114,7 @@ public struct CalibrationRecorder {
         switch (part, layout.detail) {
         case (.summary, _): try append(statistics.summary.values)
         case (.mean, _): try append(statistics.moments.mean)
+        case (.peaks, _): try append(statistics.peaks)
         case (.moments, .light): try append(statistics.moments.diagonal)
         case (.moments, .full):
             try statistics.moments.forEachTriangleRow { (row) throws(Failure) in

@@ -38,3 +38,15 @@ public final class SpooledPatches: PatchStore {
         return try body(UnsafeRawBufferPointer(buffer))
     }
 }
+
+/// Some of the visuals of another store.
+struct PatchSelection: PatchStore {
+    let store: any PatchStore
+    let numbers: [Int]
+
+    func withPatches<Result>(
+        _ index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try store.withPatches(numbers[index], body)
+    }
+}

@@ -66,6 +66,23 @@ public struct PreparedSet {
                 visuals: first..<self.visuals.count))
     }
 
+    /// Some of the samples, with their visuals, and the numbers that these have in the whole set.
+    func subset(_ numbers: [Int]) -> (set: PreparedSet, visuals: [Int]) {
+        var part = PreparedSet(settings)
+        var origins: [Int] = []
+        for number in numbers {
+            let sample = samples[number]
+            let first = part.visuals.count
+            part.visuals += visuals[sample.visuals]
+            origins += sample.visuals
+            part.samples.append(
+                Sample(
+                    tokens: sample.tokens, positions: sample.positions, visualRows: sample.visualRows,
+                    visuals: first..<part.visuals.count))
+        }
+        return (part, origins)
+    }
+
     /// Tokens of all samples.
     public var tokenCount: Int { samples.reduce(0) { $0 + $1.tokens.count } }
 

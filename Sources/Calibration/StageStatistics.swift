@@ -10,9 +10,25 @@ public final class StageStatistics {
     public private(set) var minimum: Float = .infinity, maximum: Float = -.infinity
     /// Σ x⁴ over all elements.
     private var fourth = 0.0
+    /// Σ max |x|² over each group of columns, for each group size.
+    private var peakSums: [[Double]]
+
+    /// The sizes of groups whose peaks are kept: those that activations are quantized in.
+    public static let groupSizes = [16, 32, 64, 128]
 
     /// Nothing seen yet.
-    public init(columns: Int) { moments = SecondMoments(columns: columns) }
+    public init(columns: Int) {
+        moments = SecondMoments(columns: columns)
+        peakSums = Self.groupSizes.map { Array(repeating: 0, count: (columns + $0 - 1) / $0) }
+    }
+
+    /// How many peaks there are for so many columns.
+    static func peakCount(columns: Int) -> Int { groupSizes.reduce(0) { $0 + (columns + $1 - 1) / $1 } }
+
+    /// E[max |x|²] of each group of columns, group size after group size.
+    public var peaks: [Float] {
+        peakSums.flatMap { $0.map { Float($0 / Double(max(1, moments.count))) } }
+    }
 
     /// Adds rows.
     public func add(_ rows: UnsafeBufferPointer<Float>, _ pool: ThreadPool) {
@@ -25,6 +41,22 @@ public final class StageStatistics {
             sum += square * square
         }
         fourth += sum
+        addPeaks(rows)
+    }
+
+    private func addPeaks(_ rows: UnsafeBufferPointer<Float>) {
+        let columns = moments.columns
+        for start in stride(from: 0, to: rows.count, by: columns) {
+            for (kind, size) in Self.groupSizes.enumerated() {
+                for (group, first) in stride(from: 0, to: columns, by: size).enumerated() {
+                    var peak: Float = 0
+                    for column in first..<min(first + size, columns) {
+                        peak = max(peak, abs(rows[start + column]))
+                    }
+                    peakSums[kind][group] += Double(peak) * Double(peak)
+                }
+            }
+        }
     }
 
     /// As a calibration file keeps them: rows, smallest, largest, kurtosis of the elements, and the share of Σ x² that the

@@ -41,15 +41,7 @@ public final class CalibratedQuantizer {
         indices = Dictionary(
             plan.items.enumerated().map { ($0.element.weight.name, $0.offset) },
             uniquingKeysWith: { first, _ in first })
-        var stages: [String: String] = [:]
-        for graph in model.graphs {
-            for stage in StagedGraph(graph).stages {
-                for name in stage.linears.flatMap(\.operation.weightNames) where indices[name] != nil {
-                    stages[name] = stage.linears.first?.operation.weightNames.first
-                }
-            }
-        }
-        self.stages = stages
+        stages = model.stageNames
     }
 
     /// Writes all tensors that `writer` does not have yet.

@@ -98,6 +98,20 @@ public struct BlockSet: Equatable, Sendable, CustomStringConvertible {
         self.ranges = ranges
     }
 
+    /// A set of these numbers; nil for none.
+    public init?(_ blocks: [Int]) {
+        var ranges: [ClosedRange<Int>] = []
+        for block in Set(blocks).sorted() {
+            if let last = ranges.last, last.upperBound + 1 == block {
+                ranges[ranges.count - 1] = last.lowerBound...block
+            } else {
+                ranges.append(block...block)
+            }
+        }
+        guard !ranges.isEmpty else { return nil }
+        self.ranges = ranges
+    }
+
     /// Whether it has this block.
     public func contains(_ block: Int) -> Bool { ranges.contains { $0.contains(block) } }
 

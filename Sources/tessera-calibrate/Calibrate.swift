@@ -36,6 +36,9 @@ import Threads
     @Flag(help: "Keep the second moments of each column only, not of pairs.")
     var light = false
 
+    @Flag(help: "Leave out how much each weight matters, which --bits and --fit of tessera-quantize need.")
+    var noSensitivity = false
+
     @Option(name: [.short, .long], help: "Threads to use. The bytes written do not depend on it.")
     var threads: Int = ThreadPool.processors
 
@@ -58,11 +61,14 @@ import Threads
         }
         let recorder = try CalibrationRecorder(
             opened.bundle, prepared, patches: try SpooledPatches(), detail: light ? .light : .full,
+            sensitivity: !noSensitivity,
             threads: threads, largeProduct: .openBLAS())
         Interruption.watch()
         let start = monotonicSeconds()
+        let progress = SampleProgress()
         try recorder.run(to: output, overwrite: force, data: .array(data.map { .string($0) })) {
-            (progress) throws(Failure) in
+            (state) throws(Failure) in
+            progress.show(state.done, state.total, state.place)
             try Interruption.check()
         }
         print(

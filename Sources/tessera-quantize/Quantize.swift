@@ -29,14 +29,28 @@ import Storage
     @Option(help: "What tessera-calibrate made with the same bundle.")
     var calibration: String?
 
+    @OptionGroup var target: TargetOptions
+
     @OptionGroup var options: OutputOptions
 
     mutating func execute() throws(Failure) {
         let destination = try options.destination
         let bundle = try Bundle(model)
-        let recipe = try Recipe(named: recipe)
+        var recipe = try Recipe(named: recipe)
         let graph: ModelGraph
         do { graph = try ModelGraph(json: try bundle.graphJSON) } catch { throw error.located(in: model) }
+        let file = try calibration.map { (path) throws(Failure) in
+            let settings = try PromptSettings(json: try bundle.metadata["prompt"] ?? .null)
+            return try CalibrationFile(path, of: bundle.digest, graph, settings)
+        }
+        if target.isGiven {
+            guard let file else {
+                throw Failure(
+                    .usage, "--bits and --fit need a calibration file",
+                    remedy: "make one with tessera-calibrate, and name it with --calibration")
+            }
+            recipe = try target.recipe(recipe, graph, bundle, file, threads: options.threads)
+        }
         let source = try BundleWeights(bundle)
         let job = try BundleJob(recipe, graph, source.weights, options)
         guard let destination else { return try job.printPlan() }
@@ -45,14 +59,12 @@ import Storage
             .setting("quantized_from", to: .string(bundle.digest.description)).setting(
                 "recipe", to: recipe.json)
         var fingerprint = JSON.pairs(["quantized_from": .string(bundle.digest.description)])
-        guard let calibration else {
+        guard let file else {
             metadata = metadata.setting("provenance", to: provenance)
             return try job.run(
                 source, to: destination, fingerprint: fingerprint, metadata: metadata,
                 tokenizer: try bundle.tokenizer)
         }
-        let settings = try PromptSettings(json: metadata["prompt"] ?? .null)
-        let file = try CalibrationFile(calibration, of: bundle.digest, graph, settings)
         let digest = JSON.string(file.bundle.digest.description)
         provenance = provenance.setting("calibration", to: digest)
         fingerprint = fingerprint.setting("calibration", to: digest)

@@ -9,7 +9,7 @@ import Testing
         "CKernels", "CImageCodecs", "Formats", "Storage", "Threads", "GroupFormats", "Checkpoints", "GraphIR",
         "Bundles",
         "Prompts",
-        "Generations", "Runtime", "FloatProducts", "Tessera", "Calibration", "Quantization", "Accuracy",
+        "Generations", "Runtime", "FloatProducts", "Tessera", "Accuracy", "Calibration", "Quantization",
         "CommandSupport",
         "BundleCommands",
     ]

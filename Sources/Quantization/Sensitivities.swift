@@ -1,0 +1,205 @@
+public import Bundles
+public import Calibration
+internal import Glibc
+public import GraphIR
+public import GroupFormats
+public import Storage
+internal import Threads
+
+/// What storing weights in each format is expected to cost, by what a calibration file knows of them.
+public struct Sensitivities {
+    private let model: ModelGraph
+    private let source: BundleWeights
+    private let calibration: CalibrationFile
+    private let pool: ThreadPool
+    private let stages: [String: String]
+
+    /// Rows of a weight that formats are tried on, at most.
+    private static let sampledRows = 256
+    /// What solving leaves of the error of the weighted search, about: of 4 bits, and of 8.
+    private static let solved: [GroupFormat.Bits: Double] = [.four: 0.55, .eight: 0.65]
+
+    /// For the weights of a bundle of full precision.
+    /// - Throws: `usage` when the file has no sensitivities.
+    public init(
+        _ model: ModelGraph, _ bundle: Bundle, _ calibration: CalibrationFile, threads: Int
+    ) throws(Failure) {
+        guard calibration.hasSensitivities else {
+            throw Failure(
+                .usage, "has no sensitivities", file: calibration.bundle.path,
+                remedy: "run tessera-calibrate without --no-sensitivity")
+        }
+        self.model = model
+        source = try BundleWeights(bundle)
+        self.calibration = calibration
+        pool = try ThreadPool(threads: threads)
+        stages = model.stageNames
+    }
+
+    /// The weights whose sensitivity is known, with what each format costs.
+    /// - Parameter formats: to choose among.
+    public func candidates(_ formats: [GroupFormat]) throws(Failure) -> [Allocation.Candidate] {
+        var candidates: [Allocation.Candidate] = []
+        var seen: Set<String> = []
+        for use in model.uses where seen.insert(use.weight).inserted {
+            guard let index = source.weights.firstIndex(where: { $0.name == use.weight }),
+                source.weights[index].codes == nil, let divergence = try divergence(of: use)
+            else { continue }
+            let weight = source.weights[index]
+            var options: [Allocation.Option] = []
+            for error in try errors(index, formats) {
+                options.append(
+                    .init(
+                        error.format, bytes: error.bytes,
+                        cost: divergence * error.power / CalibrationFile.noisePower))
+            }
+            let uses = model.uses.filter { $0.weight == use.weight }
+            candidates.append(.init(use.weight, uses, values: weight.shape.count, options))
+        }
+        return candidates
+    }
+
+    /// The KL divergence that noise in a weight causes: measured, or between the nearest blocks where it was.
+    private func divergence(of use: Operation.WeightUse) throws(Failure) -> Double? {
+        if let measured = try calibration.sensitivity(use.weight) { return measured }
+        guard let block = use.block else { return nil }
+        var below: (block: Int, value: Double)?
+        var above: (block: Int, value: Double)?
+        for other in model.uses where other.role == use.role {
+            guard let place = other.block, let value = try calibration.sensitivity(other.weight) else {
+                continue
+            }
+            if place < block, place > below?.block ?? -1 { below = (place, value) }
+            if place > block, place < above?.block ?? .max { above = (place, value) }
+        }
+        guard let below, let above else { return below?.value ?? above?.value }
+        let share = Double(block - below.block) / Double(above.block - below.block)
+        // Along the logarithm: sensitivities of neighbours may differ by orders of magnitude.
+        let floor = 1e-12
+        return exp((1 - share) * log(max(floor, below.value)) + share * log(max(floor, above.value)))
+    }
+
+    private struct FormatError {
+        let format: GroupFormat
+        let bytes: Int
+        /// Of the outputs, over what the same Σ of independent noise would make of Σ w²: comparable with noise.
+        let power: Double
+    }
+
+    /// The errors of formats on a sample of a weight's rows, of its codes and of the activations that meet them.
+    private func errors(_ index: Int, _ formats: [GroupFormat]) throws(Failure) -> [FormatError] {
+        let weight = source.weights[index]
+        let columns = weight.columnCount
+        let squares = try meanSquares(weight) ?? Array(repeating: 1, count: columns)
+        let total = squares.reduce(0.0) { $0 + Double($1) }
+        let step =
+            max(1, weight.rowCount / Self.sampledRows / GroupGeometry.tileRows) * GroupGeometry.tileRows
+        var (codeErrors, energy) = (Array(repeating: 0.0, count: formats.count), 0.0)
+        var columnEnergy = Array(repeating: 0.0, count: columns)
+        var rows = 0
+        for first in stride(from: 0, to: weight.rowCount, by: step) where rows < Self.sampledRows {
+            let range = first..<min(first + GroupGeometry.tileRows, weight.rowCount)
+            rows += range.count
+            try source.withRows(range, of: index) { (bytes) throws(Failure) in
+                let values = bytes.floats(weight.type)
+                for (place, value) in values.enumerated() {
+                    columnEnergy[place % columns] += Double(value) * Double(value)
+                }
+                for (number, format) in formats.enumerated() {
+                    codeErrors[number] += try codeError(values, bytes, weight, format, squares)
+                }
+            }
+        }
+        energy = columnEnergy.reduce(0, +)
+        guard energy > 0, total > 0 else { return [] }
+        // Noise of power p has Σ e² = p·Σ w², spread evenly: its outputs err by p·Σ w²/K·Σ E[x²].
+        let unit = energy / Double(columns) * total
+        var errors: [FormatError] = []
+        for (number, format) in formats.enumerated() {
+            guard let geometry = GroupGeometry(format, weight.shape) else { continue }
+            let activations = try activationError(weight, format, columnEnergy)
+            errors.append(
+                FormatError(
+                    format: format, bytes: geometry.byteCount,
+                    power: (codeErrors[number] * (Self.solved[format.bits] ?? 1) + activations) / unit))
+        }
+        return errors
+    }
+
+    private func codeError(
+        _ values: [Float], _ bytes: UnsafeRawBufferPointer, _ weight: SourceWeight, _ format: GroupFormat,
+        _ squares: [Float]
+    ) throws(Failure) -> Double {
+        let columns = weight.columnCount
+        guard let shape = Shape.matrix(values.count / columns, columns),
+            let geometry = GroupGeometry(format, shape)
+        else { return 0 }
+        let tiles = UnsafeMutableRawBufferPointer.allocate(byteCount: geometry.byteCount, alignment: 64)
+        defer { tiles.deallocate() }
+        _ = try GroupFitter(geometry, .search, importance: squares).fit(bytes, weight.type, into: tiles, pool)
+        var stored = [Float](repeating: 0, count: columns)
+        var error = 0.0
+        for row in 0..<geometry.rows {
+            stored.withUnsafeMutableBufferPointer {
+                geometry.read(row: row, of: UnsafeRawBufferPointer(tiles), into: $0)
+            }
+            for column in 0..<columns {
+                let e = Double(values[row * columns + column]) - Double(stored[column])
+                error += Double(squares[column]) * e * e
+            }
+        }
+        return error
+    }
+
+    /// What rounding the inputs to int8 costs: a step of max |x| / 127 in each group, its square over 12 in each column.
+    private func activationError(
+        _ weight: SourceWeight, _ format: GroupFormat, _ columnEnergy: [Double]
+    ) throws(Failure) -> Double {
+        guard let stage = stages[weight.name] else { return 0 }
+        var error = 0.0
+        for (modality, share) in try shares(stage) {
+            guard let peaks = try calibration.peaks(stage, modality, groupSize: format.groupSize) else {
+                continue
+            }
+            for (column, energy) in columnEnergy.enumerated() {
+                error += share * energy * Double(peaks[column / format.groupSize]) / (127 * 127 * 12)
+            }
+        }
+        return error
+    }
+
+    /// E[x²] of a weight's inputs, modalities counting alike; nil for what multiplies nothing.
+    private func meanSquares(_ weight: SourceWeight) throws(Failure) -> [Float]? {
+        guard let stage = stages[weight.name] else { return nil }
+        var sum = [Float](repeating: 0, count: weight.columnCount)
+        let shares = try shares(stage)
+        for (modality, share) in shares {
+            guard let squares = try calibration.meanSquares(stage, modality) else { continue }
+            for column in sum.indices { sum[column] += Float(share) * squares[column] }
+        }
+        return shares.isEmpty ? nil : sum
+    }
+
+    /// What each modality's moments are multiplied by: 1 over their sum.
+    private func shares(_ stage: String) throws(Failure) -> [(Modality, Double)] {
+        var shares: [(Modality, Double)] = []
+        for modality in Modality.allCases {
+            guard let squares = try calibration.meanSquares(stage, modality) else { continue }
+            let sum = squares.reduce(0.0) { $0 + Double($1) }
+            if sum > 0 { shares.append((modality, 1 / sum)) }
+        }
+        return shares
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Elements of a floating-point type as floats.
+    fileprivate func floats(_ type: ElementType) -> [Float] {
+        switch type {
+        case .float64: bindMemory(to: Double.self).map { Float($0) }
+        case .float32: Array(bindMemory(to: Float.self))
+        case .float16: bindMemory(to: Float16.self).map { Float($0) }
+        default: bindMemory(to: UInt16.self).map { Float(bitPattern: UInt32($0) << 16) }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import Storage
+import TestSupport
+import Testing
+
+/// Calibrating the demo model and quantizing it by what was found.
+@Suite(.serialized) struct CalibrationCommandTests {
+    private let directory: TemporaryDirectory
+    private let model: String
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        model = directory.file("model.tessera")
+        let outcome = try run("tessera-from-qwen2-vl", Fixtures.path("demo-qwen2-vl"), "-o", model)
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        try writeFile(
+            directory.file("text.txt"),
+            Array(String(repeating: "What colour is the circle? ", count: 99).utf8))
+    }
+
+    private func calibrate(_ name: String, _ arguments: String...) throws -> Outcome {
+        try run(
+            "tessera-calibrate",
+            arguments: [
+                model, "--data", directory.file("text.txt"), "-o", directory.file(name), "--window", "32",
+                "--tokens", "256",
+            ] + arguments)
+    }
+
+    @Test func bytesDependOnNothingElse() throws {
+        #expect(try calibrate("one.cal", "-t", "1").status == 0)
+        #expect(try calibrate("two.cal", "-t", "2").status == 0)
+        #expect(try readFile(directory.file("one.cal")) == readFile(directory.file("two.cal")))
+        for threads in ["1", "2"] {
+            let outcome = try run(
+                "tessera-quantize", model, "--calibration", directory.file("one.cal"), "--bits", "7.5", "-o",
+                directory.file("q\(threads).tessera"), "-t", threads)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+        }
+        let (one, two) = (directory.file("q1.tessera"), directory.file("q2.tessera"))
+        #expect(try readFile(one) == readFile(two))
+        let answer = try run(
+            "tessera-run", one, "-p", "What colour is the circle?", "--image",
+            Fixtures.path("demo-pictures/" + firstPicture()), "-n", "4")
+        #expect(answer.status == 0 && !answer.output.isEmpty, "\(answer.errors)")
+    }
+
+    private func firstPicture() throws -> String {
+        try #require(try Path.list(Fixtures.path("demo-pictures")).first { $0.hasSuffix(".png") })
+    }
+
+    @Test func whatDoesNotFitIsRefused() throws {
+        #expect(try calibrate("cal", "--no-sensitivity").status == 0)
+        let cal = directory.file("cal")
+        func quantize(_ arguments: String...) throws -> Outcome {
+            try run("tessera-quantize", arguments: [model, "-o", directory.file("out.tessera")] + arguments)
+        }
+        let blind = try quantize("--calibration", cal, "--bits", "5")
+        #expect(blind.status == 2 && blind.errors.contains("no sensitivities"), "\(blind.errors)")
+        let without = try quantize("--bits", "5")
+        #expect(without.status == 2 && without.errors.contains("need a calibration file"))
+        let wrong = try quantize("--calibration", model, "--bits", "5")
+        #expect(wrong.status == 3 && wrong.errors.contains("is no calibration file"))
+        #expect(try calibrate("full.cal").status == 0)
+        let little = try quantize("--calibration", directory.file("full.cal"), "--fit", "100K")
+        #expect(little.status == 5 && little.errors.contains("even the smallest formats take"))
+        // The file is not a model.
+        let asModel = try run("tessera-run", cal, "-p", "?")
+        #expect(asModel.status == 3, "\(asModel.errors)")
+    }
+
+    @Test func aFileOfAnotherModelIsRefused() throws {
+        #expect(try calibrate("cal", "--no-sensitivity").status == 0)
+        let other = directory.file("other.tessera")
+        #expect(
+            try run("tessera-from-qwen2-vl", Fixtures.path("qwen2-vl/published"), "-o", other).status == 0)
+        let outcome = try run(
+            "tessera-quantize", other, "--calibration", directory.file("cal"), "-o",
+            directory.file("out.tessera"))
+        #expect(outcome.status == 3 && outcome.errors.contains("another model"), "\(outcome.errors)")
+    }
+
+    @Test func anEmptySetIsRefused() throws {
+        try writeFile(directory.file("text.txt"), Array("Too short.".utf8))
+        let outcome = try calibrate("cal")
+        #expect(outcome.status == 3 && outcome.errors.contains("set is empty"), "\(outcome.errors)")
+    }
+}

@@ -1,0 +1,84 @@
+import GraphIR
+import GroupFormats
+import Quantization
+import Storage
+import Testing
+
+/// Where bytes go when there are not enough for everything.
+@Suite struct AllocationTests {
+    private func candidate(
+        _ name: String, _ block: Int?,
+        _ options: [(bits: GroupFormat.Bits, group: Int, bytes: Int, cost: Double)]
+    ) throws -> Allocation.Candidate {
+        let use = Operation.WeightUse(name, Role("text.mlp.up"), block: block)
+        return Allocation.Candidate(
+            name, [use], values: 100,
+            try options.map { try .init(format($0.bits, $0.group), bytes: $0.bytes, cost: $0.cost) })
+    }
+
+    @Test func optionsAboveTheHullAreLeftOut() throws {
+        let candidate = try candidate(
+            "w", 0,
+            [
+                (.four, 64, 10, 8), (.four, 32, 12, 7.5), (.four, 16, 14, 2), (.eight, 64, 20, 3),
+                (.eight, 32, 24, 0.5),
+            ])
+        // 12 bytes save less than the way to 14 does, and 20 bytes cost more than 14.
+        #expect(candidate.options.map(\.bytes) == [10, 14, 24])
+    }
+
+    /// Against every combination: a greedy walk down hulls misses the best by less than one step is worth.
+    @Test(arguments: 1...20)
+    func theBestIsMissedByLessThanAStep(seed: UInt64) throws {
+        var numbers = Numbers(seed)
+        let candidates = try (0..<4).map { index in
+            var (bytes, cost) = (10, 100.0)
+            let options = GroupFormat.all.prefix(4).map { format in
+                bytes += Int.random(in: 1...9, using: &numbers)
+                cost *= Double.random(in: 0.2...0.9, using: &numbers)
+                return (bits: format.bits, group: format.groupSize, bytes: bytes, cost: cost)
+            }
+            return try candidate("w\(index)", index, options)
+        }
+        let least = candidates.reduce(0) { $0 + $1.options[0].bytes }
+        let step = candidates.flatMap { zip($0.options, $0.options.dropFirst()).map { $0.cost - $1.cost } }
+            .max()
+        for budget in least...least + 80 {
+            let found = try Allocation(candidates, budget: budget, describe: { "\($0)" })
+            #expect(found.bytes <= budget && found.choices.count == 4)
+            var best = Double.infinity
+            func walk(_ index: Int, _ bytes: Int, _ cost: Double) {
+                guard bytes <= budget else { return }
+                guard index < candidates.count else { return best = min(best, cost) }
+                for option in candidates[index].options {
+                    walk(index + 1, bytes + option.bytes, cost + option.cost)
+                }
+            }
+            walk(0, 0, 0)
+            #expect(found.cost >= best && found.cost <= best + (step ?? 0))
+        }
+    }
+
+    @Test func theLeastThatWouldDoIsNamed() throws {
+        let candidates = [try candidate("w", 0, [(.four, 64, 10, 1)])]
+        let failure = #expect(throws: Failure.self) {
+            try Allocation(candidates, budget: 9, describe: { "\($0) bytes" })
+        }
+        #expect(failure?.kind == .limit)
+        #expect(failure?.message.contains("10 bytes") == true)
+    }
+
+    @Test func aRecipeNamesBlocksWhereTheyDiffer() throws {
+        let candidates = try [0, 1, 2, 5].map { block in
+            try candidate("w\(block)", block, [(.four, 64, 10, 1), (.four, 16, 14, block == 2 ? 0.9 : 0.1)])
+        }
+        let allocation = try Allocation(candidates, budget: 52, describe: { "\($0)" })
+        let rest = Recipe("rest", rules: [], fallback: .keep)
+        let recipe = allocation.recipe("mine", summary: "", solver: .refit, rest: rest)
+        for (candidate, group) in zip(candidates, [16, 16, 64, 16]) {
+            let use = Operation.WeightUse(candidate.weight, Role("text.mlp.up"), block: candidate.block)
+            #expect(recipe.choice(for: [use]) == .groups(try format(.four, group), .refit))
+        }
+        #expect(try Recipe(json: recipe.json) == recipe)
+    }
+}
