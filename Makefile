@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN    := .build/release
 DEMO   := .build/demo
 TOOLS  := tessera-from-qwen-vl tessera-from-qwen2-vl tessera-from-qwen2.5-vl tessera-from-qwen3-vl \
-          tessera-quantize tessera-run tessera-diff tessera-inspect tessera-bench
+          tessera-calibrate tessera-quantize tessera-run tessera-diff tessera-inspect tessera-bench
 
 .PHONY: help
 help: ## show this

@@ -76,7 +76,8 @@ let package = Package(
         .target(
             name: "Formats", path: "formats",
             exclude: [
-                "bundle.md", "calibration.md", "graph.md", "graph.schema.json", "manifest.md", "recipe.md",
+                "bundle.md", "calibration.md", "calibration-data.md", "graph.md", "graph.schema.json",
+                "manifest.md", "recipe.md",
             ],
             resources: [
                 .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),

@@ -3,7 +3,6 @@ import Bundles
 import Calibration
 import CommandSupport
 import FloatProducts
-import Prompts
 import Runtime
 import Storage
 import Tessera
@@ -21,7 +20,10 @@ import Threads
     @Argument(help: "A bundle of full precision.")
     var model: String
 
-    @Option(parsing: .upToNextOption, help: "Text files.")
+    @Option(
+        parsing: .upToNextOption,
+        help: "JSONL files of conversations, text files, or folders of both; see formats/calibration-data.md."
+    )
     var data: [String]
 
     @Option(name: [.short, .long], help: "The calibration file to write.")
@@ -32,6 +34,10 @@ import Threads
 
     @Option(help: "Tokens of the whole set, at most.")
     var tokens: Int = 65536
+
+    @Option(
+        help: "Let the model answer the questions that conversations end with, in so many tokens at most.")
+    var answers: Int = 0
 
     @Flag(help: "Keep the second moments of each column only, not of pairs.")
     var light = false
@@ -45,25 +51,24 @@ import Threads
     @Flag(help: "Replace an existing file.")
     var force = false
 
-    mutating func execute() throws(Failure) {
-        let opened = try Model(model, .init(threads: 1))
-        let tokenizer = try opened.requireTokenizer()
-        var prepared = PreparedSet(opened.prompt)
-        for path in data {
-            guard let text = String(validating: try readFile(path), as: UTF8.self) else {
-                throw .badInput("is not UTF-8 text", file: path)
-            }
-            let all = tokenizer.encode(text, specials: .asText)
-            for start in stride(from: 0, to: all.count - window + 1, by: window)
-            where prepared.tokenCount < tokens {
-                try prepared.add(Array(all[start..<start + window]), [])
-            }
+    mutating func validate() throws {
+        guard window > 1, tokens >= window, answers >= 0, threads > 0 else {
+            throw ValidationError("--window must be above 1, --tokens at least that, --threads above 0")
         }
+    }
+
+    mutating func execute() throws(Failure) {
+        Interruption.watch()
+        let opened = try Model(model, .init(threads: threads, largeProduct: .openBLAS()))
+        let builder = try SetBuilder(
+            try SampleSource.find(data), opened,
+            .init(window: window, tokens: tokens, answerTokens: answers)
+        ) { _ throws(Failure) in try Interruption.check() }
+        let prepared = builder.prepared
         let recorder = try CalibrationRecorder(
-            opened.bundle, prepared, patches: try SpooledPatches(), detail: light ? .light : .full,
+            opened.bundle, prepared, patches: builder.patches, detail: light ? .light : .full,
             sensitivity: !noSensitivity,
             threads: threads, largeProduct: .openBLAS())
-        Interruption.watch()
         let start = monotonicSeconds()
         let progress = SampleProgress()
         try recorder.run(to: output, overwrite: force, data: .array(data.map { .string($0) })) {
@@ -71,8 +76,10 @@ import Threads
             progress.show(state.done, state.total, state.place)
             try Interruption.check()
         }
+        let seconds = fixed(monotonicSeconds() - start, 1)
         print(
-            "\(output): \(prepared.tokenCount) tokens, \(ByteCount.text(recorder.byteCount)), \(fixed(monotonicSeconds() - start, 1)) s"
+            "\(output): \(prepared.samples.count) samples, \(prepared.tokenCount) tokens, "
+                + "\(prepared.visuals.count) pictures and videos, \(ByteCount.text(recorder.byteCount)), \(seconds) s"
         )
     }
 }

@@ -84,4 +84,65 @@ import Testing
         let outcome = try calibrate("cal")
         #expect(outcome.status == 3 && outcome.errors.contains("set is empty"), "\(outcome.errors)")
     }
+
+    /// A set of questions about pictures, of which `change` makes what a test wants of each line.
+    private func writeQuestions(_ name: String, _ change: (String) -> String = { $0 }) throws {
+        let entries = try #require(try Fixtures.json("demo-pictures/answers.json").array)
+        let lines = entries.prefix(12).map { entry in
+            let image = JSON.string(Fixtures.path("demo-pictures/\(entry["image"]?.string ?? "")"))
+            let content = JSON.array([
+                .pairs(["type": "image", "image": image]),
+                .pairs(["type": "text", "text": entry["question"] ?? ""]),
+            ])
+            let messages = JSON.array([
+                .pairs(["role": "user", "content": content]),
+                .pairs(["role": "assistant", "content": entry["answer"] ?? ""]),
+            ])
+            return change(JSON.pairs(["messages": messages]).serialized())
+        }
+        try writeFile(directory.file(name), Array(lines.joined(separator: "\n").utf8))
+    }
+
+    /// With pictures in the set the vision tower takes part, and goes below 8 bits.
+    @Test func picturesCalibrateTheVisionTower() throws {
+        try writeQuestions("questions.jsonl")
+        let calibrated = try run(
+            "tessera-calibrate", model, "--data", directory.file("questions.jsonl"), "-o",
+            directory.file("cal"))
+        #expect(calibrated.status == 0 && calibrated.output.contains("12 pictures"), "\(calibrated.errors)")
+        let quantized = try run(
+            "tessera-quantize", model, "--calibration", directory.file("cal"), "--bits", "5.5", "-o",
+            directory.file("small.tessera"), "--json")
+        #expect(quantized.status == 0, "\(quantized.errors)")
+        let tensors = try #require(try JSON(parsing: Array(quantized.output.utf8))["tensors"]?.array)
+        let towers = tensors.filter { $0["name"]?.string?.hasPrefix("vision.") == true }
+        #expect(towers.contains { $0["encoding"]?.string?.hasPrefix("int4") == true })
+        // Feedback and descent lower what each step before left.
+        for tensor in tensors {
+            guard let error = tensor["output_error"], let search = error["search"]?.double,
+                let gptq = error["gptq"]?.double, let final = error["final"]?.double
+            else { continue }
+            #expect(final <= gptq * 1.001 && gptq < search * 1.2, "\(tensor.serialized())")
+        }
+        let answers = try run(
+            "tessera-diff", directory.file("small.tessera"), "--answers",
+            Fixtures.path("demo-pictures/answers.json"), "--json")
+        let right = try #require(try JSON(parsing: Array(answers.output.utf8))["right"]?.int)
+        #expect(right >= 44)
+    }
+
+    @Test(arguments: [
+        (#""role":"user""#, #""role":"robot""#, "whose role"), ("image", "imagine", "of type 'imagine'"),
+        (".png", ".gone", "No such file"), ("{", "[", "line 1"),
+        ("scene_0.png", "answers.json", "line 1"),
+    ])
+    func whatCannotBeReadIsNamed(original: String, replacement: String, words: String) throws {
+        try writeQuestions("bad.jsonl") { line in
+            line.split(separator: original, omittingEmptySubsequences: false).joined(separator: replacement)
+        }
+        let outcome = try run(
+            "tessera-calibrate", model, "--data", directory.file("bad.jsonl"), "-o", directory.file("cal"))
+        #expect((3...4).contains(outcome.status), "\(outcome.errors)")
+        #expect(outcome.errors.contains("bad.jsonl") && outcome.errors.contains(words), "\(outcome.errors)")
+    }
 }

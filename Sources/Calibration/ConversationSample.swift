@@ -1,0 +1,88 @@
+import Prompts
+import Runtime
+import Storage
+import Tessera
+
+/// A conversation of a calibration set, made ready for a model.
+struct ConversationSample {
+    /// Token ids, placeholders included.
+    let tokens: [Int32]
+    /// Its pictures and videos, in the order of the prompt.
+    let visuals: [PreparedPrompt.Visual]
+
+    /// Reads `{"messages": [{"role", "content"}]}`; content is a text or a list of parts `{"type": "text" | "image" | "video"}`.
+    /// - Parameters:
+    ///   - folder: what names of pictures are relative to.
+    ///   - answerTokens: how long an answer of the model's own may be, where the conversation ends with a question; 0 for none.
+    /// - Throws: `badInput` when it is malformed, or a picture or video cannot be read.
+    init(_ json: JSON, folder: String, _ model: Model, answerTokens: Int) throws(Failure) {
+        guard let entries = json["messages"]?.array, !entries.isEmpty else {
+            throw .badInput("has no list of messages")
+        }
+        var visuals: [PreparedPrompt.Visual] = []
+        var messages: [Message] = []
+        for entry in entries {
+            guard let role = entry["role"]?.string, ["system", "user", "assistant"].contains(role) else {
+                throw .badInput("has a message whose role is none of system, user and assistant")
+            }
+            var parts: [Message.Part] = []
+            if let text = entry["content"]?.string {
+                parts = [.text(text)]
+            } else if let list = entry["content"]?.array {
+                for part in list { parts.append(try Self.part(part, folder, model, &visuals)) }
+            } else {
+                throw .badInput("has a message without content")
+            }
+            messages.append(Message(role: role, parts: parts))
+        }
+        let tokenizer = try model.requireTokenizer()
+        let asks = messages.last?.role != "assistant"
+        var progress = ChatTemplate.Progress()
+        let pieces = try model.prompt.template.render(
+            messages, tokenizer: tokenizer, progress: &progress, generationPrompt: asks && answerTokens > 0)
+        let tokens = tokenizer.encode(pieces)
+        let prompt = try PreparedPrompt(tokens: tokens, visuals: visuals, settings: model.prompt)
+        self.visuals = prompt.visuals
+        guard asks, answerTokens > 0 else {
+            self.tokens = tokens
+            return
+        }
+        let session = try Session(model, capacity: tokens.count + answerTokens)
+        let answer = try session.answer(
+            prompt, options: .init(sampling: .init(), maximumTokens: answerTokens))
+        self.tokens = tokens + answer.tokens
+    }
+
+    private static func part(
+        _ json: JSON, _ folder: String, _ model: Model, _ visuals: inout [PreparedPrompt.Visual]
+    ) throws(Failure) -> Message.Part {
+        func path(_ key: String) throws(Failure) -> String {
+            guard let name = json[key]?.string, !name.isEmpty else {
+                throw .badInput("has a part of type '\(key)' that names no file")
+            }
+            guard !name.contains("://") else {
+                throw .badInput("names '\(name)'; only files can be read")
+            }
+            return name.hasPrefix("/") ? name : Path.join(folder, name)
+        }
+        switch json["type"]?.string {
+        case "text":
+            guard let text = json["text"]?.string else {
+                throw .badInput("has a part of type 'text' without text")
+            }
+            return .text(text)
+        case "image":
+            let patches = try model.picture(try path("image"))
+            visuals.append(.init(.image, patches))
+            return .image(tokens: try model.prompt.shape(.image, patches.grid).tokens)
+        case "video":
+            let video = try model.video(try path("video"))
+            visuals.append(video)
+            return .video(
+                tokens: try model.prompt.shape(.video, video.patches.grid).tokens,
+                timestamps: video.timestamps)
+        default:
+            throw .badInput("has a part of type '\(json["type"]?.string ?? "none")'")
+        }
+    }
+}
