@@ -83,6 +83,7 @@ public struct CalibrationRecorder {
                 try [divergence].withBytes { (bytes) throws(Failure) in
                     try writer.append(bytes, to: writer.completed)
                 }
+                try writer.checkpoint()
             })
     }
 
@@ -103,6 +104,7 @@ public struct CalibrationRecorder {
                 index += 1
             }
         }
+        try writer.checkpoint()
     }
 
     private func write(

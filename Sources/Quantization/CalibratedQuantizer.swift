@@ -94,6 +94,8 @@ public final class CalibratedQuantizer {
             }
         }
         try write(into: writer, all: false)
+        // Solving costs more than syncing: an interrupted run should not have to solve again.
+        try writer.checkpoint()
     }
 
     /// Solves a weight with what the model of full precision fed it: one that is read before its stage comes, such as an
@@ -134,6 +136,12 @@ public final class CalibratedQuantizer {
         return tiles
     }
 
+    /// Whether the run comes to a stage that reads the weight: not to the vision graph's without pictures.
+    private func isVisited(_ item: QuantizationPlan.Item) -> Bool {
+        guard let stage = stages[item.weight.name] else { return false }
+        return calibration.stages.contains { $0.name == stage }
+    }
+
     /// Writes the tensors that are due, up to the first that is to be solved and is not; `all` solves that, too.
     private func write(into writer: BundleWriter, all: Bool) throws(Failure) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 64)
@@ -142,7 +150,7 @@ public final class CalibratedQuantizer {
             let index = writer.completed
             let item = plan.items[index]
             if solved[index] == nil, item.isSolved {
-                guard all else { return }
+                guard all || !isVisited(item) else { return }
                 solved[index] = try solveAlone(index)
             }
             guard let tiles = solved[index] else {
