@@ -82,7 +82,8 @@ let package = Package(
             resources: [
                 .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
                 .embedInCode("qwen3-vl.json"), .embedInCode("chat-templates.json"),
-                .embedInCode("recipes/int4.json"), .embedInCode("recipes/int8.json"),
+                .embedInCode("recipes/int8.json"), .embedInCode("recipes/int4.json"),
+                .embedInCode("recipes/int4-fast.json"), .embedInCode("recipes/int4-best.json"),
             ] + publishedModels.map { .embedInCode("checkpoints/\($0).json") },
             swiftSettings: strict),
 
@@ -145,7 +146,7 @@ let package = Package(
             "tessera-quantize",
             [
                 "BundleCommands", "Bundles", "Calibration", "GraphIR", "GroupFormats", "Prompts",
-                "Quantization", "Storage",
+                "Quantization", "Runtime", "Storage",
             ]),
         tool("tessera-run", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
         tool(

@@ -17,7 +17,10 @@ public enum Formats {
 
     /// The recipes that every build knows, by name.
     public static var recipes: [(name: String, json: [UInt8])] {
-        [("int4", PackageResources.int4_json), ("int8", PackageResources.int8_json)]
+        [
+            ("int8", PackageResources.int8_json), ("int4", PackageResources.int4_json),
+            ("int4-fast", PackageResources.int4_fast_json), ("int4-best", PackageResources.int4_best_json),
+        ]
     }
 
     /// The manifests of published models, by name; see `manifest.md`.

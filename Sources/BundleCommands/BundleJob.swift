@@ -14,20 +14,37 @@ public struct BundleJob {
     private let plan: QuantizationPlan
     private let graph: ModelGraph
     private let options: OutputOptions
+    private let roles: RoleTable
 
     /// Plans the work; nothing is written yet.
+    /// - Parameters:
+    ///   - calibration: what is known of what weights are multiplied by, if anything.
+    ///   - sensitivities: what is known of how much weights matter, if anything.
     /// - Throws: `badInput` when the recipe and the weights do not fit.
     public init(
-        _ recipe: Recipe, _ graph: ModelGraph, _ weights: [SourceWeight], _ options: OutputOptions
+        _ recipe: Recipe, _ graph: ModelGraph, _ weights: [SourceWeight], _ options: OutputOptions,
+        calibration: CalibrationFile? = nil, sensitivities: Sensitivities? = nil
     ) throws(Failure) {
-        plan = try QuantizationPlan(recipe, graph, weights)
+        guard recipe.targetBits == nil else {
+            throw Failure(
+                .usage, "the recipe '\(recipe.name)' chooses formats by how much weights matter",
+                remedy: "calibrate with tessera-calibrate, then tessera-quantize --calibration")
+        }
+        plan = try QuantizationPlan(
+            recipe, graph, weights, solver: .best(calibrated: calibration != nil))
         self.graph = graph
+        roles = RoleTable(
+            plan, graph,
+            try sensitivities.map { [plan] (known) throws(Failure) in try known.expected(of: plan) })
         self.options = options
         // The recipes that every build knows speak of models with experts, too.
         for rule in plan.idleRules where !Recipe.names.contains(recipe.name) {
             Console.warn("the recipe's rule for \(rule.roles.joined(separator: ", ")) fits no weight")
         }
     }
+
+    /// What is carried out, every solver named.
+    public var recipe: Recipe { plan.recipe }
 
     /// Metadata whose coverage ledger says what becomes of the weights that were published as codes.
     public func metadata(entering metadata: JSON) -> JSON {
@@ -39,7 +56,7 @@ public struct BundleJob {
     /// Prints the plan instead of carrying it out.
     /// - Parameter checkpoint: where the weights come from, unless that is a bundle.
     public func printPlan(of checkpoint: CheckpointPlan? = nil) throws(Failure) {
-        let report = try PlanReport(plan, graph, of: checkpoint)
+        let report = try PlanReport(plan, graph, roles, of: checkpoint)
         print(options.json ? report.json.serialized(pretty: true) : report.text(verbose: options.verbose))
     }
 
@@ -50,7 +67,7 @@ public struct BundleJob {
     public func run(
         _ source: some WeightSource, to path: String, fingerprint: JSON, metadata: JSON, tokenizer: [UInt8]
     ) throws(Failure) {
-        if let item = plan.items.first(where: \.needsCalibration) {
+        if let item = plan.items.first(where: { $0.solution?.solver.isCalibrated == true }) {
             throw Failure(
                 .usage, "the recipe '\(plan.recipe.name)' needs a calibration file",
                 at: "tensor '\(item.weight.name)'",
@@ -75,6 +92,10 @@ public struct BundleJob {
     ) throws(Failure) {
         let quantizer = try CalibratedQuantizer(
             plan, graph, bundle, calibration, threads: options.threads, largeProduct: .openBLAS())
+        Console.log(roles.text)
+        if let divergence = roles.divergence {
+            Console.log("expected KL divergence \(significant(divergence))")
+        }
         try write(to: path, fingerprint: fingerprint, metadata: metadata, tokenizer: try bundle.tokenizer) {
             (writer) throws(Failure) in
             let progress = SampleProgress()

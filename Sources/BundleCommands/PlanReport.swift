@@ -23,17 +23,22 @@ struct PlanReport {
 
     private let plan: QuantizationPlan
     private let checkpoint: CheckpointPlan?
+    private let roles: RoleTable
     /// Of every recipe that has a name, and of the chosen one.
     private let sizes: [Size]
 
     /// - Parameter checkpoint: where the weights come from, unless that is a bundle.
-    init(_ plan: QuantizationPlan, _ graph: ModelGraph, of checkpoint: CheckpointPlan?) throws(Failure) {
+    init(
+        _ plan: QuantizationPlan, _ graph: ModelGraph, _ roles: RoleTable, of checkpoint: CheckpointPlan?
+    ) throws(Failure) {
         self.plan = plan
         self.checkpoint = checkpoint
+        self.roles = roles
         var sizes: [Size] = []
         var recipes = [Recipe.keep]
         for name in Recipe.names { recipes.append(try Recipe(named: name)) }
-        for recipe in recipes where recipe != plan.recipe {
+        // A recipe with a target takes what it is told to, and asks for a calibration file to say of what.
+        for recipe in recipes where recipe.name != plan.recipe.name && recipe.targetBits == nil {
             sizes.append(try Size(try QuantizationPlan(recipe, graph, plan.items.map(\.weight))))
         }
         sizes.append(try Size(plan))
@@ -51,9 +56,11 @@ struct PlanReport {
         }
         if let summary = plan.codesSummary { parts.append(summary) }
         if verbose { parts.append(tensorTable) }
-        parts.append(EncodingTable(plan.descriptions).text)
+        parts.append(roles.text)
+        let expected = roles.divergence.map { ", expected KL divergence \(significant($0))" } ?? ""
         parts.append(
-            "\(ByteCount.text(weightBytes)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight")
+            "\(ByteCount.text(weightBytes)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight\(expected)"
+        )
         var table = Table("recipe", "bundle", "bytes", "bits a weight")
         for size in sizes {
             table.add(
@@ -86,6 +93,7 @@ struct PlanReport {
         members += [
             .init("recipe", .string(plan.recipe.name)), .init("bytes", .int(weightBytes)),
             .init("effective_bits", .double(plan.effectiveBits)),
+            .init("expected_kl", roles.divergence.map { .double($0) } ?? .null), .init("roles", roles.json),
             .init("recipes", .array(sizes.map(PlanReport.json))),
             .init(
                 "tensors",

@@ -81,7 +81,7 @@ public final class CalibratedQuantizer {
         var names: [String] = []
         for node in visit.stage.linears {
             guard let name = node.operation.weightNames.first, let index = indices[name],
-                index >= writer.completed, solved[index] == nil, plan.items[index].isSolved
+                index >= writer.completed, solved[index] == nil, plan.items[index].solution != nil
             else { continue }
             names.append(name)
         }
@@ -112,7 +112,7 @@ public final class CalibratedQuantizer {
 
     private func solve(_ index: Int, _ moments: SecondMoments?) throws(Failure) -> SolvedTiles {
         let item = plan.items[index]
-        guard case .groups(let format, let solver) = item.choice,
+        guard let (format, solver) = item.solution,
             let geometry = GroupGeometry(format, item.weight.shape)
         else { throw .badInput("is not to be quantized", at: "tensor '\(item.weight.name)'") }
         let tiles = SolvedTiles(geometry.byteCount)
@@ -149,7 +149,7 @@ public final class CalibratedQuantizer {
         while writer.completed < plan.items.count {
             let index = writer.completed
             let item = plan.items[index]
-            if solved[index] == nil, item.isSolved {
+            if solved[index] == nil, item.solution != nil {
                 guard all || !isVisited(item) else { return }
                 solved[index] = try solveAlone(index)
             }
@@ -173,9 +173,4 @@ private final class SolvedTiles {
     init(_ count: Int) { bytes = .allocate(byteCount: count, alignment: 64) }
 
     deinit { bytes.deallocate() }
-}
-
-extension QuantizationPlan.Item {
-    /// Whether its codes are chosen, not copied.
-    fileprivate var isSolved: Bool { if case .groups = description.encoding { true } else { false } }
 }

@@ -1,6 +1,6 @@
 public import Bundles
 public import GraphIR
-internal import GroupFormats
+public import GroupFormats
 public import Storage
 
 /// What a recipe makes of the weights of a model, before any of it is done.
@@ -16,16 +16,16 @@ public struct QuantizationPlan: Sendable {
         /// What becomes of its codes; nil when it has none.
         let fate: CodesFate?
 
-        /// Whether its codes are chosen by a solver that needs a calibration file.
-        public var needsCalibration: Bool {
-            guard case .groups = description.encoding, case .groups(_, let solver) = choice else {
-                return false
+        /// Where its codes are to be chosen: in which format, and how.
+        public var solution: (format: GroupFormat, solver: Solver)? {
+            guard case .groups = description.encoding, case .groups(let format, let solver?) = choice else {
+                return nil
             }
-            return solver.isCalibrated
+            return (format, solver)
         }
     }
 
-    /// What was applied.
+    /// What was applied, every solver named.
     public let recipe: Recipe
     /// In the order of the source.
     public let items: [Item]
@@ -44,8 +44,13 @@ public struct QuantizationPlan: Sendable {
     }
 
     /// Applies a recipe to weights by the uses that a model has for them.
+    /// - Parameter solver: finds the codes where the recipe does not say what does.
     /// - Throws: `.badInput` when a weight of the model is missing or of another shape, or cannot be stored as chosen.
-    public init(_ recipe: Recipe, _ model: ModelGraph, _ weights: [SourceWeight]) throws(Failure) {
+    public init(
+        _ recipe: Recipe, _ model: ModelGraph, _ weights: [SourceWeight],
+        solver: Solver = .best(calibrated: false)
+    ) throws(Failure) {
+        let recipe = recipe.resolved(solver)
         let uses = Dictionary(grouping: model.uses, by: \.weight)
         let sources = Dictionary(weights.map { ($0.name, $0.shape) }) { first, _ in first }
         for slot in model.weights {
@@ -73,7 +78,7 @@ public struct QuantizationPlan: Sendable {
             switch (fate, choice) {
             case (.carried(let format), _): (.zeroPoints(format), nil)
             case (_, .keep): (.float(weight.type), nil)
-            case (_, .groups(let format, let solver)): (.groups(format), solver.note)
+            case (_, .groups(let format, let solver)): (.groups(format), solver?.note)
             }
         let notes = [weight.note, fate?.note(weight.codes?.kind) ?? "", note ?? ""].filter { !$0.isEmpty }
         let description = try TensorDescription(

@@ -105,7 +105,7 @@ public struct Quantizer {
         _ writer: BundleWriter, _ index: Int, _ buffer: UnsafeMutableRawBufferPointer
     ) throws(Failure) -> Distortion {
         let weight = item.weight
-        guard case .groups(let format, let solver) = item.choice,
+        guard let (format, solver) = item.solution,
             let geometry = GroupGeometry(format, weight.shape)
         else {
             if let fault = NumericFault.firstNotFinite(in: bytes, weight.type) {

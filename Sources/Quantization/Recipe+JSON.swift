@@ -24,7 +24,7 @@ extension Recipe {
 
     /// Reads a recipe; a key that it may not have is an error.
     public init(json: JSON) throws(Failure) {
-        try json.checkKeys(["name", "description", "rules", "default"], "recipe")
+        try json.checkKeys(["name", "description", "rules", "default", "target_bits"], "recipe")
         guard let name = json["name"]?.string, !name.isEmpty else {
             throw .badInput("has no name", at: "recipe")
         }
@@ -38,16 +38,24 @@ extension Recipe {
             try json.checkKeys(["encoding", "solver"], "recipe.default")
             fallback = try Choice(json, "recipe.default")
         }
+        if let bits = json["target_bits"] {
+            guard let bits = bits.double, (1...16).contains(bits) else {
+                throw .badInput("is no number from 1 to 16", at: "recipe.target_bits")
+            }
+        }
         self.init(
-            name, summary: try json.text("description", "recipe") ?? "", rules: rules, fallback: fallback)
+            name, summary: try json.text("description", "recipe") ?? "", rules: rules, fallback: fallback,
+            targetBits: json["target_bits"]?.double)
     }
 
     /// The same as JSON, everything spelled out.
     public var json: JSON {
-        .pairs([
-            "name": .string(name), "description": .string(summary), "rules": .array(rules.map(\.json)),
-            "default": .object(fallback.members),
-        ])
+        var members: [JSON.Member] = [
+            .init("name", .string(name)), .init("description", .string(summary)),
+            .init("rules", .array(rules.map(\.json))), .init("default", .object(fallback.members)),
+        ]
+        if let targetBits { members.append(.init("target_bits", .double(targetBits))) }
+        return .object(members)
     }
 }
 
@@ -98,9 +106,13 @@ extension Recipe.Choice {
                 "there are no such groups", at: place + ".encoding",
                 remedy: "bits 4 with group 16, 32, 64 or 128; bits 8 with group 32, 64 or 128")
         }
-        guard let solver = Solver(rawValue: solverText ?? Solver.search.rawValue) else {
-            let known = Solver.allCases.map(\.rawValue).joined(separator: ", ")
-            throw .badInput("'\(solverText ?? "")' is unknown; there are \(known)", at: place + ".solver")
+        var solver: Solver?
+        if let solverText {
+            guard let named = Solver(rawValue: solverText) else {
+                let known = Solver.allCases.map(\.rawValue).joined(separator: ", ")
+                throw .badInput("'\(solverText)' is unknown; there are \(known)", at: place + ".solver")
+            }
+            solver = named
         }
         self = .groups(format, solver)
     }
@@ -111,9 +123,8 @@ extension Recipe.Choice {
         case .groups(let format, let solver):
             [
                 JSON.Member(
-                    "encoding", .pairs(["bits": .int(format.bits.rawValue), "group": .int(format.groupSize)])),
-                JSON.Member("solver", .string(solver.rawValue)),
-            ]
+                    "encoding", .pairs(["bits": .int(format.bits.rawValue), "group": .int(format.groupSize)]))
+            ] + (solver.map { [JSON.Member("solver", .string($0.rawValue))] } ?? [])
         }
     }
 }

@@ -11,8 +11,8 @@ public struct Recipe: Equatable, Sendable {
     public enum Choice: Hashable, Sendable {
         /// Bit for bit as the source has it.
         case keep
-        /// In groups of codes.
-        case groups(GroupFormat, Solver)
+        /// In groups of codes; without a solver, those that `Solver.best` finds.
+        case groups(GroupFormat, Solver?)
     }
 
     /// A choice for some uses of weights.
@@ -48,13 +48,32 @@ public struct Recipe: Equatable, Sendable {
     public let rules: [Rule]
     /// For uses that no rule fits.
     public let fallback: Choice
+    /// Bits a weight, on average, that are to be spent where they matter most: instead of the formats that the rules give, those of
+    /// an allocation.
+    public let targetBits: Double?
 
     /// A recipe of rules.
-    public init(_ name: String, summary: String = "", rules: [Rule], fallback: Choice = .keep) {
+    public init(
+        _ name: String, summary: String = "", rules: [Rule], fallback: Choice = .keep,
+        targetBits: Double? = nil
+    ) {
         self.name = name
         self.summary = summary
         self.rules = rules
         self.fallback = fallback
+        self.targetBits = targetBits
+    }
+
+    /// The recipe with a solver wherever it leaves that open.
+    func resolved(_ solver: Solver) -> Recipe {
+        func resolved(_ choice: Choice) -> Choice {
+            guard case .groups(let format, nil) = choice else { return choice }
+            return .groups(format, solver)
+        }
+        return Recipe(
+            name, summary: summary,
+            rules: rules.map { Rule($0.roles, blocks: $0.blocks, resolved($0.choice)) },
+            fallback: resolved(fallback), targetBits: targetBits)
     }
 
     /// The choice for a weight with these uses, the most precise one; nil for a weight without any.
@@ -71,7 +90,10 @@ extension Recipe.Choice {
         switch self {
         case .keep: (Int.max, 0, 0)
         case .groups(let format, let solver):
-            (format.bits.rawValue, -format.groupSize, Solver.allCases.firstIndex(of: solver) ?? 0)
+            (
+                format.bits.rawValue, -format.groupSize,
+                solver.flatMap(Solver.allCases.firstIndex) ?? Solver.allCases.count
+            )
         }
     }
 }

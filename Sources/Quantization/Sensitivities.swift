@@ -16,8 +16,10 @@ public struct Sensitivities {
 
     /// Rows of a weight that formats are tried on, at most.
     private static let sampledRows = 256
-    /// What solving leaves of the error of the weighted search, about: of 4 bits, and of 8.
-    private static let solved: [GroupFormat.Bits: Double] = [.four: 0.55, .eight: 0.65]
+    /// What a solver leaves of the error of the weighted search, about.
+    private static func share(_ solver: Solver, _ bits: GroupFormat.Bits) -> Double {
+        solver.isCalibrated ? (bits == .four ? 0.55 : 0.65) : 1
+    }
 
     /// For the weights of a bundle of full precision.
     /// - Throws: `usage` when the file has no sensitivities.
@@ -37,8 +39,12 @@ public struct Sensitivities {
     }
 
     /// The weights whose sensitivity is known, with what each format costs.
-    /// - Parameter formats: to choose among.
-    public func candidates(_ formats: [GroupFormat]) throws(Failure) -> [Allocation.Candidate] {
+    /// - Parameters:
+    ///   - formats: to choose among.
+    ///   - solver: what will find the codes.
+    public func candidates(_ formats: [GroupFormat], _ solver: Solver) throws(Failure) -> [Allocation
+        .Candidate]
+    {
         var candidates: [Allocation.Candidate] = []
         var seen: Set<String> = []
         for use in model.uses where seen.insert(use.weight).inserted {
@@ -47,7 +53,7 @@ public struct Sensitivities {
             else { continue }
             let weight = source.weights[index]
             var options: [Allocation.Option] = []
-            for error in try errors(index, formats) {
+            for error in try errors(index, formats, solver) {
                 options.append(
                     .init(
                         error.format, bytes: error.bytes,
@@ -57,6 +63,20 @@ public struct Sensitivities {
             candidates.append(.init(use.weight, uses, values: weight.shape.count, options))
         }
         return candidates
+    }
+
+    /// The KL divergence that each weight of a plan is expected to cost, where that is known.
+    public func expected(of plan: QuantizationPlan) throws(Failure) -> [String: Double] {
+        let uses = Dictionary(grouping: model.uses, by: \.weight)
+        var expected: [String: Double] = [:]
+        for (index, item) in plan.items.enumerated() {
+            guard let solution = item.solution, let use = uses[item.weight.name]?.first,
+                let divergence = try divergence(of: use),
+                let error = try errors(index, [solution.format], solution.solver).first
+            else { continue }
+            expected[item.weight.name] = divergence * error.power / CalibrationFile.noisePower
+        }
+        return expected
     }
 
     /// The KL divergence that noise in a weight causes: measured, or between the nearest blocks where it was.
@@ -87,7 +107,9 @@ public struct Sensitivities {
     }
 
     /// The errors of formats on a sample of a weight's rows, of its codes and of the activations that meet them.
-    private func errors(_ index: Int, _ formats: [GroupFormat]) throws(Failure) -> [FormatError] {
+    private func errors(
+        _ index: Int, _ formats: [GroupFormat], _ solver: Solver
+    ) throws(Failure) -> [FormatError] {
         let weight = source.weights[index]
         let columns = weight.columnCount
         let squares = try meanSquares(weight) ?? Array(repeating: 1, count: columns)
@@ -121,7 +143,7 @@ public struct Sensitivities {
             errors.append(
                 FormatError(
                     format: format, bytes: geometry.byteCount,
-                    power: (codeErrors[number] * (Self.solved[format.bits] ?? 1) + activations) / unit))
+                    power: (codeErrors[number] * Self.share(solver, format.bits) + activations) / unit))
         }
         return errors
     }

@@ -10,6 +10,9 @@ public enum Solver: String, CaseIterable, Sendable {
     /// The same, then coordinate descent on codes, scales and minimums. Needs a calibration file.
     case refit
 
+    /// The best one there is, with the second moments of what weights are multiplied by or without.
+    public static func best(calibrated: Bool) -> Solver { calibrated ? .refit : .search }
+
     /// Whether it needs to know what the weight is multiplied by.
     public var isCalibrated: Bool { self == .gptq || self == .refit }
 

@@ -52,21 +52,24 @@ public final class Engine {
 
     /// Maps the weights of `bundle` and compiles its graphs.
     /// - Throws: `badInput` when the bundle's graph is not what this runtime runs.
-    public init(_ bundle: Bundle, _ options: Options = Options()) throws(Failure) {
+    public convenience init(_ bundle: Bundle, _ options: Options = Options()) throws(Failure) {
         do {
-            graph = try ModelGraph(json: bundle.graphJSON)
-        } catch {
-            throw error.located(in: bundle.path)
-        }
+            try self.init(try ModelGraph(json: bundle.graphJSON), options) { (name) throws(Failure) in
+                LentWeight(name, of: bundle)
+            }
+        } catch { throw error.located(in: bundle.path) }
+    }
+
+    /// Compiles a model's graphs for weights that are lent by their names.
+    init(
+        _ graph: ModelGraph, _ options: Options, weight: (String) throws(Failure) -> LentWeight?
+    ) throws(Failure) {
+        self.graph = graph
         self.options = options
         guard options.chunk > 0 else {
             throw Failure(.usage, "a chunk of \(options.chunk) tokens is not possible")
         }
-        do {
-            weights = try Weights(graph.weights) { (name) throws(Failure) in
-                LentWeight(name, of: bundle)
-            }
-        } catch { throw error.located(in: bundle.path) }
+        weights = try Weights(graph.weights, weight)
         pool = try ThreadPool(threads: options.threads)
         vision = try PlanCompiler.compile(GraphPart(try graph.graph("vision")), weights)
         text = try PlanCompiler.compile(GraphPart(try graph.graph("text")), weights)
@@ -76,9 +79,9 @@ public final class Engine {
         visualWidth = vision.output.columns
         guard let visualRows = VisualRows(vision.output.rows), text.output.rows == .symbol(.outputs),
             head.output.rows == .symbol(.outputs)
-        else { throw .badInput("the graphs do not fit each other", file: bundle.path) }
+        else { throw .badInput("the graphs do not fit each other") }
         self.visualRows = visualRows
-        do { try checkInterfaces() } catch { throw error.located(in: bundle.path) }
+        try checkInterfaces()
     }
 
     /// Rows of numbers, `columns` each.

@@ -1,4 +1,5 @@
-import GraphIR
+public import Bundles
+public import GraphIR
 public import Storage
 
 /// What running will take, known before it runs.
@@ -14,6 +15,34 @@ public struct MemoryEstimate: Sendable {
 
     /// Memory that only this process can hold.
     public var anonymous: Int { cache + arena + rows }
+
+    init(_ mapped: Int, cache: Int, arena: Int, rows: Int) {
+        self.mapped = mapped
+        self.cache = cache
+        self.arena = arena
+        self.rows = rows
+    }
+
+    /// What a model will take whose weights are to be stored as `tensors` say, before any of them is.
+    /// - Parameters: as of `Engine.estimateMemory`.
+    public init(
+        planning graph: ModelGraph, _ tensors: [TensorDescription], _ options: Engine.Options, capacity: Int,
+        patches: Int, segments: Int
+    ) throws(Failure) {
+        // Plans look at how weights are stored, not at their values: pages that nobody touches will do.
+        let hollow = try AnonymousMemory(tensors.map(\.byteCount).max() ?? 0)
+        let stored = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+        let engine = try Engine(graph, options) { (name) in
+            stored[name].map {
+                LentWeight(
+                    $0.encoding, $0.shape,
+                    UnsafeRawBufferPointer(start: hollow.base, count: $0.byteCount), owner: hollow)
+            }
+        }
+        self = try engine.estimateMemory(
+            capacity: capacity, patches: patches, segments: segments,
+            mapped: tensors.reduce(0) { $0 + $1.byteCount })
+    }
 }
 
 extension Engine {
@@ -34,6 +63,6 @@ extension Engine {
             GraphPart(try graph.graph("text")), capacity: capacity, precision: options.cachePrecision)
         let rows =
             4 * (patches * patchWidth + 2 * visualRows(patches: patches) * visualWidth + 2 * vocabulary)
-        return MemoryEstimate(mapped: mapped, cache: cache, arena: arena, rows: rows)
+        return MemoryEstimate(mapped, cache: cache, arena: arena, rows: rows)
     }
 }

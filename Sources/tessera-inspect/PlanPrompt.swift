@@ -72,10 +72,8 @@ struct PlanPrompt: ToolCommand {
         return try model.prompt.images.plan(ImageSize(width: sides[0], height: sides[1]))
     }
 
-    /// Whole numbers between the letter x.
     private static func sides(_ text: String, count: Int) throws(Failure) -> [Int] {
-        let sides = text.split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
-        guard sides.count == count, sides.allSatisfy({ (1...1 << 20).contains($0) }) else {
+        guard let sides = PixelSize.numbers(text, count: count) else {
             throw Failure(
                 .usage,
                 "'\(text)' is neither a file nor of the form \(count == 2 ? "1280x960" : "1280x720x32")")

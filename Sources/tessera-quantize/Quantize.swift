@@ -16,6 +16,8 @@ import Storage
             Weights that were published as codes (GPTQ, AWQ, compressed-tensors) and carried over exactly stay as they are, \
             unless the recipe gives them fewer bits.
 
+            With a calibration file the plan is printed before the work begins, with what each part is expected to cost.
+
             The same bundle and recipe give the same bytes on any number of threads. Interrupted, run the same command \
             again: it goes on where it was.
             """)
@@ -23,7 +25,7 @@ import Storage
     @Argument(help: "The bundle to quantize.")
     var model: String
 
-    @Option(help: "A recipe's name (int8, int4) or a JSON file; see formats/recipe.md.")
+    @Option(help: "A recipe's name (int8, int4, int4-fast, int4-best) or a JSON file; see formats/recipe.md.")
     var recipe: String = "int4"
 
     @Option(help: "What tessera-calibrate made with the same bundle.")
@@ -43,21 +45,25 @@ import Storage
             let settings = try PromptSettings(json: try bundle.metadata["prompt"] ?? .null)
             return try CalibrationFile(path, of: bundle.digest, graph, settings)
         }
-        if target.isGiven {
-            guard let file else {
-                throw Failure(
-                    .usage, "--bits and --fit need a calibration file",
-                    remedy: "make one with tessera-calibrate, and name it with --calibration")
-            }
-            recipe = try target.recipe(recipe, graph, bundle, file, threads: options.threads)
+        let target = target.target(recipe)
+        guard target == nil || file != nil else {
+            throw Failure(
+                .usage, "choosing formats by how much weights matter needs a calibration file",
+                remedy: "make one with tessera-calibrate, and name it with --calibration")
         }
+        let sensitivities = try file.flatMap { (file) throws(Failure) in
+            target == nil && !file.hasSensitivities
+                ? nil : try Sensitivities(graph, bundle, file, threads: options.threads)
+        }
+        if let target, let sensitivities { recipe = try target.recipe(recipe, graph, bundle, sensitivities) }
         let source = try BundleWeights(bundle)
-        let job = try BundleJob(recipe, graph, source.weights, options)
+        let job = try BundleJob(
+            recipe, graph, source.weights, options, calibration: file, sensitivities: sensitivities)
         guard let destination else { return try job.printPlan() }
         var metadata = job.metadata(entering: try bundle.metadata)
         var provenance = (metadata["provenance"] ?? .object([]))
             .setting("quantized_from", to: .string(bundle.digest.description)).setting(
-                "recipe", to: recipe.json)
+                "recipe", to: job.recipe.json)
         var fingerprint = JSON.pairs(["quantized_from": .string(bundle.digest.description)])
         guard let file else {
             metadata = metadata.setting("provenance", to: provenance)

@@ -4,7 +4,9 @@ import Calibration
 import CommandSupport
 import GraphIR
 import GroupFormats
+import Prompts
 import Quantization
+import Runtime
 import Storage
 
 /// How large the result may be: the allocation's budget.
@@ -18,56 +20,119 @@ struct TargetOptions: ParsableArguments {
     @Option(help: "The file's size at most, such as 3GiB; formats are chosen as with --bits.")
     var fit: ByteCount?
 
+    @Option(
+        help:
+            "The memory at most that running takes, mapped weights included; formats are chosen as with --bits."
+    )
+    var fitMemory: ByteCount?
+
+    @Option(
+        name: [.customLong("ctx"), .customLong("ctx-size")],
+        help: "Tokens of a whole conversation, for --fit-memory.")
+    var context: Int = 4096
+
+    @Option(help: "The largest picture, such as 1280x960, for --fit-memory.")
+    var image: PixelSize?
+
     mutating func validate() throws {
-        guard bits == nil || fit == nil else { throw ValidationError("give one of --bits and --fit") }
-        guard (bits ?? 8) > 0 else { throw ValidationError("--bits must be above 0") }
+        guard [bits != nil, fit != nil, fitMemory != nil].count(where: { $0 }) <= 1 else {
+            throw ValidationError("give one of --bits, --fit and --fit-memory")
+        }
+        guard (bits ?? 8) > 0, context > 0 else { throw ValidationError("--bits and --ctx must be above 0") }
     }
 
-    /// Whether there is a budget.
-    var isGiven: Bool { bits != nil || fit != nil }
+    /// The budget that is asked for, by these options or else by the recipe; nil for none.
+    func target(_ recipe: Recipe) -> Target? {
+        if let bits = bits ?? (fit == nil && fitMemory == nil ? recipe.targetBits : nil) {
+            return .bits(bits)
+        }
+        if let fit { return .file(fit.bytes) }
+        return fitMemory.map { .memory($0.bytes, context: context, image: image) }
+    }
+}
+
+/// A budget.
+enum Target: CustomStringConvertible {
+    case bits(Double)
+    case file(Int)
+    case memory(Int, context: Int, image: PixelSize?)
+
+    var description: String {
+        switch self {
+        case .bits(let bits): "\(bits) bits a weight"
+        case .file(let bytes): "a file of \(ByteCount.text(bytes))"
+        case .memory(let bytes, let context, let image):
+            "\(ByteCount.text(bytes)) of memory with \(context) tokens"
+                + (image.map { " and pictures of \($0.width)x\($0.height)" } ?? "")
+        }
+    }
 
     /// The recipe that spends the budget best.
+    /// - Parameter base: decides about the weights whose sensitivity is not known.
     func recipe(
-        _ base: Recipe, _ graph: ModelGraph, _ bundle: Bundle, _ calibration: CalibrationFile, threads: Int
+        _ base: Recipe, _ graph: ModelGraph, _ bundle: Bundle, _ sensitivities: Sensitivities
     ) throws(Failure) -> Recipe {
-        let source = try BundleWeights(bundle)
-        let candidates = try Sensitivities(graph, bundle, calibration, threads: threads).candidates(formats)
+        let formats = GroupFormat.all.filter { $0.bits == .four || $0.groupSize < 128 }
+        let solver = Solver.best(calibrated: true)
+        let candidates = try sensitivities.candidates(formats, solver)
         let names = Set(candidates.map(\.weight))
+        let plan = try QuantizationPlan(base, graph, try BundleWeights(bundle).weights, solver: solver)
         // What is left to the recipe takes what the recipe makes of it.
-        let rest = try QuantizationPlan(base, graph, source.weights)
-        let fixed = rest.items.filter { !names.contains($0.weight.name) }.reduce(0) {
+        let fixed = plan.items.filter { !names.contains($0.weight.name) }.reduce(0) {
             $0 + $1.description.byteCount
         }
-        let values = rest.items.reduce(0) { $0 + $1.weight.shape.count }
-        let (budget, describe) = try budget(bundle, rest, fixed: fixed, values: values)
-        let allocation = try Allocation(candidates, budget: budget, describe: describe)
-        return allocation.recipe(
-            base.name, summary: "Formats by sensitivity: \(text).", solver: .refit, rest: base)
-    }
-
-    private var text: String {
-        bits.map { "\($0) bits a weight" } ?? fit.map { "a file of \(ByteCount.text($0.bytes))" } ?? ""
-    }
-
-    private var formats: [GroupFormat] { GroupFormat.all.filter { $0.bits == .four || $0.groupSize < 128 } }
-
-    /// Bytes for the weights that formats are chosen for, and how a number of such bytes is put to the user.
-    private func budget(
-        _ bundle: Bundle, _ plan: QuantizationPlan, fixed: Int, values: Int
-    ) throws(Failure) -> (Int, (Int) -> String) {
-        if let bits {
-            return (
-                Int(bits / 8 * Double(values)) - fixed,
-                { bytes in "\(fixedPoint(Double(bytes + fixed) * 8 / Double(values))) bits a weight" }
-            )
+        let budget = try budget(bundle, graph, plan)
+        let allocation = try Allocation(candidates, budget: budget.weights - fixed) {
+            budget.describe($0 + fixed)
         }
-        // Beside the weights a bundle has its graph, its metadata, its tokenizer: those of the source, and some room.
+        let rest = Recipe(base.name, summary: base.summary, rules: base.rules, fallback: base.fallback)
+        return allocation.recipe(
+            base.name, summary: "Formats by sensitivity: \(self).", solver: solver, rest: rest)
+    }
+
+    /// Bytes for all weights, and how a number of such bytes is put to the user.
+    private func budget(
+        _ bundle: Bundle, _ graph: ModelGraph, _ plan: QuantizationPlan
+    ) throws(Failure) -> (weights: Int, describe: (Int) -> String) {
+        switch self {
+        case .bits(let bits):
+            let values = Double(plan.items.reduce(0) { $0 + $1.weight.shape.count })
+            return (
+                Int(bits / 8 * values),
+                { bytes in "\(fixedPoint(Double(bytes) * 8 / values)) bits a weight" }
+            )
+        case .file(let limit):
+            let other = try sections(bundle)
+            return (limit - other, { bytes in ByteCount.text(bytes + other) })
+        case .memory(let limit, let context, let image):
+            let other =
+                try sections(bundle) + memory(bundle, graph, plan, context: context, image: image)
+            return (limit - other, { bytes in "\(ByteCount.text(bytes + other)) of memory" })
+        }
+    }
+
+    /// What a bundle has beside its weights: graph, metadata and tokenizer of the source, and some room.
+    private func sections(_ bundle: Bundle) throws(Failure) -> Int {
         let weights = try BundleWriter.byteCount(upToWeights: bundle.tensors.map(\.description))
-        let other = try MappedFile(bundle.path).bytes.count - weights + (1 << 16)
-        return (
-            (fit?.bytes ?? 0) - fixed - other,
-            { bytes in ByteCount.text(bytes + fixed + other) }
-        )
+        return try MappedFile(bundle.path).bytes.count - weights + (1 << 16)
+    }
+
+    /// What running takes beside the mapped file.
+    private func memory(
+        _ bundle: Bundle, _ graph: ModelGraph, _ plan: QuantizationPlan, context: Int, image: PixelSize?
+    ) throws(Failure) -> Int {
+        // Smaller groups have more scales: no allocation's activations take more than these.
+        guard let finest = GroupFormat.all.min(by: { $0.groupSize < $1.groupSize }) else { return 0 }
+        let all = Recipe("finest", rules: [], fallback: .groups(finest, .nearest))
+        let tensors = try QuantizationPlan(all, graph, plan.items.map(\.weight)).descriptions
+        let settings = try PromptSettings(json: try bundle.metadata["prompt"] ?? .null)
+        let picture = try image.map { (size) throws(Failure) in
+            try settings.images.plan(ImageSize(width: size.width, height: size.height))
+        }
+        return try MemoryEstimate(
+            planning: graph, tensors, Engine.Options(), capacity: context, patches: picture?.patches ?? 0,
+            segments: picture?.grid.t ?? 1
+        ).anonymous
     }
 }
 

@@ -56,16 +56,74 @@ import Testing
         }
         let blind = try quantize("--calibration", cal, "--bits", "5")
         #expect(blind.status == 2 && blind.errors.contains("no sensitivities"), "\(blind.errors)")
-        let without = try quantize("--bits", "5")
-        #expect(without.status == 2 && without.errors.contains("need a calibration file"))
+        for asking in [["--bits", "5"], ["--recipe", "int4-best"]] {
+            let without = try run(
+                "tessera-quantize", arguments: [model, "-o", directory.file("out.tessera")] + asking)
+            #expect(without.status == 2 && without.errors.contains("needs a calibration file"))
+        }
         let wrong = try quantize("--calibration", model, "--bits", "5")
         #expect(wrong.status == 3 && wrong.errors.contains("is no calibration file"))
         #expect(try calibrate("full.cal").status == 0)
         let little = try quantize("--calibration", directory.file("full.cal"), "--fit", "100K")
         #expect(little.status == 5 && little.errors.contains("even the smallest formats take"))
+        let memory = try quantize("--calibration", directory.file("full.cal"), "--fit-memory", "100K")
+        #expect(memory.status == 5 && memory.errors.contains("of memory"), "\(memory.errors)")
         // The file is not a model.
         let asModel = try run("tessera-run", cal, "-p", "?")
         #expect(asModel.status == 3, "\(asModel.errors)")
+    }
+
+    /// What a larger context and a larger picture take is left to the weights no more.
+    @Test func aPlanFitsIntoMemory() throws {
+        #expect(try calibrate("cal").status == 0)
+        func plan(_ arguments: String...) throws -> JSON {
+            let outcome = try run(
+                "tessera-quantize",
+                arguments: [model, "--calibration", directory.file("cal"), "--dry-run", "--json"] + arguments)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return try JSON(parsing: Array(outcome.output.utf8))
+        }
+        let plans = [
+            try plan("--fit-memory", "14.8M", "--ctx", "512"),
+            try plan("--fit-memory", "14.8M", "--ctx", "4096"),
+            try plan("--fit-memory", "14.8M", "--ctx", "4096", "--image", "448x448"),
+        ]
+        let bytes = plans.compactMap { $0["bytes"]?.int }
+        #expect(bytes.count == 3 && bytes == bytes.sorted(by: >) && Set(bytes).count > 1, "\(bytes)")
+        // Fewer bytes are expected to cost more.
+        let costs = plans.compactMap { $0["expected_kl"]?.double }
+        #expect(costs.count == 3 && costs == costs.sorted() && costs[0] > 0, "\(costs)")
+        let roles = try #require(plans[0]["roles"]?.array)
+        #expect(roles.reduce(0) { $0 + ($1["bytes"]?.int ?? 0) } == bytes[0])
+    }
+
+    /// Killed again and again, at whatever moment, a run ends with the bytes of one that was left alone.
+    @Test func killedRunsGoOn() throws {
+        func finish(_ command: String, _ arguments: [String], _ output: String) throws {
+            for attempt in 1...400 {
+                let outcome = try run(command, arguments: arguments, killAfter: 0.02 * Double(attempt))
+                // Killed after its last step, a run has left what it was to make.
+                if outcome.status != -9 || Path.exists(output) {
+                    #expect([0, -9].contains(outcome.status), "\(outcome.errors)")
+                    return
+                }
+            }
+            Issue.record("never ends")
+        }
+        #expect(try calibrate("whole.cal").status == 0)
+        let data = [
+            "--data", directory.file("text.txt"), "--window", "32", "--tokens", "256", "-o",
+            directory.file("killed.cal"),
+        ]
+        try finish("tessera-calibrate", [model] + data, directory.file("killed.cal"))
+        let (whole, killed) = (directory.file("whole.cal"), directory.file("killed.cal"))
+        #expect(try readFile(whole) == readFile(killed))
+        func arguments(_ name: String) -> [String] {
+            [model, "--calibration", whole, "--bits", "7.5", "-o", directory.file(name)]
+        }
+        try finish("tessera-quantize", arguments("killed"), directory.file("killed"))
+        #expect(try run("tessera-quantize", arguments: arguments("whole")).status == 0)
+        #expect(try readFile(directory.file("killed")) == readFile(directory.file("whole")))
     }
 
     @Test func aFileOfAnotherModelIsRefused() throws {

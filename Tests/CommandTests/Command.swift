@@ -14,9 +14,10 @@ func run(_ command: String, _ arguments: String..., environment: [String: String
     try run(command, arguments: arguments, environment: environment)
 }
 
-/// The same with a list of arguments.
+/// The same with a list of arguments; ended by SIGKILL if it runs longer than so many seconds.
 func run(
-    _ command: String, arguments: [String], environment: [String: String] = [:]
+    _ command: String, arguments: [String], environment: [String: String] = [:],
+    killAfter seconds: Double? = nil
 ) throws -> Outcome {
     let process = Process()
     let folder = Path.directory(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
@@ -28,6 +29,10 @@ func run(
     process.standardOutput = output
     process.standardError = errors
     try process.run()
+    if let seconds {
+        let identifier = process.processIdentifier
+        DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { kill(identifier, SIGKILL) }
+    }
     let text = output.fileHandleForReading.readDataToEndOfFile()
     let log = errors.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()

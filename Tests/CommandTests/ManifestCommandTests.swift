@@ -14,7 +14,7 @@ import Testing
         #expect(report["parameters"] == 31_070_754_032)
         #expect(report["recipe"] == "int4")
         let recipes = try #require(report["recipes"]?.array)
-        #expect(recipes.compactMap { $0["name"]?.string } == ["keep", "int8", "int4"])
+        #expect(recipes.compactMap { $0["name"]?.string } == ["keep", "int8", "int4-fast", "int4"])
         let sizes = recipes.compactMap { $0["bundle_bytes"]?.int }
         #expect(sizes == sizes.sorted(by: >))
         // As published, behind a header.

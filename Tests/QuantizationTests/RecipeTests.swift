@@ -28,9 +28,9 @@ private func use(_ role: String, block: Int? = nil) -> Operation.WeightUse {
         #expect(recipe.choice(for: [use("text.mlp.up", block: 2)]) == fine)
         #expect(recipe.choice(for: [use("text.mlp.up")]) == fine)
         #expect(recipe.choice(for: [use("text.attention.q", block: 0)]) == fine)
-        #expect(recipe.choice(for: [use("text.head")]) == .groups(try format(.four, 64), .search))
+        #expect(recipe.choice(for: [use("text.head")]) == .groups(try format(.four, 64), nil))
         #expect(
-            recipe.choice(for: [use("vision.mlp.up", block: 0)]) == .groups(try format(.eight, 128), .search))
+            recipe.choice(for: [use("vision.mlp.up", block: 0)]) == .groups(try format(.eight, 128), nil))
         #expect(recipe.choice(for: []) == nil)
     }
 
@@ -58,7 +58,7 @@ private func use(_ role: String, block: Int? = nil) -> Operation.WeightUse {
             rules: [
                 .init(["a.*", "b"], blocks: BlockSet("3,5-7"), .groups(try format(.four, 16), .nearest)),
                 .init(["c"], .keep),
-            ], fallback: .groups(try format(.eight, 64), .search))
+            ], fallback: .groups(try format(.eight, 64), nil), targetBits: 4.5)
         #expect(try Recipe(json: recipe.json) == recipe)
         #expect(try Recipe(json: Recipe("empty", rules: []).json) == Recipe("empty", rules: []))
     }
@@ -68,13 +68,15 @@ private func use(_ role: String, block: Int? = nil) -> Operation.WeightUse {
         let recipe = try Recipe(named: name)
         #expect(recipe.name == name)
         #expect(!recipe.summary.isEmpty)
-        let eight = Recipe.Choice.groups(try format(.eight, 32), .search)
+        let solver: Solver? = name == "int4-fast" ? .search : nil
+        let eight = Recipe.Choice.groups(try format(.eight, 32), solver)
         for role in [
             "text.embedding", "text.head", "vision.patch_embed", "vision.mlp.down", "vision.merger.up",
         ] {
             #expect(recipe.choice(for: [use(role)]) == eight)
         }
-        let linear = name == "int4" ? Recipe.Choice.groups(try format(.four, 32), .search) : eight
+        let four = Recipe.Choice.groups(try format(.four, 32), solver)
+        let linear = ["int4", "int4-fast"].contains(name) ? four : eight
         for role in ["text.attention.q", "text.mlp.down"] {
             #expect(recipe.choice(for: [use(role, block: 3)]) == linear)
         }
@@ -83,7 +85,7 @@ private func use(_ role: String, block: Int? = nil) -> Operation.WeightUse {
     @Test func saysWhichRecipesThereAre() {
         let error = #expect(throws: Failure.self) { try Recipe(named: "int3") }
         #expect(error?.kind == .usage)
-        #expect(error?.remedy?.contains("int4, int8") == true)
+        #expect(error?.remedy?.contains("int8, int4, int4-fast, int4-best") == true)
     }
 
     @Test(arguments: [
@@ -92,6 +94,7 @@ private func use(_ role: String, block: Int? = nil) -> Operation.WeightUse {
         (#"{"name": "x"}"#, "recipe.rules", "is no list"),
         (#"{"name": "x", "rules": [], "bits": 4}"#, "recipe", "the key 'bits' is unknown"),
         (#"{"name": "x", "rules": [], "description": 4}"#, "recipe.description", "is no text"),
+        (#"{"name": "x", "rules": [], "target_bits": 0}"#, "recipe.target_bits", "is no number from 1 to 16"),
         (#"{"name": "x", "rules": [4]}"#, "recipe.rules[0]", "is no object"),
         (#"{"name": "x", "rules": [{"encoding": "keep"}]}"#, "recipe.rules[0].roles", "is neither a pattern"),
         (
