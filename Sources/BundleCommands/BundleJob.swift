@@ -1,4 +1,4 @@
-public import Bundles
+import Bundles
 public import Calibration
 import CommandSupport
 import FloatProducts
@@ -88,15 +88,16 @@ public struct BundleJob {
 
     /// The same with a calibration file, block after block.
     public func run(
-        _ bundle: Bundle, _ calibration: CalibrationFile, to path: String, fingerprint: JSON, metadata: JSON
+        _ source: RewrittenWeights<BundleWeights>, _ calibration: CalibrationFile, to path: String,
+        fingerprint: JSON, metadata: JSON, tokenizer: [UInt8]
     ) throws(Failure) {
         let quantizer = try CalibratedQuantizer(
-            plan, graph, bundle, calibration, threads: options.threads, largeProduct: .openBLAS())
+            plan, graph, source, calibration, threads: options.threads, largeProduct: .openBLAS())
         Console.log(roles.text)
         if let divergence = roles.divergence {
             Console.log("expected KL divergence \(significant(divergence))")
         }
-        try write(to: path, fingerprint: fingerprint, metadata: metadata, tokenizer: try bundle.tokenizer) {
+        try write(to: path, fingerprint: fingerprint, metadata: metadata, tokenizer: tokenizer) {
             (writer) throws(Failure) in
             let progress = SampleProgress()
             defer { progress.finish() }

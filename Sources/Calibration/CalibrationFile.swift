@@ -92,6 +92,15 @@ public struct CalibrationFile: PatchStore {
         return squares
     }
 
+    /// The second moments of a stage's inputs, modalities balanced; nil when there are none.
+    public func balancedMoments(_ stage: String) throws(Failure) -> SecondMoments? {
+        var parts: [SecondMoments] = []
+        for modality in Modality.allCases {
+            if let moments = try moments(stage, modality) { parts.append(moments) }
+        }
+        return SecondMoments.balanced(parts)
+    }
+
     /// The second moments of a stage's inputs; nil when there are none of that modality, or the file has no details.
     public func moments(_ stage: String, _ modality: Modality) throws(Failure) -> SecondMoments? {
         guard detail == .full, let summary = try summary(stage, modality), summary.rows > 0,

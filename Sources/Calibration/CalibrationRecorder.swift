@@ -2,7 +2,7 @@ public import Bundles
 import GraphIR
 public import Runtime
 public import Storage
-public import Threads
+import Threads
 
 /// Makes a calibration file: runs a model of full precision over a set and keeps what its linears read.
 public struct CalibrationRecorder {
@@ -123,41 +123,5 @@ public struct CalibrationRecorder {
                 try writer.append(UnsafeRawBufferPointer(row), to: index)
             }
         }
-    }
-}
-
-extension ModelRun.Visit {
-    /// The statistics of the rows of each modality.
-    public func statistics(
-        _ modalities: [Modality], _ pool: ThreadPool
-    ) throws(Failure) -> [Modality: StageStatistics] {
-        var all: [Modality: StageStatistics] = [:]
-        for modality in modalities { all[modality] = StageStatistics(columns: columns) }
-        try forEachSample { (rows, visual) throws(Failure) in
-            for run in visual.runs(of: rows.count) {
-                rows.values.withUnsafeBufferPointer { values in
-                    let part = values[run.rows.lowerBound * rows.columns..<run.rows.upperBound * rows.columns]
-                    all[run.modality]?.add(UnsafeBufferPointer(rebasing: part), pool)
-                }
-            }
-        }
-        return all
-    }
-}
-
-extension ModelRun.VisualRows {
-    /// Rows of one modality after another.
-    func runs(of count: Int) -> [(modality: Modality, rows: Range<Int>)] {
-        guard case .some(let visual) = self else { return [(.vision, 0..<count)] }
-        var runs: [(modality: Modality, rows: Range<Int>)] = []
-        var next = 0
-        var isVisual = Array(repeating: false, count: count)
-        for row in visual where isVisual.indices.contains(Int(row)) { isVisual[Int(row)] = true }
-        while next < count {
-            let end = isVisual[next...].firstIndex { $0 != isVisual[next] } ?? count
-            runs.append((isVisual[next] ? .vision : .text, next..<end))
-            next = end
-        }
-        return runs
     }
 }

@@ -96,6 +96,15 @@ public final class SecondMoments {
         weight += Double(count)
     }
 
+    /// Adds what other moments of as many columns have seen.
+    public func add(_ other: SecondMoments) {
+        precondition(other.columns == columns)
+        for index in products.indices { products[index] += other.products[index] }
+        for column in 0..<columns { sums[column] += other.sums[column] }
+        count += other.count
+        weight += other.weight
+    }
+
     /// Σ x² over all columns.
     public var trace: Double { (0..<columns).reduce(0) { $0 + Double(products[$1 * columns + $1]) } }
 
@@ -116,6 +125,46 @@ public final class SecondMoments {
             result.count += part.count
             result.weight += Double(part.count) * share
         }
+        return result
+    }
+
+    /// The moments of x − E[x].
+    public func centred() -> SecondMoments {
+        let result = SecondMoments(columns: columns)
+        (result.count, result.weight) = (count, weight)
+        for row in 0..<columns {
+            let mean = weight > 0 ? sums[row] / weight : 0
+            for column in 0...row {
+                let product = Double(products[row * columns + column])
+                result.products[row * columns + column] = Float(product - mean * sums[column])
+            }
+        }
+        return result
+    }
+
+    /// The moments of T·x, T linear.
+    /// - Parameter map: makes T·v of a vector v, in place.
+    public func mapped(_ map: (UnsafeMutableBufferPointer<Float>) -> Void) -> SecondMoments {
+        let result = SecondMoments(columns: columns)
+        (result.count, result.weight) = (count, weight)
+        let matrix = result.products
+        for row in 0..<columns {
+            for column in 0..<columns { matrix[row * columns + column] = self[row, column] }
+        }
+        // T·H, then T·(T·H)ᵀ, which is T·H·Tᵀ.
+        for _ in 0..<2 {
+            for row in 0..<columns {
+                map(UnsafeMutableBufferPointer(rebasing: matrix[row * columns..<(row + 1) * columns]))
+            }
+            for row in 0..<columns {
+                for column in 0..<row {
+                    matrix.swapAt(row * columns + column, column * columns + row)
+                }
+            }
+        }
+        var means = sums.map(Float.init)
+        means.withUnsafeMutableBufferPointer { map($0) }
+        result.sums = means.map(Double.init)
         return result
     }
 

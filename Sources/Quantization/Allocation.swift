@@ -137,6 +137,7 @@ public struct Allocation: Sendable {
                         roles, blocks: formats.count > 1 ? BlockSet(blocks) : nil, .groups(format, solver)))
             }
         }
-        return Recipe(name, summary: summary, rules: rules + rest.rules, fallback: rest.fallback)
+        return Recipe(
+            name, summary: summary, rules: rules + rest.rules, fallback: rest.fallback, steps: rest.steps)
     }
 }

@@ -1,5 +1,6 @@
 public import Bundles
 internal import GroupFormats
+internal import Runtime
 public import Storage
 
 /// The weights of a bundle that holds what its checkpoint held: floats, and published codes.
@@ -32,6 +33,9 @@ public struct BundleWeights: WeightSource {
         }
         self.weights = weights
     }
+
+    /// A weight as the bundle has it, mapped.
+    func lent(_ index: Int) -> LentWeight? { LentWeight(weights[index].name, of: bundle) }
 
     /// Lends rows of `weights[index]`; their pages may leave memory afterwards.
     public func withRows(

@@ -15,28 +15,27 @@ internal import Threads
 public final class CalibratedQuantizer {
     private let plan: QuantizationPlan
     private let model: ModelGraph
-    private let bundle: Bundle
-    private let source: BundleWeights
+    private let source: RewrittenWeights<BundleWeights>
     private let calibration: CalibrationFile
     private let quantizer: Quantizer
     private let largeProduct: LargeProduct?
     private let indices: [String: Int]
     private let stages: [String: String]
-    /// What is solved and not yet written, or lent to the part that runs.
-    private var solved: [Int: SolvedTiles] = [:]
+    /// What is made and not yet written, or lent to the part that runs.
+    private var made: [Int: MadeTensor] = [:]
     private var reports: [TensorReport] = []
 
     /// A quantizer with `threads` workers, the caller's thread included.
+    /// - Parameter source: the weights of the plan.
     public init(
-        _ plan: QuantizationPlan, _ model: ModelGraph, _ bundle: Bundle, _ calibration: CalibrationFile,
-        threads: Int, largeProduct: LargeProduct? = nil
+        _ plan: QuantizationPlan, _ model: ModelGraph, _ source: RewrittenWeights<BundleWeights>,
+        _ calibration: CalibrationFile, threads: Int, largeProduct: LargeProduct? = nil
     ) throws(Failure) {
         self.plan = plan
         self.model = model
-        self.bundle = bundle
+        self.source = source
         self.calibration = calibration
         self.largeProduct = largeProduct
-        source = try BundleWeights(bundle)
         quantizer = try Quantizer(plan, threads: threads)
         indices = Dictionary(
             plan.items.enumerated().map { ($0.element.weight.name, $0.offset) },
@@ -62,35 +61,46 @@ public final class CalibratedQuantizer {
 
     /// A weight as it is run: quantized, once it is.
     private func weight(_ name: String, _ writer: BundleWriter) throws(Failure) -> LentWeight? {
-        guard let index = indices[name], case .groups = plan.items[index].description.encoding else {
-            return LentWeight(name, of: bundle)
-        }
-        let description = plan.items[index].description
-        if index >= writer.completed, solved[index] == nil { solved[index] = try solveAlone(index) }
-        if let tiles = solved[index] {
+        guard let index = indices[name] else { return nil }
+        let item = plan.items[index]
+        if index < writer.completed {
+            let written = try writer.written(index)
             return LentWeight(
-                description.encoding, description.shape, UnsafeRawBufferPointer(tiles.bytes), owner: tiles)
+                item.description.encoding, item.description.shape, written.bytes, owner: written.file)
         }
-        let written = try writer.written(index)
-        return LentWeight(description.encoding, description.shape, written.bytes, owner: written.file)
+        if item.solution != nil, made[index] == nil { made[index] = try solveAlone(index) }
+        guard let tensor = made[index] else { return try source.lent(index) }
+        return LentWeight(
+            item.description.encoding, item.description.shape, UnsafeRawBufferPointer(tensor.bytes),
+            owner: tensor)
     }
+
+    // MARK: Solving
 
     /// Solves the weights of a stage.
     private func solve(_ visit: ModelRun.Visit, _ writer: BundleWriter) throws(Failure) {
-        solved = solved.filter { $0.key >= writer.completed }
-        var names: [String] = []
-        for node in visit.stage.linears {
-            guard let name = node.operation.weightNames.first, let index = indices[name],
-                index >= writer.completed, solved[index] == nil, plan.items[index].solution != nil
-            else { continue }
-            names.append(name)
+        made = made.filter { $0.key >= writer.completed }
+        let own = visit.stage.linears.compactMap { $0.operation.weightNames.first.flatMap { indices[$0] } }
+        let due = own.filter {
+            $0 >= writer.completed && made[$0] == nil && plan.items[$0].solution != nil
         }
-        if !names.isEmpty {
-            let statistics = try visit.statistics(Modality.allCases, quantizer.pool)
-            let moments = SecondMoments.balanced(Modality.allCases.compactMap { statistics[$0]?.moments })
-            for name in names {
-                guard let index = indices[name] else { continue }
-                solved[index] = try solve(index, moments)
+        let biases = plan.items.indices.filter { index in
+            index >= writer.completed
+                && plan.items[index].corrects.flatMap { indices[$0] }.map(own.contains) == true
+        }
+        if !due.isEmpty || !biases.isEmpty {
+            let split = try visit.splitMoments(quantizer.pool)
+            let damping = try damping(due, split)
+            let moments = split.whole()
+            // A corrected bias takes care of the mean: what is left to the codes is the deviation from it.
+            let corrected = Set(plan.items.compactMap { $0.corrects.flatMap { indices[$0] } })
+            let centred = due.contains(where: corrected.contains) ? moments?.centred() : nil
+            for index in due {
+                made[index] = try solve(
+                    index, corrected.contains(index) ? centred : moments, damping: damping)
+            }
+            if let moments {
+                for bias in biases { made[bias] = try correct(bias, moments.mean, writer) }
             }
         }
         try write(into: writer, all: false)
@@ -98,74 +108,125 @@ public final class CalibratedQuantizer {
         try writer.checkpoint()
     }
 
-    /// Solves a weight with what the model of full precision fed it: one that is read before its stage comes, such as an
-    /// embedding that is the head, too.
-    private func solveAlone(_ index: Int) throws(Failure) -> SolvedTiles {
-        let stage = stages[plan.items[index].weight.name]
-        var parts: [SecondMoments] = []
-        for modality in Modality.allCases {
-            guard let stage, let moments = try calibration.moments(stage, modality) else { continue }
-            parts.append(moments)
+    /// The damping that does best on the samples held out, tried on some rows of one of the weights.
+    private func damping(_ due: [Int], _ split: borrowing SplitMoments) throws(Failure) -> Double {
+        let standard = MomentSolver.Options().damping
+        guard let index = due.first(where: { plan.items[$0].solution?.solver.isCalibrated == true }),
+            let solution = plan.items[index].solution
+        else { return standard }
+        let sample = try SampledRows(source, index, count: MomentSolver.panelRows)
+        var best = (damping: standard, error: Double.infinity)
+        for damping in MomentSolver.dampings {
+            let options = MomentSolver.Options(solution.solver, damping: damping)
+            let error = try sample.error(solution.format, options, split, quantizer.pool)
+            if let error, error < best.error { best = (damping, error) }
         }
-        return try solve(index, SecondMoments.balanced(parts))
+        return best.damping
     }
 
-    private func solve(_ index: Int, _ moments: SecondMoments?) throws(Failure) -> SolvedTiles {
+    /// Solves a weight with what the model of full precision fed it: one that is read before its stage comes, such as an
+    /// embedding that is the head, too.
+    private func solveAlone(_ index: Int) throws(Failure) -> MadeTensor {
+        let stage = stages[plan.items[index].weight.name]
+        return try solve(
+            index,
+            try stage.flatMap { (stage) throws(Failure) in
+                try calibration.balancedMoments(stage)
+            })
+    }
+
+    private func solve(
+        _ index: Int, _ moments: SecondMoments?, damping: Double = MomentSolver.Options().damping
+    ) throws(Failure) -> MadeTensor {
         let item = plan.items[index]
         guard let (format, solver) = item.solution,
             let geometry = GroupGeometry(format, item.weight.shape)
         else { throw .badInput("is not to be quantized", at: "tensor '\(item.weight.name)'") }
-        let tiles = SolvedTiles(geometry.byteCount)
+        let tensor = MadeTensor(geometry.byteCount)
         do {
             try source.withRows(0..<item.weight.rowCount, of: index) { (rows) throws(Failure) in
                 if solver.isCalibrated, let moments {
-                    var options = MomentSolver.Options()
-                    if solver == .gptq { options.sweeps = 0 }
+                    let options = MomentSolver.Options(solver, damping: damping)
                     let solver = try MomentSolver(geometry, moments, options)
-                    let result = try solver.solve(rows, item.weight.type, into: tiles.bytes, quantizer.pool)
-                    (tiles.distortion, tiles.losses) = (result.distortion, result.losses)
+                    let result = try solver.solve(rows, item.weight.type, into: tensor.bytes, quantizer.pool)
+                    (tensor.distortion, tensor.losses) = (result.distortion, result.losses)
                 } else {
                     let fitter = try GroupFitter(
                         geometry, solver,
                         importance: moments?.diagonal.map { $0 / Float(moments?.weight ?? 1) })
-                    tiles.distortion = try fitter.fit(
-                        rows, item.weight.type, into: tiles.bytes, quantizer.pool)
+                    tensor.distortion = try fitter.fit(
+                        rows, item.weight.type, into: tensor.bytes, quantizer.pool)
                 }
             }
         } catch { throw error.inside(item.weight) }
-        return tiles
+        return tensor
     }
 
+    /// A bias that makes up for the errors of its weight, which is made or written.
+    private func correct(
+        _ bias: Int, _ mean: [Float], _ writer: BundleWriter
+    ) throws(Failure) -> MadeTensor {
+        let item = plan.items[bias]
+        guard let weight = item.corrects.flatMap({ indices[$0] }),
+            let format = plan.items[weight].solution?.format,
+            let geometry = GroupGeometry(format, plan.items[weight].weight.shape),
+            item.weight.shape.count == geometry.rows
+        else { throw .badInput("is the bias of nothing", at: "tensor '\(item.weight.name)'") }
+        let tensor = MadeTensor(item.description.byteCount)
+        func write(_ tiles: UnsafeRawBufferPointer) throws(Failure) {
+            let values = try CorrectedBias.values(
+                source, bias: bias, weight: weight, geometry, tiles, mean: mean)
+            try values.withBytes { tensor.bytes.copyMemory(from: $0) }
+        }
+        if let solved = made[weight] {
+            try write(UnsafeRawBufferPointer(solved.bytes))
+        } else {
+            try write(try writer.written(weight).bytes)
+        }
+        return tensor
+    }
+
+    // MARK: Writing
+
     /// Whether the run comes to a stage that reads the weight: not to the vision graph's without pictures.
-    private func isVisited(_ item: QuantizationPlan.Item) -> Bool {
-        guard let stage = stages[item.weight.name] else { return false }
+    private func isVisited(_ weight: String) -> Bool {
+        guard let stage = stages[weight] else { return false }
         return calibration.stages.contains { $0.name == stage }
     }
 
-    /// Writes the tensors that are due, up to the first that is to be solved and is not; `all` solves that, too.
+    /// Writes the tensors that are due, up to the first that is to be made and is not; `all` makes that, too.
     private func write(into writer: BundleWriter, all: Bool) throws(Failure) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 64)
         defer { buffer.deallocate() }
         while writer.completed < plan.items.count {
             let index = writer.completed
             let item = plan.items[index]
-            if solved[index] == nil, item.solution != nil {
-                guard all || !isVisited(item) else { return }
-                solved[index] = try solveAlone(index)
+            if made[index] == nil, item.solution != nil || item.corrects != nil {
+                guard all || !isVisited(item.corrects ?? item.weight.name) else { return }
+                made[index] = try item.corrects == nil ? solveAlone(index) : widened(index)
             }
-            guard let tiles = solved[index] else {
+            guard let tensor = made[index] else {
                 reports.append(
                     try quantizer.writeTensor(index, source, writer, buffer) { _ throws(Failure) in })
                 continue
             }
-            try writer.append(UnsafeRawBufferPointer(tiles.bytes), to: index)
-            reports.append(TensorReport(item, tiles.distortion, tiles.losses))
+            try writer.append(UnsafeRawBufferPointer(tensor.bytes), to: index)
+            reports.append(TensorReport(item, tensor.distortion, tensor.losses))
         }
+    }
+
+    /// A bias of a linear that nothing was seen to read: as it is, in the type that a correction would have.
+    private func widened(_ index: Int) throws(Failure) -> MadeTensor {
+        let tensor = MadeTensor(plan.items[index].description.byteCount)
+        try source.withRows(0..<1, of: index) { (bytes) throws(Failure) in
+            try bytes.floats(source.weights[index].type).withBytes { tensor.bytes.copyMemory(from: $0) }
+        }
+        return tensor
     }
 }
 
-/// The tiles of a weight, and what they lost.
-private final class SolvedTiles {
+/// The bytes of a tensor, and what they lost.
+private final class MadeTensor {
     let bytes: UnsafeMutableRawBufferPointer
     var distortion = Distortion()
     var losses: MomentSolver.Losses?

@@ -25,6 +25,12 @@ public struct MomentSolver {
 
         /// The defaults.
         public init() {}
+
+        /// What a recipe's solver asks for.
+        init(_ solver: Solver, damping: Double) {
+            if solver == .gptq { sweeps = 0 }
+            self.damping = damping
+        }
     }
 
     /// The loss of a matrix, relative to tr(W H Wᵀ).
@@ -59,6 +65,8 @@ public struct MomentSolver {
 
     /// Rows of a panel.
     static let panelRows = 64
+    /// Dampings worth trying, smallest first.
+    static let dampings = [0.003, 0.01, 0.03, 0.1, 0.3]
 
     /// A solver for matrices of a geometry's columns and format.
     /// - Throws: `badInput` when the moments are of other inputs or cannot be inverted.

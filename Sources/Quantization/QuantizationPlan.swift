@@ -15,6 +15,8 @@ public struct QuantizationPlan: Sendable {
         public let description: TensorDescription
         /// What becomes of its codes; nil when it has none.
         let fate: CodesFate?
+        /// Of a bias that is to be corrected: the weight whose errors it makes up for.
+        var corrects: String?
 
         /// Where its codes are to be chosen: in which format, and how.
         public var solution: (format: GroupFormat, solver: Solver)? {
@@ -64,9 +66,29 @@ public struct QuantizationPlan: Sendable {
         self.recipe = recipe
         var items: [Item] = []
         for weight in weights { items.append(try Self.item(recipe, weight, uses[weight.name] ?? [])) }
+        if recipe.steps.contains(.correctBiases) { try Self.correctBiases(&items, model) }
         self.items = items
         let first = model.uses.compactMap { use in recipe.rules.firstIndex { $0.fits(use) } }
         idleRules = recipe.rules.indices.filter { !first.contains($0) }.map { recipe.rules[$0] }
+    }
+
+    /// Makes room for corrections in the biases of weights that are solved by what they read.
+    private static func correctBiases(_ items: inout [Item], _ model: ModelGraph) throws(Failure) {
+        let indices = Dictionary(
+            items.enumerated().map { ($0.element.weight.name, $0.offset) },
+            uniquingKeysWith: { first, _ in first })
+        for (weight, bias) in model.biases {
+            guard let own = indices[bias], let other = indices[weight],
+                items[other].solution?.solver.isCalibrated == true
+            else { continue }
+            let item = items[own]
+            let description = try TensorDescription(
+                name: bias, shape: item.weight.shape, encoding: .float(.float32),
+                sources: item.weight.sources,
+                note: [item.weight.note, "corrected"].filter { !$0.isEmpty }.joined(separator: "; "))
+            items[own] = Item(
+                weight: item.weight, choice: .keep, description: description, fate: nil, corrects: weight)
+        }
     }
 
     private static func item(

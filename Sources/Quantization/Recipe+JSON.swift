@@ -24,7 +24,7 @@ extension Recipe {
 
     /// Reads a recipe; a key that it may not have is an error.
     public init(json: JSON) throws(Failure) {
-        try json.checkKeys(["name", "description", "rules", "default", "target_bits"], "recipe")
+        try json.checkKeys(["name", "description", "rules", "default", "target_bits", "steps"], "recipe")
         guard let name = json["name"]?.string, !name.isEmpty else {
             throw .badInput("has no name", at: "recipe")
         }
@@ -45,7 +45,20 @@ extension Recipe {
         }
         self.init(
             name, summary: try json.text("description", "recipe") ?? "", rules: rules, fallback: fallback,
-            targetBits: json["target_bits"]?.double)
+            targetBits: json["target_bits"]?.double, steps: try Recipe.steps(json["steps"]))
+    }
+
+    private static func steps(_ json: JSON?) throws(Failure) -> Set<Step> {
+        guard let json else { return [] }
+        guard let names = json.strings else { throw .badInput("is no list of names", at: "recipe.steps") }
+        return Set(
+            try names.map { (name) throws(Failure) in
+                guard let step = Step(rawValue: name) else {
+                    let known = Step.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw .badInput("'\(name)' is unknown; there are \(known)", at: "recipe.steps")
+                }
+                return step
+            })
     }
 
     /// The same as JSON, everything spelled out.
@@ -55,6 +68,10 @@ extension Recipe {
             .init("rules", .array(rules.map(\.json))), .init("default", .object(fallback.members)),
         ]
         if let targetBits { members.append(.init("target_bits", .double(targetBits))) }
+        if !steps.isEmpty {
+            members.append(
+                .init("steps", .array(steps.map(\.rawValue).sorted().map { .string($0) })))
+        }
         return .object(members)
     }
 }

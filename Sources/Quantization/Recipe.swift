@@ -15,6 +15,16 @@ public struct Recipe: Equatable, Sendable {
         case groups(GroupFormat, Solver?)
     }
 
+    /// Something that is done beside choosing codes.
+    public enum Step: String, CaseIterable, Sendable {
+        /// Scales columns by what they are multiplied by, and the norm before them the other way (AWQ).
+        case fold
+        /// Turns the values of each attention head, and the columns that read them the other way.
+        case turnHeads = "turn-heads"
+        /// Moves biases by what rounding moves the mean of the outputs.
+        case correctBiases = "correct-biases"
+    }
+
     /// A choice for some uses of weights.
     public struct Rule: Equatable, Sendable {
         /// Patterns of roles, in which `*` stands for any run of characters; one must fit.
@@ -51,17 +61,20 @@ public struct Recipe: Equatable, Sendable {
     /// Bits a weight, on average, that are to be spent where they matter most: instead of the formats that the rules give, those of
     /// an allocation.
     public let targetBits: Double?
+    /// What is done beside choosing codes; each needs a calibration file.
+    public let steps: Set<Step>
 
     /// A recipe of rules.
     public init(
         _ name: String, summary: String = "", rules: [Rule], fallback: Choice = .keep,
-        targetBits: Double? = nil
+        targetBits: Double? = nil, steps: Set<Step> = []
     ) {
         self.name = name
         self.summary = summary
         self.rules = rules
         self.fallback = fallback
         self.targetBits = targetBits
+        self.steps = steps
     }
 
     /// The recipe with a solver wherever it leaves that open.
@@ -73,7 +86,7 @@ public struct Recipe: Equatable, Sendable {
         return Recipe(
             name, summary: summary,
             rules: rules.map { Rule($0.roles, blocks: $0.blocks, resolved($0.choice)) },
-            fallback: resolved(fallback), targetBits: targetBits)
+            fallback: resolved(fallback), targetBits: targetBits, steps: steps)
     }
 
     /// The choice for a weight with these uses, the most precise one; nil for a weight without any.

@@ -213,15 +213,3 @@ public struct Sensitivities {
         return shares
     }
 }
-
-extension UnsafeRawBufferPointer {
-    /// Elements of a floating-point type as floats.
-    fileprivate func floats(_ type: ElementType) -> [Float] {
-        switch type {
-        case .float64: bindMemory(to: Double.self).map { Float($0) }
-        case .float32: Array(bindMemory(to: Float.self))
-        case .float16: bindMemory(to: Float16.self).map { Float($0) }
-        default: bindMemory(to: UInt16.self).map { Float(bitPattern: UInt32($0) << 16) }
-        }
-    }
-}

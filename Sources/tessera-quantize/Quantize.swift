@@ -56,7 +56,7 @@ import Storage
                 ? nil : try Sensitivities(graph, bundle, file, threads: options.threads)
         }
         if let target, let sensitivities { recipe = try target.recipe(recipe, graph, bundle, sensitivities) }
-        let source = try BundleWeights(bundle)
+        let source = try source(recipe, graph, bundle, file)
         let job = try BundleJob(
             recipe, graph, source.weights, options, calibration: file, sensitivities: sensitivities)
         guard let destination else { return try job.printPlan() }
@@ -75,6 +75,53 @@ import Storage
         provenance = provenance.setting("calibration", to: digest)
         fingerprint = fingerprint.setting("calibration", to: digest)
         metadata = metadata.setting("provenance", to: provenance)
-        try job.run(bundle, file, to: destination, fingerprint: fingerprint, metadata: metadata)
+        try job.run(
+            source, file, to: destination, fingerprint: fingerprint, metadata: metadata,
+            tokenizer: try bundle.tokenizer)
+    }
+
+    /// The weights of the bundle, changed where the recipe's steps found that to help.
+    private func source(
+        _ recipe: Recipe, _ graph: ModelGraph, _ bundle: Bundle, _ file: CalibrationFile?
+    ) throws(Failure) -> RewrittenWeights<BundleWeights> {
+        let weights = try BundleWeights(bundle)
+        guard !recipe.steps.isEmpty else { return RewrittenWeights(weights) }
+        guard let file else {
+            throw Failure(
+                .usage, "the steps of the recipe '\(recipe.name)' need a calibration file",
+                remedy: "make one with tessera-calibrate, and name it with --calibration")
+        }
+        // A plan shows what the recipe asks for; what its steps find comes with the work.
+        guard !options.dryRun else { return RewrittenWeights(weights) }
+        Interruption.watch()
+        let plan = try QuantizationPlan(recipe, graph, weights.weights, solver: .best(calibrated: true))
+        let progress = SampleProgress()
+        let search = try RewriteSearch(plan, graph, bundle, file, threads: options.threads) {
+            (done, total) throws(Failure) in
+            progress.show(done, total, "changes that help")
+            try Interruption.check()
+        }
+        progress.finish()
+        if !search.findings.isEmpty { Console.log(search.summary(verbose: options.verbose)) }
+        return search.weights
+    }
+}
+
+extension RewriteSearch {
+    /// What the steps brought, for people.
+    fileprivate func summary(verbose: Bool) -> String {
+        var lines: [String] = []
+        for step in Recipe.Step.allCases {
+            let own = findings.filter { $0.step == step }
+            guard !own.isEmpty else { continue }
+            let kept = own.filter { $0.ratio < 1 }
+            let mean = kept.reduce(0) { $0 + $1.ratio } / Double(max(1, kept.count))
+            lines.append(
+                "\(step.rawValue): helps at \(kept.count) of \(own.count) places"
+                    + (kept.isEmpty ? "" : ", outputs there err \(fixed(mean, 3)) times as much"))
+            guard verbose else { continue }
+            for finding in kept { lines.append("  \(finding.weight): \(fixed(finding.ratio, 3))") }
+        }
+        return lines.joined(separator: "\n")
     }
 }

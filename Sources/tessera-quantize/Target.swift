@@ -85,7 +85,7 @@ enum Target: CustomStringConvertible {
         let allocation = try Allocation(candidates, budget: budget.weights - fixed) {
             budget.describe($0 + fixed)
         }
-        let rest = Recipe(base.name, summary: base.summary, rules: base.rules, fallback: base.fallback)
+        let rest = Recipe(base.name, rules: base.rules, fallback: base.fallback, steps: base.steps)
         return allocation.recipe(
             base.name, summary: "Formats by sensitivity: \(self).", solver: solver, rest: rest)
     }

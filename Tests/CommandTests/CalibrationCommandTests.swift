@@ -189,6 +189,32 @@ import Testing
         #expect(right >= 44)
     }
 
+    /// Every step that a recipe may ask for, on a model whose vision tower has biases: what comes out still answers.
+    @Test func stepsLeaveTheAnswersRight() throws {
+        try writeQuestions("questions.jsonl")
+        let cal = directory.file("cal")
+        let calibrated = try run(
+            "tessera-calibrate", model, "--data", directory.file("questions.jsonl"), "-o", cal,
+            "--no-sensitivity")
+        #expect(calibrated.status == 0, "\(calibrated.errors)")
+        let recipe =
+            #"{"name": "s", "rules": [], "default": {"encoding": {"bits": 8, "group": 32}}, "steps": "#
+        try writeFile(
+            directory.file("r.json"),
+            Array((recipe + #"["fold", "turn-heads", "correct-biases"]}"#).utf8))
+        let made = directory.file("steps.tessera")
+        let quantized = try run(
+            "tessera-quantize", model, "--calibration", cal, "--recipe", directory.file("r.json"), "-o", made)
+        #expect(quantized.status == 0 && quantized.errors.contains("fold: helps at"), "\(quantized.errors)")
+        let answers = try run(
+            "tessera-diff", made, "--answers", Fixtures.path("demo-pictures/answers.json"), "--json")
+        let right = try #require(try JSON(parsing: Array(answers.output.utf8))["right"]?.int)
+        #expect(right >= 46)
+        let blind = try run(
+            "tessera-quantize", model, "--recipe", directory.file("r.json"), "-o", directory.file("none"))
+        #expect(blind.status == 2 && blind.errors.contains("need a calibration file"), "\(blind.errors)")
+    }
+
     @Test(arguments: [
         (#""role":"user""#, #""role":"robot""#, "whose role"), ("image", "imagine", "of type 'imagine'"),
         (".png", ".gone", "No such file"), ("{", "[", "line 1"),

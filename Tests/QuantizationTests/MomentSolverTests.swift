@@ -188,6 +188,6 @@ import Threads
     }
 }
 
-private func makeGeometry(_ format: GroupFormat, _ rows: Int, _ columns: Int) throws -> GroupGeometry {
+func makeGeometry(_ format: GroupFormat, _ rows: Int, _ columns: Int) throws -> GroupGeometry {
     try #require(Shape.matrix(rows, columns).flatMap { GroupGeometry(format, $0) })
 }

@@ -1,0 +1,35 @@
+public import Storage
+import Threads
+
+/// Second moments of a stage's inputs in two parts: what is learned of one can be tried on the other.
+public struct SplitMoments: ~Copyable {
+    private let fitted, heldOut: [SecondMoments]
+
+    init(columns: Int) {
+        fitted = Modality.allCases.map { _ in SecondMoments(columns: columns) }
+        heldOut = Modality.allCases.map { _ in SecondMoments(columns: columns) }
+    }
+
+    func add(
+        _ rows: UnsafeBufferPointer<Float>, _ modality: Modality, isHeldOut: Bool, _ pool: ThreadPool
+    ) {
+        guard let place = Modality.allCases.firstIndex(of: modality) else { return }
+        (isHeldOut ? heldOut : fitted)[place].add(rows, pool)
+    }
+
+    /// Lends both parts, modalities balanced in each; nil when there are too few samples for two.
+    public func withParts<Result>(
+        _ body: (SecondMoments, SecondMoments) throws(Failure) -> Result
+    ) throws(Failure) -> Result? {
+        guard let most = SecondMoments.balanced(fitted), let rest = SecondMoments.balanced(heldOut) else {
+            return nil
+        }
+        return try body(most, rest)
+    }
+
+    /// Everything, modalities balanced; nil when nothing was seen.
+    public consuming func whole() -> SecondMoments? {
+        for (most, rest) in zip(fitted, heldOut) { most.add(rest) }
+        return SecondMoments.balanced(fitted)
+    }
+}
