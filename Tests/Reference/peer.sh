@@ -24,7 +24,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 tessera=${TESSERA:-$here/../../.build/release}
 converter=${CONVERTER:-tessera-from-qwen2-vl}
 python=${PYTHON:-python3}
-formats=${FORMATS:-Q4_K_M Q4_K_M:plain Q4_0 Q8_0}
+formats=${FORMATS:-Q4_K_M Q4_K_M:plain IQ4_XS Q4_0 Q8_0}
 bits=${BITS:-5.13 4.6 8.5}
 genres=${GENRES:-book licenses novel german python}
 calibration=$TEXTS/${CALIBRATION:-handbook}.txt
@@ -102,15 +102,16 @@ compare_llama() { # genre
     rm "$peer/$1.base"
 }
 
-# Ours: the same calibration text, as many tokens of it.
 keep "$peer/convert.txt" convert_for_llama
 for format in $formats; do
     keep "$peer/quantize-$format.txt" quantize_for_llama "$format"
 done
-keep "$ours/convert.txt" "$tessera/$converter" "$CHECKPOINT" -o "$ours/base.tessera" --force
+
+# Both write their files whole or not at all.
+[ -s "$ours/base.tessera" ] || "$tessera/$converter" "$CHECKPOINT" -o "$ours/base.tessera" >&2
 calibrated=${CALIBRATED:-$ours/calibrated.cal}
-[ -n "${CALIBRATED:-}" ] || keep "$ours/calibrate.txt" \
-    sh -c "'$tessera/tessera-calibrate' '$ours/base.tessera' --data '$calibration' --tokens $tokens -t $threads -o '$calibrated' && echo done"
+[ -s "$calibrated" ] || "$tessera/tessera-calibrate" "$ours/base.tessera" --data "$calibration" --tokens "$tokens" \
+    --window $window -t "$threads" -o "$calibrated" >&2
 for target in $bits; do
     keep "$ours/quantize-$target.json" "$tessera/tessera-quantize" "$ours/base.tessera" --calibration "$calibrated" \
         --bits "$target" -t "$threads" -o "$ours/$target.tessera" --force --json

@@ -57,8 +57,11 @@ class Peer:
         text = path.read_text()
         find = lambda pattern: number(pattern, text, path)  # noqa: E731
         windows, window = find(r"over (\d+) chunks"), find(r"n_ctx=(\d+)")
+        # Not the base's perplexity in the comparison: that one is of probabilities cut off 16 nats below the largest.
+        base = self.folder / f"{genre}-base.txt"
         return {
-            "positions": int(windows * (window - window // 2 - 1)), "base": find(r"Mean PPL\(base\) *: *(\S+)"),
+            "positions": int(windows * (window - window // 2 - 1)),
+            "base": number(r"Final estimate: PPL = (\S+)", base.read_text(), base),
             "mean": find(r"Mean +KLD: *(\S+)"), "error": find(r"Mean +KLD: *\S+ ± *(\S+)"),
             "p999": find(r"99\.9% +KLD: *(\S+)"), "top": find(r"Same top p: *(\S+)"),
         }
@@ -81,14 +84,13 @@ class Ours:
         }
 
 
-def significant(value, digits):
-    """So many digits, none of them in an exponent."""
-    text = f"{value:.{digits}g}"
-    return f"{float(text):f}".rstrip("0") if "e" in text else text
+def significant(value):
+    """Three digits, none of them in an exponent."""
+    return f"{value:#.3g}" if value >= 1e-4 else f"{value:.6f}"
 
 
 def cell(found):
-    return f"{significant(found['mean'], 3)} / {significant(found['p999'], 3)} / {found['top']:.1f} %"
+    return f"{significant(found['mean'])} / {significant(found['p999'])} / {found['top']:.1f} %"
 
 
 def check(genre, rows):
