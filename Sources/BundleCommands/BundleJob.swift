@@ -14,15 +14,26 @@ public struct BundleJob {
     private let plan: QuantizationPlan
     private let graph: ModelGraph
     private let options: OutputOptions
+    private let columns: ColumnStatistics?
 
     /// Plans the work; nothing is written yet.
-    /// - Throws: `badInput` when the recipe and the weights do not fit.
+    /// - Parameter columns: what is known of the weights' inputs, where that is no more.
+    /// - Throws: `badInput` when the recipe and the weights do not fit; `usage` when the recipe needs to know more than `columns`.
     public init(
-        _ recipe: Recipe, _ graph: ModelGraph, _ weights: [SourceWeight], _ options: OutputOptions
+        _ recipe: Recipe, _ graph: ModelGraph, _ weights: [SourceWeight], _ options: OutputOptions,
+        columns: ColumnStatistics? = nil
     ) throws(Failure) {
         plan = try QuantizationPlan(recipe, graph, weights)
         self.graph = graph
         self.options = options
+        self.columns = columns
+        if columns != nil, let item = plan.items.first(where: \.needsCalibration) {
+            throw Failure(
+                .usage,
+                "the recipe '\(recipe.name)' needs all second moments, and an imatrix has only the diagonals",
+                at: "tensor '\(item.weight.name)'",
+                remedy: "make a calibration file with tessera-calibrate, or choose the solver 'search'")
+        }
         // The recipes that every build knows speak of models with experts, too.
         for rule in plan.idleRules where !Recipe.names.contains(recipe.name) {
             Console.warn("the recipe's rule for \(rule.roles.joined(separator: ", ")) fits no weight")
@@ -39,11 +50,14 @@ public struct BundleJob {
     /// Prints the plan instead of carrying it out.
     /// - Parameter checkpoint: where the weights come from, unless that is a bundle.
     public func printPlan(of checkpoint: CheckpointPlan? = nil) throws(Failure) {
+        if let coverage { Console.log(coverage.text) }
         let report = try PlanReport(plan, graph, of: checkpoint)
         print(options.json ? report.json.serialized(pretty: true) : report.text(verbose: options.verbose))
     }
 
     private var byteCount: Int { plan.descriptions.reduce(0) { $0 + $1.byteCount } }
+
+    private var coverage: ColumnCoverage? { columns.map { ColumnCoverage(plan, graph, $0) } }
 
     /// Streams the weights into the bundle at `path`; interrupted, it can be run again and goes on.
     /// - Parameter fingerprint: everything beside the plan that determines the bytes.
@@ -61,8 +75,9 @@ public struct BundleJob {
         try write(to: path, fingerprint: fingerprint, metadata: metadata, tokenizer: tokenizer) {
             (writer) throws(Failure) in
             defer { progress.finish() }
-            return try Quantizer(plan, threads: options.threads).run(source, into: writer) {
-                (event) throws(Failure) in
+            let quantizer = try Quantizer(
+                plan, threads: options.threads, meanSquares: columns?.meanSquares ?? [:])
+            return try quantizer.run(source, into: writer) { (event) throws(Failure) in
                 if case .panel(let tensor, let done, _) = event { progress.show(done, tensor) }
                 try Interruption.check()
             }
@@ -92,6 +107,7 @@ public struct BundleJob {
     ) throws(Failure) {
         Interruption.watch()
         if let summary = plan.codesSummary { Console.log(summary) }
+        if let coverage { Console.log(coverage.text) }
         let writer = try BundleWriter(
             path, fingerprint: fingerprint.setting("recipe", to: plan.recipe.json),
             plan: plan.descriptions, overwrite: options.force)
@@ -119,12 +135,12 @@ public struct BundleJob {
                     } ?? .null,
                 ])
             }
-            print(
-                JSON.pairs([
-                    "output": .string(path), "digest": .string(digest.description),
-                    "weight_bytes": .int(byteCount), "effective_bits": .double(plan.effectiveBits),
-                    "seconds": .double(seconds), "tensors": .array(tensors),
-                ]).serialized(pretty: true))
+            let json = JSON.pairs([
+                "output": .string(path), "digest": .string(digest.description),
+                "weight_bytes": .int(byteCount), "effective_bits": .double(plan.effectiveBits),
+                "seconds": .double(seconds), "tensors": .array(tensors),
+            ])
+            print((coverage.map { json.setting("imatrix", to: $0.json) } ?? json).serialized(pretty: true))
             return
         }
         if options.verbose {
