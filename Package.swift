@@ -106,9 +106,8 @@ let package = Package(
         library(
             "Calibration",
             [
-                "Accuracy", "Bundles", "CKernels", "COpenBLAS", "GraphIR", "GroupFormats", "Prompts",
-                "Runtime",
-                "Storage", "Tessera", "Threads",
+                "Accuracy", "Bundles", "CKernels", "COpenBLAS", "Checkpoints", "GraphIR", "GroupFormats",
+                "Prompts", "Runtime", "Storage", "Tessera", "Threads",
             ]),
         library(
             "Quantization",

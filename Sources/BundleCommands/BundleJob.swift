@@ -15,15 +15,16 @@ public struct BundleJob {
     private let graph: ModelGraph
     private let options: OutputOptions
     private let roles: RoleTable
+    private let columns: ColumnStatistics?
 
     /// Plans the work; nothing is written yet.
     /// - Parameters:
-    ///   - calibration: what is known of what weights are multiplied by, if anything.
+    ///   - inputs: what is known of what weights are multiplied by, if anything.
     ///   - sensitivities: what is known of how much weights matter, if anything.
-    /// - Throws: `badInput` when the recipe and the weights do not fit.
+    /// - Throws: `badInput` when the recipe and the weights do not fit; `usage` when the recipe needs to know more.
     public init(
         _ recipe: Recipe, _ graph: ModelGraph, _ weights: [SourceWeight], _ options: OutputOptions,
-        calibration: CalibrationFile? = nil, sensitivities: Sensitivities? = nil
+        inputs: InputStatistics? = nil, sensitivities: Sensitivities? = nil
     ) throws(Failure) {
         guard recipe.targetBits == nil else {
             throw Failure(
@@ -31,12 +32,20 @@ public struct BundleJob {
                 remedy: "calibrate with tessera-calibrate, then tessera-quantize --calibration")
         }
         plan = try QuantizationPlan(
-            recipe, graph, weights, solver: .best(calibrated: calibration != nil))
+            recipe, graph, weights, solver: .best(calibrated: inputs?.set != nil))
         self.graph = graph
         roles = RoleTable(
             plan, graph,
             try sensitivities.map { [plan] (known) throws(Failure) in try known.expected(of: plan) })
         self.options = options
+        columns = inputs?.columns
+        if columns != nil, let item = plan.items.first(where: { $0.solution?.solver.isCalibrated == true }) {
+            throw Failure(
+                .usage,
+                "the recipe '\(recipe.name)' needs all second moments, and an imatrix has only the diagonals",
+                at: "tensor '\(item.weight.name)'",
+                remedy: "make a calibration file with tessera-calibrate, or choose the solver 'search'")
+        }
         // The recipes that every build knows speak of models with experts, too.
         for rule in plan.idleRules where !Recipe.names.contains(recipe.name) {
             Console.warn("the recipe's rule for \(rule.roles.joined(separator: ", ")) fits no weight")
@@ -57,10 +66,13 @@ public struct BundleJob {
     /// - Parameter checkpoint: where the weights come from, unless that is a bundle.
     public func printPlan(of checkpoint: CheckpointPlan? = nil) throws(Failure) {
         let report = try PlanReport(plan, graph, roles, of: checkpoint)
+        if let coverage { Console.log(coverage.text) }
         print(options.json ? report.json.serialized(pretty: true) : report.text(verbose: options.verbose))
     }
 
     private var byteCount: Int { plan.descriptions.reduce(0) { $0 + $1.byteCount } }
+
+    private var coverage: ColumnCoverage? { columns.map { ColumnCoverage(plan, graph, $0) } }
 
     /// Streams the weights into the bundle at `path`; interrupted, it can be run again and goes on.
     /// - Parameter fingerprint: everything beside the plan that determines the bytes.
@@ -78,8 +90,9 @@ public struct BundleJob {
         try write(to: path, fingerprint: fingerprint, metadata: metadata, tokenizer: tokenizer) {
             (writer) throws(Failure) in
             defer { progress.finish() }
-            return try Quantizer(plan, threads: options.threads).run(source, into: writer) {
-                (event) throws(Failure) in
+            let quantizer = try Quantizer(
+                plan, threads: options.threads, meanSquares: columns?.meanSquares ?? [:])
+            return try quantizer.run(source, into: writer) { (event) throws(Failure) in
                 if case .panel(let tensor, let done, _) = event { progress.show(done, tensor) }
                 try Interruption.check()
             }
@@ -114,6 +127,7 @@ public struct BundleJob {
     ) throws(Failure) {
         Interruption.watch()
         if let summary = plan.codesSummary { Console.log(summary) }
+        if let coverage { Console.log(coverage.text) }
         let writer = try BundleWriter(
             path, fingerprint: fingerprint.setting("recipe", to: plan.recipe.json),
             plan: plan.descriptions, overwrite: options.force)
@@ -141,12 +155,12 @@ public struct BundleJob {
                     } ?? .null,
                 ])
             }
-            print(
-                JSON.pairs([
-                    "output": .string(path), "digest": .string(digest.description),
-                    "weight_bytes": .int(byteCount), "effective_bits": .double(plan.effectiveBits),
-                    "seconds": .double(seconds), "tensors": .array(tensors),
-                ]).serialized(pretty: true))
+            let json = JSON.pairs([
+                "output": .string(path), "digest": .string(digest.description),
+                "weight_bytes": .int(byteCount), "effective_bits": .double(plan.effectiveBits),
+                "seconds": .double(seconds), "tensors": .array(tensors),
+            ])
+            print((coverage.map { json.setting("imatrix", to: $0.json) } ?? json).serialized(pretty: true))
             return
         }
         if options.verbose {

@@ -25,6 +25,9 @@ public struct QuantizationPlan: Sendable {
             }
             return (format, solver)
         }
+
+        /// Whether its codes are chosen by what the weight is multiplied by, where that is known.
+        var weighsColumns: Bool { solution.map { $0.solver != .nearest } ?? false }
     }
 
     /// What was applied, every solver named.
@@ -43,6 +46,13 @@ public struct QuantizationPlan: Sendable {
             (sum.0 + item.description.byteCount, sum.1 + item.weight.shape.count)
         }
         return values > 0 ? Double(bytes) * 8 / Double(values) : 0
+    }
+
+    /// Which weights' columns count by what they are multiplied by, and which could and do not, when that is known of `weights`.
+    public func coverage(by weights: some Collection<String>) -> (covered: [String], missing: [String]) {
+        let known = Set(weights)
+        let names = items.filter(\.weighsColumns).map(\.weight.name)
+        return (names.filter(known.contains), names.filter { !known.contains($0) })
     }
 
     /// Applies a recipe to weights by the uses that a model has for them.

@@ -15,12 +15,19 @@ public struct Quantizer {
 
     let plan: QuantizationPlan
     let pool: ThreadPool
+    private let meanSquares: [String: [Float]]
     private let panelBytes: Int
 
     /// A quantizer with `threads` workers, the caller's thread included.
-    /// - Parameter panelBytes: the most source rows that are worked on at a time; a tile of 16 rows may take more.
-    public init(_ plan: QuantizationPlan, threads: Int, panelBytes: Int = 16 << 20) throws(Failure) {
+    /// - Parameters:
+    ///   - meanSquares: E[x²] of each column of what weights are multiplied by, by their names, as far as it is known.
+    ///   - panelBytes: the most source rows that are worked on at a time; a tile of 16 rows may take more.
+    public init(
+        _ plan: QuantizationPlan, threads: Int, meanSquares: [String: [Float]] = [:],
+        panelBytes: Int = 16 << 20
+    ) throws(Failure) {
         self.plan = plan
+        self.meanSquares = meanSquares
         self.panelBytes = panelBytes
         pool = try ThreadPool(threads: threads)
     }
@@ -114,11 +121,12 @@ public struct Quantizer {
             try writer.append(bytes, to: index)
             return Distortion()
         }
-        let fitter = try GroupFitter(geometry, solver)
-        let tiles = UnsafeMutableRawBufferPointer(
-            rebasing: buffer[..<(fitter.tileCount(rows: rows.count) * geometry.tileBytes)])
         let distortion: Distortion
+        let tiles: UnsafeMutableRawBufferPointer
         do {
+            let fitter = try GroupFitter(geometry, solver, importance: meanSquares[weight.name])
+            tiles = UnsafeMutableRawBufferPointer(
+                rebasing: buffer[..<(fitter.tileCount(rows: rows.count) * geometry.tileBytes)])
             distortion = try fitter.fit(bytes, weight.type, firstRow: rows.lowerBound, into: tiles, pool)
         } catch {
             throw error.inside(weight)

@@ -3,7 +3,7 @@ public enum Solver: String, CaseIterable, Sendable {
     /// Round to nearest: the range of each group, its scale and minimum rounded to 8 bits, codes to nearest.
     case nearest = "rtn"
     /// The scale and minimum of each group with the least weighted squared error, also after they are rounded to 8 bits.
-    /// With a calibration file, columns count by the mean square of what they are multiplied by.
+    /// With a calibration file or an imatrix, columns count by the mean square of what they are multiplied by.
     case search
     /// Rounding with error feedback: later columns make up for the errors of earlier ones. Needs a calibration file.
     case gptq

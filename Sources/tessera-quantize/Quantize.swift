@@ -28,7 +28,10 @@ import Storage
     @Option(help: "A recipe's name (int8, int4, int4-fast, int4-best) or a JSON file; see formats/recipe.md.")
     var recipe: String = "int4"
 
-    @Option(help: "What tessera-calibrate made with the same bundle.")
+    @Option(
+        help:
+            "What tessera-calibrate made with the same bundle, or an imatrix of llama.cpp's (GGUF) of the same model: of use to the solver 'search' only."
+    )
     var calibration: String?
 
     @OptionGroup var target: TargetOptions
@@ -41,56 +44,69 @@ import Storage
         var recipe = try Recipe(named: recipe)
         let graph: ModelGraph
         do { graph = try ModelGraph(json: try bundle.graphJSON) } catch { throw error.located(in: model) }
-        let file = try calibration.map { (path) throws(Failure) in
+        let inputs = try calibration.map { (path) throws(Failure) in
             let settings = try PromptSettings(json: try bundle.metadata["prompt"] ?? .null)
-            return try CalibrationFile(path, of: bundle.digest, graph, settings)
+            return try InputStatistics(path, of: bundle.digest, graph, settings)
         }
         let target = target.target(recipe)
-        guard target == nil || file != nil else {
-            throw Failure(
-                .usage, "choosing formats by how much weights matter needs a calibration file",
-                remedy: "make one with tessera-calibrate, and name it with --calibration")
+        var sensitivities: Sensitivities?
+        if let target {
+            let file = try Self.file(inputs, to: "choosing formats by how much weights matter needs")
+            let known = try Sensitivities(graph, bundle, file, threads: options.threads)
+            recipe = try target.recipe(recipe, graph, bundle, known)
+            sensitivities = known
+        } else if let file = inputs?.set, file.hasSensitivities {
+            sensitivities = try Sensitivities(graph, bundle, file, threads: options.threads)
         }
-        let sensitivities = try file.flatMap { (file) throws(Failure) in
-            target == nil && !file.hasSensitivities
-                ? nil : try Sensitivities(graph, bundle, file, threads: options.threads)
-        }
-        if let target, let sensitivities { recipe = try target.recipe(recipe, graph, bundle, sensitivities) }
-        let source = try source(recipe, graph, bundle, file)
+        let source = try source(recipe, graph, bundle, inputs)
         let job = try BundleJob(
-            recipe, graph, source.weights, options, calibration: file, sensitivities: sensitivities)
+            recipe, graph, source.weights, options, inputs: inputs, sensitivities: sensitivities)
         guard let destination else { return try job.printPlan() }
         var metadata = job.metadata(entering: try bundle.metadata)
         var provenance = (metadata["provenance"] ?? .object([]))
             .setting("quantized_from", to: .string(bundle.digest.description)).setting(
                 "recipe", to: job.recipe.json)
         var fingerprint = JSON.pairs(["quantized_from": .string(bundle.digest.description)])
-        guard let file else {
-            metadata = metadata.setting("provenance", to: provenance)
-            return try job.run(
-                source, to: destination, fingerprint: fingerprint, metadata: metadata,
-                tokenizer: try bundle.tokenizer)
+        if let inputs {
+            let digest = JSON.string(inputs.digest.description)
+            provenance = provenance.setting("calibration", to: digest)
+            fingerprint = fingerprint.setting("calibration", to: digest)
         }
-        let digest = JSON.string(file.bundle.digest.description)
-        provenance = provenance.setting("calibration", to: digest)
-        fingerprint = fingerprint.setting("calibration", to: digest)
         metadata = metadata.setting("provenance", to: provenance)
-        try job.run(
-            source, file, to: destination, fingerprint: fingerprint, metadata: metadata,
-            tokenizer: try bundle.tokenizer)
+        let tokenizer = try bundle.tokenizer
+        switch inputs {
+        case .set(let file):
+            try job.run(
+                source, file, to: destination, fingerprint: fingerprint, metadata: metadata,
+                tokenizer: tokenizer)
+        case .columns, nil:
+            try job.run(
+                source, to: destination, fingerprint: fingerprint, metadata: metadata, tokenizer: tokenizer)
+        }
+    }
+
+    /// The calibration file that something needs.
+    private static func file(_ inputs: InputStatistics?, to need: String) throws(Failure) -> CalibrationFile {
+        switch inputs {
+        case .set(let file): return file
+        case .columns(let columns):
+            throw Failure(
+                .usage, "\(need) a calibration file: this is an imatrix, which has no sensitivities",
+                file: columns.matrix.path, remedy: "make a calibration file with tessera-calibrate")
+        case nil:
+            throw Failure(
+                .usage, "\(need) a calibration file",
+                remedy: "make one with tessera-calibrate, and name it with --calibration")
+        }
     }
 
     /// The weights of the bundle, changed where the recipe's steps found that to help.
     private func source(
-        _ recipe: Recipe, _ graph: ModelGraph, _ bundle: Bundle, _ file: CalibrationFile?
+        _ recipe: Recipe, _ graph: ModelGraph, _ bundle: Bundle, _ inputs: InputStatistics?
     ) throws(Failure) -> RewrittenWeights<BundleWeights> {
         let weights = try BundleWeights(bundle)
         guard !recipe.steps.isEmpty else { return RewrittenWeights(weights) }
-        guard let file else {
-            throw Failure(
-                .usage, "the steps of the recipe '\(recipe.name)' need a calibration file",
-                remedy: "make one with tessera-calibrate, and name it with --calibration")
-        }
+        let file = try Self.file(inputs, to: "the steps of the recipe '\(recipe.name)' need")
         // A plan shows what the recipe asks for; what its steps find comes with the work.
         guard !options.dryRun else { return RewrittenWeights(weights) }
         Interruption.watch()

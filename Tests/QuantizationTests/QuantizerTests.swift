@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// A toy of every kind of weight: a tied table, a linear with a bias, a norm.
-private struct Toy {
+struct Toy {
     let graph: ModelGraph
     let weights: [(name: String, shape: Shape, values: [Float])]
 
@@ -51,13 +51,14 @@ private struct Toy {
 extension Toy {
     /// Quantizes the bundle at `source`, stopping with an interrupt when `stop` names a tensor that is complete.
     func quantize(
-        _ source: Bundle, _ recipe: Recipe, to path: String, threads: Int = 1, stop: String? = nil
+        _ source: Bundle, _ recipe: Recipe, to path: String, threads: Int = 1,
+        meanSquares: [String: [Float]] = [:], stop: String? = nil
     ) throws -> (bundle: Bundle, reports: [TensorReport]) {
         let weights = try BundleWeights(source)
         let plan = try QuantizationPlan(recipe, graph, weights.weights)
         let writer = try BundleWriter(path, fingerprint: recipe.json, plan: plan.descriptions)
-        let reports = try Quantizer(plan, threads: threads).run(weights, into: writer) {
-            event throws(Failure) in
+        let quantizer = try Quantizer(plan, threads: threads, meanSquares: meanSquares)
+        let reports = try quantizer.run(weights, into: writer) { event throws(Failure) in
             guard case .tensor(let report) = event, report.name == stop else { return }
             try writer.checkpoint()
             throw Failure(.interrupted, "stopped")

@@ -151,7 +151,7 @@ private struct TwinWeight {
             return Float(scales[side]) * Float(Int(codes[index]) - Int(zeros[side]))
         }
         return TestTensor(
-            module + ".weight", "F32", [rows, columns], values.flatMap { bytes($0.bitPattern) })
+            module + ".weight", "F32", [rows, columns], values.flatMap { little($0.bitPattern) })
     }
 
     var packed: [TestTensor] {
@@ -163,7 +163,7 @@ private struct TwinWeight {
         func words(_ outer: Int, _ inner: Int, _ code: (Int, Int, Int) -> UInt8) -> [UInt8] {
             (0..<outer).flatMap { row in
                 (0..<inner).flatMap { word in
-                    bytes(
+                    little(
                         (0..<perWord).reduce(UInt32(0)) {
                             $0 | UInt32(code(row, word, $1)) << UInt32($1 * bits)
                         })
@@ -171,11 +171,11 @@ private struct TwinWeight {
             }
         }
         let transposedScales = (0..<groups).flatMap { group in
-            (0..<rows).flatMap { bytes(scales[$0 * groups + group].bitPattern) }
+            (0..<rows).flatMap { little(scales[$0 * groups + group].bitPattern) }
         }
         switch method {
         case .gptq, .gptq8, .gptqReordered:
-            let order = (0..<columns).flatMap { bytes(UInt32(group($0))) }
+            let order = (0..<columns).flatMap { little(UInt32(group($0))) }
             return [
                 tensor(
                     "qweight", "I32", [columns / perWord, rows],
@@ -202,13 +202,9 @@ private struct TwinWeight {
                 tensor(
                     "weight_packed", "I32", [rows, columns / 8],
                     words(rows, columns / 8) { codes[$0 * columns + $1 * 8 + $2] }),
-                tensor("weight_scale", "F16", [rows, groups], scales.flatMap { bytes($0.bitPattern) }),
-                tensor("weight_shape", "I64", [2], bytes(UInt64(rows)) + bytes(UInt64(columns))),
+                tensor("weight_scale", "F16", [rows, groups], scales.flatMap { little($0.bitPattern) }),
+                tensor("weight_shape", "I64", [2], little(UInt64(rows)) + little(UInt64(columns))),
             ]
         }
     }
-}
-
-private func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
-    (0..<value.bitWidth / 8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
 }

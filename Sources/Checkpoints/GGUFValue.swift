@@ -1,0 +1,97 @@
+internal import Storage
+
+/// A value in the metadata of a GGUF file: where it lies, of a length that was checked; nothing is decoded before it is asked for.
+struct GGUFValue: Sendable {
+    /// The types, by the numbers that stand for them.
+    enum Kind: UInt32 {
+        case uint8, int8, uint16, int16, uint32, int32, float32, bool, string, array, uint64, int64, float64
+
+        /// Bytes of a value; nil where its length stands with it.
+        var width: Int? {
+            switch self {
+            case .uint8, .int8, .bool: 1
+            case .uint16, .int16: 2
+            case .uint32, .int32, .float32: 4
+            case .uint64, .int64, .float64: 8
+            case .string, .array: nil
+            }
+        }
+    }
+
+    /// Of the value, or of each element of an array.
+    private let kind: Kind
+    /// How many elements there are; nil for what is no array.
+    private let count: Int?
+    private let source: MappedBytes
+
+    /// Reads the type and passes over the value.
+    init(_ cursor: inout ByteCursor) throws(Failure) {
+        var kind = try Kind(&cursor)
+        var count: Int?
+        if kind == .array {
+            kind = try Kind(&cursor)
+            guard kind != .array else { throw .badInput("is an array of arrays, which is not supported") }
+            let elements = try cursor.integer(UInt64.self)
+            // The least that an element takes: the length of an empty text.
+            let room = UInt64(cursor.remaining / (kind.width ?? 8))
+            guard elements <= room else {
+                throw .badInput("claims \(elements) elements where at most \(room) have room")
+            }
+            count = Int(elements)
+        }
+        self.kind = kind
+        self.count = count
+        var probe = cursor
+        if let width = kind.width {
+            try probe.skip((count ?? 1) * width)
+        } else {
+            for _ in 0..<(count ?? 1) { try probe.skipText() }
+        }
+        source = try cursor.part(probe.offset - cursor.offset).source
+    }
+
+    /// The text that it is.
+    func text() throws(Failure) -> String {
+        guard kind == .string, count == nil else { throw .badInput("is no text") }
+        var cursor = ByteCursor(source)
+        return try cursor.countedText()
+    }
+
+    /// The texts that it is an array of.
+    func texts() throws(Failure) -> [String] {
+        guard kind == .string, let count else { throw .badInput("is no array of texts") }
+        var cursor = ByteCursor(source)
+        return try (0..<count).map { _ throws(Failure) in try cursor.countedText() }
+    }
+
+    /// The number that it is, one of 32 bits without a sign.
+    func number() throws(Failure) -> UInt32 {
+        guard kind == .uint32, count == nil else { throw .badInput("is no number of 32 bits") }
+        var cursor = ByteCursor(source)
+        return try cursor.integer()
+    }
+}
+
+extension GGUFValue.Kind {
+    fileprivate init(_ cursor: inout ByteCursor) throws(Failure) {
+        let number = try cursor.integer(UInt32.self)
+        guard let kind = Self(rawValue: number) else { throw .badInput("is of the unknown type \(number)") }
+        self = kind
+    }
+}
+
+extension ByteCursor {
+    /// The next text, whose length stands before it, without control characters.
+    mutating func countedText() throws(Failure) -> String { try text(try length()) }
+
+    /// Passes over such a text.
+    fileprivate mutating func skipText() throws(Failure) { try skip(try length()) }
+
+    private mutating func length() throws(Failure) -> Int {
+        let length = try integer(UInt64.self)
+        guard let length = Int(exactly: length) else {
+            throw .badInput("claims a text of \(length) bytes")
+        }
+        return length
+    }
+}
