@@ -75,6 +75,34 @@ import Threads
         #expect(!linears.isEmpty && linears.allSatisfy { stages.isSuperset(of: $0.operation.weightNames) })
     }
 
+    /// Of a mixture, the rows that experts read are those of their stage, and those that the router chose.
+    @Test func expertsAreCounted() throws {
+        let prepared = try prepare("qwen3-vl-moe")
+        let run = ModelRun(
+            prepared.graph, prepared.set, patches: prepared.patches, pool: try ThreadPool(threads: 2))
+        let pool = try ThreadPool(threads: 2)
+        var mixtures = 0
+        try run.run(
+            weight: { (name) throws(Failure) in LentWeight(name, of: prepared.model.bundle) },
+            visit: { (visit) throws(Failure) in
+                let coverage = try visit.coverage()
+                let statistics = try visit.statistics(Modality.allCases, pool)
+                let counts = Modality.allCases.map { statistics[$0]?.moments.count ?? 0 }
+                #expect(coverage.rows == counts.reduce(0, +), "\(coverage.name)")
+                guard coverage.experts > 0 else { return }
+                mixtures += 1
+                #expect(coverage.name.contains("down"))
+                for (modality, count) in zip(Modality.allCases, counts) {
+                    #expect(coverage.expertRows(modality).reduce(0, +) == count)
+                    #expect(count > 0)
+                }
+            })
+        let blocks = prepared.graph.graphs.flatMap(\.nodes).count {
+            if case .route = $0.operation { true } else { false }
+        }
+        #expect(mixtures == blocks && blocks > 0)
+    }
+
     /// Rows of pictures and rows of text, counted by the tokens of the prompts.
     @Test func modalitiesAreToldApart() throws {
         let prepared = try prepare("qwen2-vl")
