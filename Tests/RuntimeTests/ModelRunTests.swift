@@ -5,6 +5,7 @@ import Prompts
 import Runtime
 import Storage
 import Tessera
+import TestSupport
 import Testing
 import Threads
 
@@ -101,6 +102,31 @@ import Threads
             if case .route = $0.operation { true } else { false }
         }
         #expect(mixtures == blocks && blocks > 0)
+    }
+
+    /// The counts of experts' rows are in the file, and add up to the rows of their stage.
+    @Test func aFileOfAMixtureReadsBack() throws {
+        let prepared = try prepare("qwen3-vl-moe")
+        let directory = try TemporaryDirectory()
+        let path = directory.file("cal")
+        let recorder = try CalibrationRecorder(
+            prepared.model.bundle, prepared.set, patches: prepared.patches, detail: .light,
+            sensitivity: false, threads: 2)
+        _ = try recorder.run(to: path, overwrite: false, data: .null) { _ throws(Failure) in }
+        let file = try CalibrationFile(
+            path, of: prepared.model.bundle.digest, prepared.graph, prepared.model.prompt)
+        var seen = 0
+        for stage in file.stages {
+            for modality in stage.modalities {
+                guard let entry = file.bundle["\(stage.name)/\(modality.rawValue)/experts"] else { continue }
+                let mapped = file.bundle.bytes(of: entry)
+                let rows = mapped.bytes.bindMemory(to: Double.self).reduce(0, +)
+                withExtendedLifetime(mapped) {}
+                #expect(Int(rows) == (try file.summary(stage.name, modality)?.rows))
+                seen += 1
+            }
+        }
+        #expect(seen > 0)
     }
 
     /// Rows of pictures and rows of text, counted by the tokens of the prompts.
