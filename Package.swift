@@ -72,7 +72,10 @@ let package = Package(
         .target(name: "CKernels", cSettings: optimised),
         .target(name: "CImageCodecs", dependencies: ["CTurboJPEG", "CPNG", "CWebP"], cSettings: optimised),
 
-        // The contracts, embedded as data.
+        // Files that the program carries: a calibration set, and the contracts.
+        .target(
+            name: "CDefaultSet", exclude: ["set"],
+            cSettings: [.unsafeFlags(["-std=c23", "-Wall", "-Wextra", "-Werror"])]),
         .target(
             name: "Formats", path: "formats",
             exclude: [
@@ -106,8 +109,8 @@ let package = Package(
         library(
             "Calibration",
             [
-                "Accuracy", "Bundles", "CKernels", "COpenBLAS", "Checkpoints", "GraphIR", "GroupFormats",
-                "Prompts", "Runtime", "Storage", "Tessera", "Threads",
+                "Accuracy", "Bundles", "CDefaultSet", "CKernels", "COpenBLAS", "Checkpoints", "GraphIR",
+                "GroupFormats", "Prompts", "Runtime", "Storage", "Tessera", "Threads",
             ]),
         library(
             "Quantization",

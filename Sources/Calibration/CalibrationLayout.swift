@@ -28,6 +28,11 @@ struct CalibrationLayout {
         let graph: String
         let columns: Int
         let modalities: [Modality]
+        /// How many experts share its rows, where their shares are counted; 0 elsewhere.
+        let experts: Int
+
+        /// What there is of each modality, in order.
+        var parts: [Part] { experts > 0 ? Part.allCases : Part.allCases.filter { $0 != .experts } }
     }
 
     let stages: [Stage]
@@ -47,7 +52,7 @@ struct CalibrationLayout {
                     Stage(
                         name: stage.name, graph: graph.name,
                         columns: stage.columns(in: model) ?? graph[stage.input].type.columns ?? 0,
-                        modalities: modalities))
+                        modalities: modalities, experts: stage.routes?.experts ?? 0))
             }
         }
         func shape(_ extents: [Int]) throws(Failure) -> Shape {
@@ -66,12 +71,13 @@ struct CalibrationLayout {
         }
         for stage in stages {
             for modality in stage.modalities {
-                for part in Part.allCases {
+                for part in stage.parts {
                     plan.append(
                         try TensorDescription(
                             name: Self.name(stage.name, modality, part),
-                            shape: try shape([part.count(stage.columns, detail)]),
-                            encoding: .float(part == .summary ? .float64 : .float32)))
+                            shape: try shape([part.count(stage, detail)]),
+                            encoding: .float(
+                                part == .summary || part == .experts ? .float64 : .float32)))
                 }
             }
         }
@@ -97,13 +103,16 @@ struct CalibrationLayout {
         case peaks
         /// Σ x xᵀ, the lower triangle row by row; or Σ x².
         case moments
+        /// The rows that each expert read.
+        case experts
 
-        func count(_ columns: Int, _ detail: Detail) -> Int {
+        func count(_ stage: Stage, _ detail: Detail) -> Int {
             switch (self, detail) {
             case (.summary, _): StageSummary.count
-            case (.mean, _), (.moments, .light): columns
-            case (.peaks, _): StageStatistics.peakCount(columns: columns)
-            case (.moments, .full): columns * (columns + 1) / 2
+            case (.mean, _), (.moments, .light): stage.columns
+            case (.peaks, _): StageStatistics.peakCount(columns: stage.columns)
+            case (.moments, .full): stage.columns * (stage.columns + 1) / 2
+            case (.experts, _): stage.experts
             }
         }
     }
@@ -120,6 +129,14 @@ struct CalibrationLayout {
 extension StagedGraph.Stage {
     /// The first weight that reads its input.
     var name: String { linears.first?.operation.weightNames.first ?? "" }
+
+    /// The number of the transformer block that it is in, if any.
+    var block: Int? {
+        switch linears.first?.operation {
+        case .linear(let use, _)?, .expertLinear(let use, _, _)?: use.block
+        default: nil
+        }
+    }
 
     /// K of its weights.
     func columns(in model: ModelGraph) -> Int? {

@@ -12,6 +12,8 @@ public struct CalibrationRecorder {
     private let patches: any PatchStore
     private let layout: CalibrationLayout
     private let sensitivity: Bool
+    /// What is wrong with the set, whatever a run over it will show.
+    public let warnings: [SetWarning]
     private let pool: ThreadPool
     private let largeProduct: LargeProduct?
 
@@ -30,6 +32,9 @@ public struct CalibrationRecorder {
         self.prepared = prepared
         self.patches = patches
         layout = try CalibrationLayout(model, prepared, detail, sensitivity: sensitivity)
+        warnings = SetLint.warnings(
+            visuals: prepared.visuals.map(\.grid), resizedAlike: prepared.resizesAlike,
+            visionStages: StagedGraph(try model.graph("vision")).stages.count)
         self.sensitivity = sensitivity
         pool = try ThreadPool(threads: threads)
         self.largeProduct = largeProduct
@@ -42,10 +47,11 @@ public struct CalibrationRecorder {
     /// - Parameters:
     ///   - data: what the set was made of, for people to read.
     ///   - report: told how far it is; whatever it throws ends the run.
+    /// - Returns: what the run showed to be wrong with the set. The file keeps it, together with `warnings`.
     public func run(
         to path: String, overwrite: Bool, data: JSON,
         report: (ModelRun.Progress) throws(Failure) -> Void
-    ) throws(Failure) {
+    ) throws(Failure) -> [SetWarning] {
         let metadata = JSON.pairs([
             "kind": "calibration", "model": .string(bundle.digest.description),
             "detail": .string(layout.detail.rawValue), "sensitivity": .bool(sensitivity), "data": data,
@@ -58,11 +64,21 @@ public struct CalibrationRecorder {
         }
         let run = ModelRun(model, prepared, patches: patches, pool: pool, largeProduct: largeProduct)
         var due = prepared.visuals.count
+        var coverages: [StageCoverage] = []
         try run.run(
             weight: { (name) throws(Failure) in LentWeight(name, of: bundle) },
-            visit: { (visit) throws(Failure) in try record(visit, &due, writer) }, report: report)
+            visit: { (visit) throws(Failure) in
+                let coverage = try visit.coverage()
+                coverages.append(coverage)
+                try record(visit, coverage, &due, writer)
+            }, report: report)
         try measure(into: writer, from: due, report)
-        _ = try writer.finish(graph: model.json, metadata: metadata, tokenizer: [])
+        let found = SetLint.warnings(coverages, layout.detail)
+        _ = try writer.finish(
+            graph: model.json,
+            metadata: metadata.setting("warnings", to: .array((warnings + found).map(\.json))),
+            tokenizer: [])
+        return found
     }
 
     /// Writes the sensitivities that an interrupted run did not.
@@ -89,18 +105,20 @@ public struct CalibrationRecorder {
 
     /// Writes what a stage reads, unless an interrupted run did so.
     private func record(
-        _ visit: ModelRun.Visit, _ due: inout Int, _ writer: BundleWriter
+        _ visit: ModelRun.Visit, _ coverage: StageCoverage, _ due: inout Int, _ writer: BundleWriter
     ) throws(Failure) {
-        let modalities = layout.stages.first { $0.name == visit.stage.name }?.modalities ?? []
+        guard let stage = layout.stages.first(where: { $0.name == visit.stage.name }) else { return }
         let first = due
-        due += modalities.count * CalibrationLayout.Part.allCases.count
+        due += stage.modalities.count * stage.parts.count
         guard writer.completed < due else { return }
-        let statistics = try visit.statistics(modalities, pool)
+        let statistics = try visit.statistics(stage.modalities, pool)
         var index = first
-        for modality in modalities {
+        for modality in stage.modalities {
             guard let statistics = statistics[modality] else { continue }
-            for part in CalibrationLayout.Part.allCases {
-                if index >= writer.completed { try write(statistics, part, to: index, writer) }
+            for part in stage.parts {
+                if index >= writer.completed {
+                    try write(statistics, coverage.expertRows(modality), part, to: index, writer)
+                }
                 index += 1
             }
         }
@@ -108,7 +126,8 @@ public struct CalibrationRecorder {
     }
 
     private func write(
-        _ statistics: StageStatistics, _ part: CalibrationLayout.Part, to index: Int, _ writer: BundleWriter
+        _ statistics: StageStatistics, _ experts: [Int], _ part: CalibrationLayout.Part, to index: Int,
+        _ writer: BundleWriter
     ) throws(Failure) {
         func append<T>(_ values: [T]) throws(Failure) {
             try values.withBytes { (bytes) throws(Failure) in try writer.append(bytes, to: index) }
@@ -117,6 +136,7 @@ public struct CalibrationRecorder {
         case (.summary, _): try append(statistics.summary.values)
         case (.mean, _): try append(statistics.moments.mean)
         case (.peaks, _): try append(statistics.peaks)
+        case (.experts, _): try append(experts.map(Double.init))
         case (.moments, .light): try append(statistics.moments.diagonal)
         case (.moments, .full):
             try statistics.moments.forEachTriangleRow { (row) throws(Failure) in

@@ -12,10 +12,10 @@ struct ConversationSample {
 
     /// Reads `{"messages": [{"role", "content"}]}`; content is a text or a list of parts `{"type": "text" | "image" | "video"}`.
     /// - Parameters:
-    ///   - folder: what names of pictures are relative to.
+    ///   - files: where its pictures and videos are.
     ///   - answerTokens: how long an answer of the model's own may be, where the conversation ends with a question; 0 for none.
     /// - Throws: `badInput` when it is malformed, or a picture or video cannot be read.
-    init(_ json: JSON, folder: String, _ model: Model, answerTokens: Int) throws(Failure) {
+    init(_ json: JSON, files: MediaFiles, _ model: Model, answerTokens: Int) throws(Failure) {
         guard let entries = json["messages"]?.array, !entries.isEmpty else {
             throw .badInput("has no list of messages")
         }
@@ -29,7 +29,7 @@ struct ConversationSample {
             if let text = entry["content"]?.string {
                 parts = [.text(text)]
             } else if let list = entry["content"]?.array {
-                for part in list { parts.append(try Self.part(part, folder, model, &visuals)) }
+                for part in list { parts.append(try Self.part(part, files, model, &visuals)) }
             } else {
                 throw .badInput("has a message without content")
             }
@@ -54,16 +54,13 @@ struct ConversationSample {
     }
 
     private static func part(
-        _ json: JSON, _ folder: String, _ model: Model, _ visuals: inout [PreparedPrompt.Visual]
+        _ json: JSON, _ files: MediaFiles, _ model: Model, _ visuals: inout [PreparedPrompt.Visual]
     ) throws(Failure) -> Message.Part {
-        func path(_ key: String) throws(Failure) -> String {
+        func name(_ key: String) throws(Failure) -> String {
             guard let name = json[key]?.string, !name.isEmpty else {
                 throw .badInput("has a part of type '\(key)' that names no file")
             }
-            guard !name.contains("://") else {
-                throw .badInput("names '\(name)'; only files can be read")
-            }
-            return name.hasPrefix("/") ? name : Path.join(folder, name)
+            return name
         }
         switch json["type"]?.string {
         case "text":
@@ -72,11 +69,11 @@ struct ConversationSample {
             }
             return .text(text)
         case "image":
-            let patches = try model.picture(try path("image"))
+            let patches = try files.picture(try name("image"), model)
             visuals.append(.init(.image, patches))
             return .image(tokens: try model.prompt.shape(.image, patches.grid).tokens)
         case "video":
-            let video = try model.video(try path("video"))
+            let video = try files.video(try name("video"), model)
             visuals.append(video)
             return .video(
                 tokens: try model.prompt.shape(.video, video.patches.grid).tokens,
@@ -84,5 +81,34 @@ struct ConversationSample {
         default:
             throw .badInput("has a part of type '\(json["type"]?.string ?? "none")'")
         }
+    }
+}
+
+/// Where the pictures and videos that a conversation names are.
+enum MediaFiles {
+    /// In the file system; what names that do not begin at the root are relative to.
+    case folder(String)
+    /// In the set that ships with the program.
+    case shipped
+
+    /// The patches of the picture of that name.
+    func picture(_ name: String, _ model: Model) throws(Failure) -> Patches {
+        switch self {
+        case .folder(let folder): try model.picture(try Self.path(name, folder))
+        case .shipped: try model.picture(try DefaultSet.bytes(name), name: Path.join(DefaultSet.word, name))
+        }
+    }
+
+    /// The patches of the video of that name.
+    func video(_ name: String, _ model: Model) throws(Failure) -> PreparedPrompt.Visual {
+        guard case .folder(let folder) = self else {
+            throw .badInput("has no videos", file: DefaultSet.word)
+        }
+        return try model.video(try Self.path(name, folder))
+    }
+
+    private static func path(_ name: String, _ folder: String) throws(Failure) -> String {
+        guard !name.contains("://") else { throw .badInput("names '\(name)'; only files can be read") }
+        return name.hasPrefix("/") ? name : Path.join(folder, name)
     }
 }

@@ -27,6 +27,26 @@ public struct ModelRun {
                 try body(try run.stageInput(sample), visualRows(sample))
             }
         }
+
+        /// What the stage reads in all: counted, without reading it.
+        public func coverage() throws(Failure) -> StageCoverage {
+            let width = run.staged.graph[stage.input].type.columns ?? 0
+            var coverage = StageCoverage(
+                name: stage.name, graph: graph, block: stage.block, columns: columns,
+                experts: stage.routes?.experts ?? 0)
+            for sample in 0..<run.sampleCount {
+                let routes = try run.stageRoutes(sample)
+                for part in visualRows(sample).runs(of: try run.stageRowCount(sample)) {
+                    coverage.add(part.modality, rows: part.rows.count * width / max(1, columns))
+                    guard let routes, let chosen = stage.routes?.chosen else { continue }
+                    for row in part.rows {
+                        let first = row * routes.columns
+                        coverage.add(part.modality, experts: routes.values[first..<first + chosen])
+                    }
+                }
+            }
+            return coverage
+        }
     }
 
     /// Which rows of a sample come of pictures or videos.
@@ -111,9 +131,6 @@ public struct ModelRun {
     }
 
     private static func place(_ graph: String, _ stage: StagedGraph.Stage?) -> String {
-        guard case .linear(let use, _)? = stage?.linears.first?.operation, let block = use.block else {
-            return graph
-        }
-        return "\(graph) block \(block)"
+        stage?.block.map { "\(graph) block \($0)" } ?? graph
     }
 }

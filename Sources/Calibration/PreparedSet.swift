@@ -86,6 +86,9 @@ public struct PreparedSet {
     /// Tokens of all samples.
     public var tokenCount: Int { samples.reduce(0) { $0 + $1.tokens.count } }
 
+    /// Whether the model sees all pictures at one size.
+    var resizesAlike: Bool { settings.images.fixedSide != nil }
+
     /// Elements of a patch.
     var patchWidth: Int { settings.images.rowLength }
 

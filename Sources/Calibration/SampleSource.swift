@@ -6,21 +6,25 @@ public enum SampleSource: Equatable, Sendable {
     case text(file: String)
     /// A conversation: line `line`, from 1, of a JSONL file.
     case conversation(JSON, file: String, line: Int)
+    /// The same, of the set that ships with the program.
+    case shipped(JSON, file: String, line: Int)
 
     /// Finds the samples of files and folders, in the order of `paths`; of a folder those of its files, by name, and of the folders in
-    /// it.
+    /// it. The word `default` stands for the set that ships with the program.
     /// - Throws: `usage` for a file of another kind, `badInput` for a line that is no JSON.
     public static func find(_ paths: [String]) throws(Failure) -> [SampleSource] {
         var sources: [SampleSource] = []
         for path in paths {
-            if Path.isDirectory(path) {
+            if path == DefaultSet.word {
+                sources += try DefaultSet.conversations()
+            } else if Path.isDirectory(path) {
                 sources += try find(folder: path, depth: 0)
             } else if let found = try find(file: path) {
                 sources += found
             } else {
                 throw Failure(
                     .usage, "is of a kind that calibration does not read", file: path,
-                    remedy: "give .jsonl, .txt or .md files, or folders of them")
+                    remedy: "give .jsonl, .txt or .md files, folders of them, or the word 'default'")
             }
         }
         return sources
@@ -42,16 +46,21 @@ public enum SampleSource: Equatable, Sendable {
     private static func find(file: String) throws(Failure) -> [SampleSource]? {
         if file.hasSuffix(".txt") || file.hasSuffix(".md") { return [.text(file: file)] }
         guard file.hasSuffix(".jsonl") else { return nil }
-        var sources: [SampleSource] = []
-        let lines = try readFile(file).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        return try lines(try readFile(file), file: file).map { line in
+            .conversation(line.json, file: file, line: line.number)
+        }
+    }
+
+    /// The values of the lines of a JSONL file that are not blank, with their numbers from 1.
+    static func lines(_ bytes: [UInt8], file: String) throws(Failure) -> [(json: JSON, number: Int)] {
+        var values: [(json: JSON, number: Int)] = []
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated()
         where !line.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }) {
-            do {
-                sources.append(.conversation(try JSON(parsing: Array(line)), file: file, line: index + 1))
-            } catch {
+            do { values.append((try JSON(parsing: Array(line)), index + 1)) } catch {
                 throw .badInput(error.message, file: file, at: "line \(index + 1)")
             }
         }
-        return sources
+        return values
     }
 }

@@ -26,6 +26,8 @@ public struct SetBuilder {
     public private(set) var prepared: PreparedSet
     /// The patches of their visuals.
     public let patches: SpooledPatches
+    /// Conversations of the set that ships with the program which are longer than the model takes.
+    public private(set) var leftOut = 0
     private let model: Model
     private let options: Options
 
@@ -47,10 +49,15 @@ public struct SetBuilder {
             switch source {
             case .text(let file): texts.append(file)
             case .conversation(let json, let file, let line):
-                do { try add(json, folder: Path.directory(file)) } catch {
-                    throw Failure(
-                        error.kind, error.file.map { "\($0): \(error.message)" } ?? error.message, file: file,
-                        at: "line \(line)", remedy: error.remedy)
+                do { try add(json, .folder(Path.directory(file))) } catch {
+                    throw Self.locate(error, file, line)
+                }
+                try report(prepared.tokenCount)
+            case .shipped(let json, let file, let line):
+                do { try add(json, .shipped) } catch {
+                    // Nobody can shorten what ships, and the others are as good.
+                    guard error.kind == .limit else { throw Self.locate(error, file, line) }
+                    leftOut += 1
                 }
                 try report(prepared.tokenCount)
             }
@@ -58,9 +65,15 @@ public struct SetBuilder {
         try add(texts)
     }
 
-    private mutating func add(_ json: JSON, folder: String) throws(Failure) {
+    private static func locate(_ error: Failure, _ file: String, _ line: Int) -> Failure {
+        Failure(
+            error.kind, error.file.map { "\($0): \(error.message)" } ?? error.message, file: file,
+            at: "line \(line)", remedy: error.remedy)
+    }
+
+    private mutating func add(_ json: JSON, _ files: MediaFiles) throws(Failure) {
         guard prepared.tokenCount < options.tokens else { return }
-        let sample = try ConversationSample(json, folder: folder, model, answerTokens: options.answerTokens)
+        let sample = try ConversationSample(json, files: files, model, answerTokens: options.answerTokens)
         guard sample.tokens.count <= model.contextLimit else {
             throw Failure(
                 .limit, "has \(sample.tokens.count) tokens; the model takes \(model.contextLimit)")

@@ -71,12 +71,29 @@ public final class StagedRun {
 
     /// The input rows of the stage that is due, for one sample.
     public func stageInput(_ sample: Int) throws(Failure) -> Engine.Rows {
+        try rows(staged.stages[partsRun - 1].input, sample)
+    }
+
+    /// The choice of experts that the stage that is due follows, for one sample; nil where there is none.
+    func stageRoutes(_ sample: Int) throws(Failure) -> Engine.Rows? {
+        guard let routes = staged.stages[partsRun - 1].routes else { return nil }
+        return try rows(routes.value, sample)
+    }
+
+    /// How many rows the stage that is due reads, for one sample.
+    func stageRowCount(_ sample: Int) throws(Failure) -> Int {
         let input = staged.stages[partsRun - 1].input
-        let columns = staged.graph[input].type.columns ?? 0
-        guard case .floats(let values, _) = try value(input, sample) else {
-            throw .badInput("is no matrix of floats", at: "value '\(staged.graph[input].name)'")
+        guard let carried, let index = carried.values.firstIndex(of: input) else {
+            return try stageInput(sample).count
         }
-        return Engine.Rows(values: values, columns: columns)
+        return carried.places[sample][index].count / max(1, staged.graph[input].type.columns ?? 1)
+    }
+
+    private func rows(_ id: Graph.ValueID, _ sample: Int) throws(Failure) -> Engine.Rows {
+        guard case .floats(let values, _) = try value(id, sample) else {
+            throw .badInput("is no matrix of floats", at: "value '\(staged.graph[id].name)'")
+        }
+        return Engine.Rows(values: values, columns: staged.graph[id].type.columns ?? 0)
     }
 
     /// What the graph gave, once all parts have run.

@@ -39,6 +39,18 @@ public struct StagedGraph: Sendable {
         public let input: Graph.ValueID
         /// In the order of the graph; linears of experts among them.
         public let linears: [Graph.Node]
+        /// Which experts read the rows, where that is known before any of `linears` runs; nil otherwise.
+        public let routes: Routes?
+    }
+
+    /// A choice of experts, [n, 2·chosen]: the first half of each row are their numbers.
+    public struct Routes: Hashable, Sendable {
+        /// Where it is computed.
+        public let value: Graph.ValueID
+        /// How many experts there are.
+        public let experts: Int
+        /// How many of them read each row.
+        public let chosen: Int
     }
 
     /// The graph that is cut.
@@ -59,7 +71,12 @@ public struct StagedGraph: Sendable {
         for (index, node) in graph.nodes.enumerated() where node.operation.isLinear {
             guard seen.insert(node.operands[0]).inserted else { continue }
             let readers = graph.nodes.filter { $0.operation.isLinear && $0.operands[0] == node.operands[0] }
-            stages.append(Stage(input: node.operands[0], linears: readers))
+            stages.append(
+                Stage(
+                    input: node.operands[0], linears: readers,
+                    routes: readers.lazy.compactMap(Self.routes).first { routes in
+                        graph.nodes[..<index].contains { $0.result == routes.value }
+                    }))
             cuts.append(index)
         }
         self.stages = stages
@@ -67,6 +84,11 @@ public struct StagedGraph: Sendable {
         parts = zip(cuts, cuts.dropFirst() + [graph.nodes.count]).map { start, end in
             Self.part(graph, start..<end, derived)
         }
+    }
+
+    private static func routes(_ node: Graph.Node) -> Routes? {
+        guard case .expertLinear(_, let experts, let chosen) = node.operation else { return nil }
+        return Routes(value: node.operands[1], experts: experts, chosen: chosen)
     }
 
     /// The values that follow from the graph's inputs without any weight, such as tables of angles: cheaper to compute in

@@ -50,8 +50,15 @@ public final class Model {
 
     /// Decodes a JPEG, PNG or WebP file and cuts it into patches.
     public func picture(_ path: String) throws(Failure) -> Patches {
-        let picture = try decoder.decode(file: path, prompt.images.reading)
-        do { return try prompt.images.patches(picture) } catch { throw error.located(in: path) }
+        let file = try MappedFile(path)
+        defer { withExtendedLifetime(file) {} }
+        return try picture(file.bytes, name: path)
+    }
+
+    /// The same of such a file in memory; `name` stands for it in errors.
+    public func picture(_ bytes: UnsafeRawBufferPointer, name: String) throws(Failure) -> Patches {
+        let picture = try decoder.decode(bytes, name: name, prompt.images.reading)
+        do { return try prompt.images.patches(picture) } catch { throw error.located(in: name) }
     }
 
     /// Encodes one picture or video into the rows that stand for it in the prompt.

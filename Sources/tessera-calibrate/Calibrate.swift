@@ -22,8 +22,11 @@ import Threads
 
     @Option(
         parsing: .upToNextOption,
-        help: "JSONL files of conversations, text files, or folders of both; see formats/calibration-data.md."
-    )
+        help: ArgumentHelp(
+            """
+            JSONL files of conversations, text files, or folders of both, or the word 'default' for the set that ships \
+            with the program; see formats/calibration-data.md.
+            """))
     var data: [String]
 
     @Option(name: [.short, .long], help: "The calibration file to write.")
@@ -65,17 +68,25 @@ import Threads
             .init(window: window, tokens: tokens, answerTokens: answers)
         ) { _ throws(Failure) in try Interruption.check() }
         let prepared = builder.prepared
+        if builder.leftOut > 0 {
+            Console.log(
+                "\(builder.leftOut) conversations of the default set are longer than the model takes and were left out"
+            )
+        }
         let recorder = try CalibrationRecorder(
             opened.bundle, prepared, patches: builder.patches, detail: light ? .light : .full,
             sensitivity: !noSensitivity,
             threads: threads, largeProduct: .openBLAS())
+        for warning in recorder.warnings { Console.warn(warning.message) }
         let start = monotonicSeconds()
         let progress = SampleProgress()
-        try recorder.run(to: output, overwrite: force, data: .array(data.map { .string($0) })) {
+        let found = try recorder.run(to: output, overwrite: force, data: .array(data.map { .string($0) })) {
             (state) throws(Failure) in
             progress.show(state.done, state.total, state.place)
             try Interruption.check()
         }
+        progress.finish()
+        for warning in found { Console.warn(warning.message) }
         let seconds = fixed(monotonicSeconds() - start, 1)
         print(
             "\(output): \(prepared.samples.count) samples, \(prepared.tokenCount) tokens, "

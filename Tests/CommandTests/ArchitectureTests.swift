@@ -6,7 +6,8 @@ import Testing
 @Suite struct ArchitectureTests {
     /// Lowest first; a module imports only modules before it.
     private static let floors = [
-        "CKernels", "CImageCodecs", "Formats", "Storage", "Threads", "GroupFormats", "Checkpoints", "GraphIR",
+        "CKernels", "CImageCodecs", "CDefaultSet", "Formats", "Storage", "Threads", "GroupFormats",
+        "Checkpoints", "GraphIR",
         "Bundles",
         "Prompts",
         "Generations", "Runtime", "FloatProducts", "Tessera", "Accuracy", "Calibration", "Quantization",

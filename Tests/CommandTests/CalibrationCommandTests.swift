@@ -1,3 +1,4 @@
+import Bundles
 import Storage
 import TestSupport
 import Testing
@@ -135,6 +136,65 @@ import Testing
             "tessera-quantize", other, "--calibration", directory.file("cal"), "-o",
             directory.file("out.tessera"))
         #expect(outcome.status == 3 && outcome.errors.contains("another model"), "\(outcome.errors)")
+    }
+
+    private func calibrate(on data: String..., options: String...) throws -> Outcome {
+        try run(
+            "tessera-calibrate",
+            arguments: [model, "--data"] + data + [
+                "-o", directory.file("cal"), "--no-sensitivity", "--force",
+            ]
+                + options)
+    }
+
+    private func metadata() throws -> JSON { try Bundle(directory.file("cal")).metadata }
+
+    /// The set that ships needs no file, and nothing is to be said against it.
+    @Test func theDefaultSetShips() throws {
+        let whole = try calibrate(on: "default")
+        #expect(whole.status == 0 && !whole.errors.contains("warning"), "\(whole.errors)")
+        #expect(
+            whole.output.contains("99 samples") && whole.output.contains("33 pictures"), "\(whole.output)")
+        #expect(try metadata()["data"]?.strings == ["default"])
+        #expect(try metadata()["warnings"]?.array == [])
+        // It goes together with other files; where it is short of room some of each kind is left.
+        let both = try calibrate(on: directory.file("text.txt"), "default", options: "--tokens", "6000")
+        #expect(both.status == 0, "\(both.errors)")
+        let samples = try #require(try metadata()["set"]?.array)
+        let pictures = samples.count { $0["visuals"]?.array?.isEmpty == false }
+        #expect(pictures >= 2 && samples.count >= 3 * pictures)
+        // A file of that name is named with its folder.
+        let file = try calibrate(on: "./default")
+        #expect(file.status == 2 && file.errors.contains("of a kind"), "\(file.errors)")
+    }
+
+    /// Of the set that ships, what is too long for the model is left out; of others it is an error.
+    @Test func whatIsTooLong() throws {
+        let copy = try CheckpointCopy()
+        try copy.replace("embeddings\": 2048", by: "embeddings\":  640", in: "config.json")
+        #expect(try copy.convert().status == 0)
+        func calibrate(_ data: String) throws -> Outcome {
+            try run(
+                "tessera-calibrate", copy.directory.file("out.tessera"), "--data", data, "--tokens", "4000",
+                "-o", directory.file("cal"), "--no-sensitivity")
+        }
+        let shipped = try calibrate("default")
+        #expect(shipped.status == 0 && shipped.errors.contains("were left out"), "\(shipped.errors)")
+        let own = try calibrate(Fixtures.path("../../Sources/CDefaultSet/set"))
+        #expect(own.status == 5 && own.errors.contains("the model takes 640"), "\(own.errors)")
+        #expect(own.errors.contains("code.jsonl"))
+    }
+
+    @Test func aPoorSetIsWarnedOf() throws {
+        let text = try calibrate(on: directory.file("text.txt"), options: "--tokens", "256", "--window", "32")
+        #expect(
+            text.status == 0 && text.errors.contains("warning: the set has no pictures"), "\(text.errors)")
+        #expect(text.errors.contains("with 256 of 384: their second moments are singular"))
+        let rules = try #require(try metadata()["warnings"]?.array).map { $0["rule"]?.string }
+        #expect(rules == ["no_pictures", "few_rows"])
+        let light = try calibrate(
+            on: directory.file("text.txt"), options: "--tokens", "256", "--window", "32", "--light")
+        #expect(light.status == 0 && !light.errors.contains("singular"), "\(light.errors)")
     }
 
     @Test func anEmptySetIsRefused() throws {

@@ -5,6 +5,7 @@ import Prompts
 import Runtime
 import Storage
 import Tessera
+import TestSupport
 import Testing
 import Threads
 
@@ -73,6 +74,59 @@ import Threads
             }
         }
         #expect(!linears.isEmpty && linears.allSatisfy { stages.isSuperset(of: $0.operation.weightNames) })
+    }
+
+    /// Of a mixture, the rows that experts read are those of their stage, and those that the router chose.
+    @Test func expertsAreCounted() throws {
+        let prepared = try prepare("qwen3-vl-moe")
+        let run = ModelRun(
+            prepared.graph, prepared.set, patches: prepared.patches, pool: try ThreadPool(threads: 2))
+        let pool = try ThreadPool(threads: 2)
+        var mixtures = 0
+        try run.run(
+            weight: { (name) throws(Failure) in LentWeight(name, of: prepared.model.bundle) },
+            visit: { (visit) throws(Failure) in
+                let coverage = try visit.coverage()
+                let statistics = try visit.statistics(Modality.allCases, pool)
+                let counts = Modality.allCases.map { statistics[$0]?.moments.count ?? 0 }
+                #expect(coverage.rows == counts.reduce(0, +), "\(coverage.name)")
+                guard coverage.experts > 0 else { return }
+                mixtures += 1
+                #expect(coverage.name.contains("down"))
+                for (modality, count) in zip(Modality.allCases, counts) {
+                    #expect(coverage.expertRows(modality).reduce(0, +) == count)
+                    #expect(count > 0)
+                }
+            })
+        let blocks = prepared.graph.graphs.flatMap(\.nodes).count {
+            if case .route = $0.operation { true } else { false }
+        }
+        #expect(mixtures == blocks && blocks > 0)
+    }
+
+    /// The counts of experts' rows are in the file, and add up to the rows of their stage.
+    @Test func aFileOfAMixtureReadsBack() throws {
+        let prepared = try prepare("qwen3-vl-moe")
+        let directory = try TemporaryDirectory()
+        let path = directory.file("cal")
+        let recorder = try CalibrationRecorder(
+            prepared.model.bundle, prepared.set, patches: prepared.patches, detail: .light,
+            sensitivity: false, threads: 2)
+        _ = try recorder.run(to: path, overwrite: false, data: .null) { _ throws(Failure) in }
+        let file = try CalibrationFile(
+            path, of: prepared.model.bundle.digest, prepared.graph, prepared.model.prompt)
+        var seen = 0
+        for stage in file.stages {
+            for modality in stage.modalities {
+                guard let entry = file.bundle["\(stage.name)/\(modality.rawValue)/experts"] else { continue }
+                let mapped = file.bundle.bytes(of: entry)
+                let rows = mapped.bytes.bindMemory(to: Double.self).reduce(0, +)
+                withExtendedLifetime(mapped) {}
+                #expect(Int(rows) == (try file.summary(stage.name, modality)?.rows))
+                seen += 1
+            }
+        }
+        #expect(seen > 0)
     }
 
     /// Rows of pictures and rows of text, counted by the tokens of the prompts.
