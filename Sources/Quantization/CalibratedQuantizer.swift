@@ -108,12 +108,16 @@ public final class CalibratedQuantizer {
         try writer.checkpoint()
     }
 
-    /// The damping that does best on the samples held out, tried on some rows of one of the weights.
+    /// The damping that does best on the samples held out, tried on some rows of one of the weights; of wide weights, whose
+    /// moments take minutes to factor, the usual one.
     private func damping(_ due: [Int], _ split: borrowing SplitMoments) throws(Failure) -> Double {
         let standard = MomentSolver.Options().damping
         guard let index = due.first(where: { plan.items[$0].solution?.solver.isCalibrated == true }),
             let solution = plan.items[index].solution
         else { return standard }
+        guard plan.items[index].weight.columnCount <= MomentSolver.widestTried else {
+            return MomentSolver.wideDamping
+        }
         let sample = try SampledRows(source, index, count: MomentSolver.panelRows)
         var best = (damping: standard, error: Double.infinity)
         for damping in MomentSolver.dampings {

@@ -67,6 +67,9 @@ public struct MomentSolver {
     static let panelRows = 64
     /// Dampings worth trying, smallest first.
     static let dampings = [0.003, 0.01, 0.03, 0.1, 0.3]
+    /// The most columns of weights that all of them are tried on, and what those with more get.
+    static let widestTried = 4096
+    static let wideDamping = 0.1
 
     /// A solver for matrices of a geometry's columns and format.
     /// - Throws: `badInput` when the moments are of other inputs or cannot be inverted.
