@@ -30,7 +30,9 @@ struct Features: OptionSet {
     static let groupTiles = Features(rawValue: 1)
     /// Some tensor is stored in tiles whose groups have a float16 scale and a zero point.
     static let zeroPointTiles = Features(rawValue: 2)
-    static let known: Features = [.groupTiles, .zeroPointTiles]
+    /// Some tensor is stored in tiles of codes of 5 or 6 bits.
+    static let upperBitTiles = Features(rawValue: 4)
+    static let known: Features = [.groupTiles, .zeroPointTiles, .upperBitTiles]
 
     /// The bits this reader does not know, as text: `bits 3, 17`.
     var unknownNames: String? {

@@ -45,7 +45,11 @@ extension Features {
         for tensor in tensors {
             switch tensor.encoding {
             case .float: break
-            case .groups: insert(.groupTiles)
+            case .groups(let format):
+                switch format.bits {
+                case .four, .eight: insert(.groupTiles)
+                case .five, .six: insert(.upperBitTiles)
+                }
             case .zeroPoints: insert(.zeroPointTiles)
             }
         }

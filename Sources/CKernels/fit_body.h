@@ -235,7 +235,7 @@ bool FIT_TILE(const tsr_fit_format *format, tsr_fit_solver solver, const tsr_fit
     if (solver == TSR_FIT_SEARCH) {
         measure(&t, &t.nearest);
         // At 8 bits moving the ends of the range gains nothing: only the rounding of scale and minimum is searched.
-        if (format->bits == 4) fit_by_search(&t);
+        if (format->bits < 8) fit_by_search(&t);
         round_by_search(&t, &t.searched);
         adopt_better(&t, &t.nearest, &t.searched);
     }

@@ -1,9 +1,8 @@
 // Tiles of packed codes, apart and together. The instruction set does not matter: memory is the limit.
-#include <string.h>
-
+#include "code_layout.h"
 #include "include/fit.h"
 
-enum { FACTOR_BYTES = TSR_FIT_ROWS * sizeof(float), STEP_BYTES = 64 };  // of d, and of dm
+enum { FACTOR_BYTES = TSR_FIT_ROWS * sizeof(float) };  // of d, and of dm
 
 size_t tsr_fit_groups(const tsr_fit_format *format) { return (format->columns + format->group - 1) / format->group; }
 
@@ -11,7 +10,7 @@ static size_t table_bytes(const tsr_fit_format *format) {
     return (tsr_fit_groups(format) * 2 * TSR_FIT_ROWS + 63) / 64 * 64;
 }
 
-static size_t group_bytes(const tsr_fit_format *format) { return (size_t)TSR_FIT_ROWS * format->group * format->bits / 8; }
+static size_t group_bytes(const tsr_fit_format *format) { return group_bytes_of(format->bits, format->group); }
 
 size_t tsr_fit_tile_bytes(const tsr_fit_format *format) {
     return 2 * FACTOR_BYTES + table_bytes(format) + tsr_fit_groups(format) * group_bytes(format);
@@ -29,30 +28,19 @@ static inline void scatter_step(const uint8_t *step, uint8_t *codes) {
 }
 
 static void pack_group(const tsr_fit_format *format, const uint8_t *codes, uint8_t *to) {
-    size_t steps = group_bytes(format) / STEP_BYTES;
-    for (size_t j = 0; j < steps; j++, codes += STEP_BYTES, to += STEP_BYTES) {
-        gather_step(codes, to);
-        if (format->bits == 8) continue;
-        uint8_t high[STEP_BYTES];
-        gather_step(codes + steps * STEP_BYTES, high);
-        for (int i = 0; i < STEP_BYTES; i++) to[i] |= (uint8_t)(high[i] << 4);
+    memset(to, 0, group_bytes(format));
+    for (size_t k = 0; k < format->group; k += 4, codes += STEP_BYTES) {
+        uint8_t step[STEP_BYTES];
+        gather_step(codes, step);
+        pack_step(step, place_of(format->bits, format->group, k), format->bits, to);
     }
 }
 
 static void unpack_group(const tsr_fit_format *format, const uint8_t *from, uint8_t *codes) {
-    size_t steps = group_bytes(format) / STEP_BYTES;
-    for (size_t j = 0; j < steps; j++, codes += STEP_BYTES, from += STEP_BYTES) {
-        if (format->bits == 8) {
-            scatter_step(from, codes);
-            continue;
-        }
-        uint8_t low[STEP_BYTES], high[STEP_BYTES];
-        for (int i = 0; i < STEP_BYTES; i++) {
-            low[i] = from[i] & 15;
-            high[i] = from[i] >> 4;
-        }
-        scatter_step(low, codes);
-        scatter_step(high, codes + steps * STEP_BYTES);
+    for (size_t k = 0; k < format->group; k += 4, codes += STEP_BYTES) {
+        uint8_t step[STEP_BYTES];
+        unpack_step(from, place_of(format->bits, format->group, k), format->bits, step);
+        scatter_step(step, codes);
     }
 }
 
@@ -97,11 +85,9 @@ void tsr_fit_row(const tsr_fit_format *format, const uint8_t *tile, size_t row, 
     float factors[2 * TSR_FIT_ROWS];
     memcpy(factors, tile, sizeof factors);
     const uint8_t *table = tile + 2 * FACTOR_BYTES, *codes = table + table_bytes(format);
-    size_t half = format->bits == 4 ? format->group / 2 : format->group;
     for (size_t k = 0; k < format->columns; k++) {
-        size_t g = k / format->group, within = k % format->group, place = within % half;
-        uint8_t q = codes[g * group_bytes(format) + place / 4 * STEP_BYTES + row * 4 + place % 4];
-        if (format->bits == 4) q = within < half ? q & 15 : q >> 4;
+        size_t g = k / format->group;
+        uint8_t q = code_at(codes + g * group_bytes(format), format->bits, format->group, k % format->group, row);
         float scale = factors[row] * table[g * 32 + row];
         float minimum = factors[TSR_FIT_ROWS + row] * table[g * 32 + 16 + row];
         out[k] = scale * q - minimum;

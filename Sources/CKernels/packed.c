@@ -56,13 +56,10 @@ void tsr_packed_row(const tsr_packed *w, size_t row, float *out) {
     const tile_layout l = tile_layout_of(w->columns, w->bits, w->group, w->scales);
     const uint8_t *tile = w->tiles + row / TSR_TILE_ROWS * l.bytes;
     const float *factors = (const float *)tile;
-    const size_t r = row % TSR_TILE_ROWS, half = w->group / 2;
+    const size_t r = row % TSR_TILE_ROWS;
     for (size_t k = 0; k < w->columns; k++) {
-        size_t g = k / w->group, in = k % w->group;
-        const uint8_t *codes = tile + l.codes_offset + g * l.group_bytes + r * 4;
-        size_t place = w->bits == 4 && in >= half ? in - half : in;
-        uint8_t q = codes[place / 4 * 64 + place % 4];
-        if (w->bits == 4) q = in < half ? q & 15 : q >> 4;
+        size_t g = k / w->group;
+        uint8_t q = code_at(tile + l.codes_offset + g * l.group_bytes, w->bits, w->group, k % w->group, r);
         const uint8_t *scales = scales_of(tile, g, w->scales), *minimums = minimums_of(tile, g, w->scales);
         if (w->scales == TSR_ZERO_POINTS) {
             out[k] = float_of_half(scales + 2 * r) * (float)(q - minimums[r]);

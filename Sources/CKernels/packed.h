@@ -1,6 +1,7 @@
 // What the files of the packed kernels share.
 #pragma once
 
+#include "code_layout.h"
 #include "include/packed.h"
 
 #include <float.h>
@@ -33,7 +34,7 @@ typedef struct {
 static inline tile_layout tile_layout_of(size_t columns, uint32_t bits, uint32_t group, tsr_packed_scales scales) {
     tile_layout l;
     l.groups = (columns + group - 1) / group;
-    l.group_bytes = (size_t)TSR_TILE_ROWS * group * bits / 8;
+    l.group_bytes = group_bytes_of(bits, group);
     l.codes_offset = scales == TSR_ZERO_POINTS ? (l.groups * ZERO_POINT_BYTES + 63) / 64 * 64
                                                : FACTOR_BYTES + (l.groups * FACTORED_BYTES + 63) / 64 * 64;
     l.bytes = l.codes_offset + l.groups * l.group_bytes;
@@ -78,6 +79,23 @@ static inline float divisor_of(float scale) { return usable(scale) ? scale : 1; 
 static inline void store_rows(const float v[16], const tsr_packed *w, size_t tile, const float *bias, float *y) {
     const size_t row = tile * TSR_TILE_ROWS, rows = w->rows - row < TSR_TILE_ROWS ? w->rows - row : TSR_TILE_ROWS;
     for (size_t r = 0; r < rows; r++) y[row + r] = bias ? v[r] + bias[row + r] : v[r];
+}
+
+/// The groups of activations that meet a group of weights: `count` of them from `first` on. The last group of a row may have fewer.
+typedef struct {
+    size_t first, count;
+} activation_span;
+
+static inline activation_span span_of(size_t g, uint32_t group, const tsr_activations *x) {
+    const size_t full = group / tsr_activation_group(group), first = g * full;
+    return (activation_span){first, x->groups - first < full ? x->groups - first : full};
+}
+
+/// Σ of the sums of a token's groups within a span.
+static inline float sum_of(const float *sums, activation_span span) {
+    float sum = sums[span.first];
+    for (size_t i = 1; i < span.count; i++) sum += sums[span.first + i];
+    return sum;
 }
 
 /// Tokens of the next block, so that blocks of at most `limit` are as even as they can be.

@@ -8,9 +8,6 @@
 
 enum { MAX_TOKENS = 4 };
 
-// Products of two nibble pairs are at most 3810: eight of them fit 16 bits.
-enum { STEPS_IN_16_BITS = 4 };
-
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 static inline __m256i broadcast4(const int8_t *codes) {
@@ -36,45 +33,75 @@ static inline __attribute__((always_inline)) __m256 minimums_at(const uint8_t *t
 
 static inline __m256i pairs_sum(__m256i v) { return _mm256_madd_epi16(v, _mm256_set1_epi16(1)); }
 
-/// Σ q·c of an int4 group for rows 0–7 and 8–15.
-static inline __attribute__((always_inline)) void dots4(const uint8_t *q, const int8_t *codes, size_t pitch, size_t group,
-                                                        __m256i dot[2][MAX_TOKENS], const int tokens) {
-    const __m256i nibble = _mm256_set1_epi8(15);
-    const size_t steps = group / 8, half = group / 2;
-    for (size_t begin = 0; begin < steps; begin += STEPS_IN_16_BITS) {
-        __m256i part[2][MAX_TOKENS];
-        UNROLL for (int h = 0; h < 2; h++)
-            UNROLL for (int t = 0; t < tokens; t++) part[h][t] = _mm256_setzero_si256();
-        size_t end = begin + STEPS_IN_16_BITS < steps ? begin + STEPS_IN_16_BITS : steps;
-        for (size_t j = begin; j < end; j++) {
-            __m256i low[2], high[2];
-            UNROLL for (int h = 0; h < 2; h++) {
-                __m256i step = _mm256_load_si256((const __m256i *)(q + j * 64 + h * 32));
-                low[h] = _mm256_and_si256(step, nibble);
-                high[h] = _mm256_and_si256(_mm256_srli_epi16(step, 4), nibble);
-            }
-            UNROLL for (int t = 0; t < tokens; t++) {
-                const int8_t *c = codes + t * pitch + j * 4;
-                __m256i first = broadcast4(c), second = broadcast4(c + half);
-                UNROLL for (int h = 0; h < 2; h++) {
-                    __m256i a = _mm256_maddubs_epi16(low[h], first), b = _mm256_maddubs_epi16(high[h], second);
-                    part[h][t] = _mm256_add_epi16(part[h][t], _mm256_add_epi16(a, b));
-                }
-            }
+/// Four steps of a group that share their upper bits: the operand of step i of them for eight rows, its low nibbles or its
+/// high ones.
+static inline __attribute__((always_inline)) __m256i operand(const uint8_t *steps, const uint8_t *upper, const int i,
+                                                             const int high, const int bits) {
+    __m256i step = _mm256_load_si256((const __m256i *)(steps + i * 64));
+    if (high) step = _mm256_srli_epi16(step, 4);
+    step = _mm256_and_si256(step, _mm256_set1_epi8(15));
+    if (bits == 4) return step;
+    const int u = bits - 4, from = 2 * u * (i % (4 / u)) + high * u;
+    __m256i above = _mm256_load_si256((const __m256i *)(upper + i * u / 4 * 64));
+    above = from < 4 ? _mm256_slli_epi16(above, 4 - from) : _mm256_srli_epi16(above, from - 4);
+    return _mm256_or_si256(step, _mm256_and_si256(above, _mm256_set1_epi8(((1 << u) - 1) << 4)));
+}
+
+static inline __attribute__((always_inline)) void widen_sums(__m256i part[2][MAX_TOKENS], __m256i dot[2][MAX_TOKENS],
+                                                             const int tokens) {
+    UNROLL for (int h = 0; h < 2; h++)
+        UNROLL for (int t = 0; t < tokens; t++) {
+            dot[h][t] = _mm256_add_epi32(dot[h][t], pairs_sum(part[h][t]));
+            part[h][t] = _mm256_setzero_si256();
         }
-        UNROLL for (int h = 0; h < 2; h++)
-            UNROLL for (int t = 0; t < tokens; t++) dot[h][t] = _mm256_add_epi32(dot[h][t], pairs_sum(part[h][t]));
+}
+
+/// Adds Σ q·c over `count` steps of nibbles from `first` on, the low or the high ones, and of the bits above them, for rows 0–7
+/// and 8–15. Two products of codes of b bits add up to at most 254·(2^b − 1): of those 16 bits hold eight sums at 4 bits, four at
+/// 5, two at 6. So `part` takes all eight steps of a group of activations at 4 bits.
+static inline __attribute__((always_inline)) void half_dots(const uint8_t *group, size_t half_steps, size_t first,
+                                                            size_t count, const int8_t *codes, size_t pitch,
+                                                            __m256i part[2][MAX_TOKENS], __m256i dot[2][MAX_TOKENS],
+                                                            const int high, const int tokens, const int bits) {
+    // Upper bits lie at constant places within four steps.
+    const int run = bits == 4 ? 1 : 4;
+    for (size_t j = first; j < first + count; j += run, codes += 4 * run) {
+        const uint8_t *steps = group + j * 64, *upper = group + half_steps * 64 + j * (size_t)(bits - 4) * 16;
+        UNROLL for (int k = 0; k < run; k++) {
+            __m256i q[2];
+            UNROLL for (int h = 0; h < 2; h++) q[h] = operand(steps + h * 32, upper + h * 32, k, high, bits);
+            UNROLL for (int t = 0; t < tokens; t++) {
+                __m256i c = broadcast4(codes + t * pitch + 4 * k);
+                UNROLL for (int h = 0; h < 2; h++) part[h][t] = _mm256_add_epi16(part[h][t], _mm256_maddubs_epi16(q[h], c));
+            }
+            if (bits == 6 && k == 1) widen_sums(part, dot, tokens);
+        }
+        if (bits > 4) widen_sums(part, dot, tokens);
     }
 }
 
-/// Σ q·c of an int8 group. A pair of u8 × s8 products overflows 16 bits, but |q − 128| × (c with the sign of q − 128) does not;
-/// 128·Σ c makes up for the shift.
-static inline __attribute__((always_inline)) void dots8(const uint8_t *q, const int8_t *codes, size_t pitch, size_t group,
-                                                        __m256i dot[2][MAX_TOKENS], const int tokens) {
+/// Σ q·c over `columns` columns from k on of a group with nibbles.
+static inline __attribute__((always_inline)) void nibble_dots(const uint8_t *q, size_t group, size_t k, size_t columns,
+                                                              const int8_t *codes, size_t pitch, __m256i dot[2][MAX_TOKENS],
+                                                              const int tokens, const int bits) {
+    const size_t half = group / 2, steps = half / 4;
+    const size_t low = k < half ? (half - k < columns ? half - k : columns) : 0, from = k < half ? 0 : k - half;
+    __m256i part[2][MAX_TOKENS];
+    UNROLL for (int h = 0; h < 2; h++)
+        UNROLL for (int t = 0; t < tokens; t++) part[h][t] = _mm256_setzero_si256();
+    half_dots(q, steps, k / 4, low / 4, codes, pitch, part, dot, 0, tokens, bits);
+    half_dots(q, steps, from / 4, (columns - low) / 4, codes + low, pitch, part, dot, 1, tokens, bits);
+    if (bits == 4) widen_sums(part, dot, tokens);
+}
+
+/// Σ q·c over `columns` bytes. A pair of u8 × s8 products overflows 16 bits, but |q − 128| × (c with the sign of q − 128) does
+/// not; 128·Σ c makes up for the shift.
+static inline __attribute__((always_inline)) void byte_dots(const uint8_t *q, size_t columns, const int8_t *codes, size_t pitch,
+                                                            __m256i dot[2][MAX_TOKENS], const int tokens) {
     const __m256i shift = _mm256_set1_epi8(-128);
     __m256i sum[MAX_TOKENS];
     UNROLL for (int t = 0; t < tokens; t++) sum[t] = _mm256_setzero_si256();
-    for (size_t j = 0; j < group / 4; j++) {
+    for (size_t j = 0; j < columns / 4; j++) {
         __m256i centred[2], magnitude[2];
         UNROLL for (int h = 0; h < 2; h++) {
             __m256i step = _mm256_load_si256((const __m256i *)(q + j * 64 + h * 32));
@@ -101,6 +128,7 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, con
                                                         const tsr_activations *x, size_t token, const float *bias, float *y,
                                                         size_t y_stride, const int tokens, const int bits, const int kind) {
     const uint8_t *first = w->tiles + tile * l->bytes;
+    const size_t columns = tsr_activation_group(w->group);
     const int8_t *codes = x->codes + token * x->padded_columns;
     const float *scales = x->scales + token * x->groups, *sums = x->sums + token * x->groups;
     __m256 minimum[2][MAX_TOKENS], total[2][MAX_TOKENS];
@@ -108,27 +136,38 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, con
         UNROLL for (int t = 0; t < tokens; t++) minimum[h][t] = total[h][t] = _mm256_setzero_ps();
 
     // The minimums come first: they pull in the scales too, so that the tile is read from its first byte to its last.
-    for (size_t g = 0; g < l->groups; g++)
+    for (size_t g = 0; g < l->groups; g++) {
+        const activation_span span = span_of(g, w->group, x);
+        __m256 sum[MAX_TOKENS];
+        UNROLL for (int t = 0; t < tokens; t++) sum[t] = _mm256_set1_ps(sum_of(sums + t * x->groups, span));
         UNROLL for (int h = 0; h < 2; h++) {
             __m256 factor = minimums_at(first, g, h * 8, kind);
-            UNROLL for (int t = 0; t < tokens; t++)
-                minimum[h][t] = _mm256_fmadd_ps(factor, _mm256_set1_ps(sums[t * x->groups + g]), minimum[h][t]);
+            UNROLL for (int t = 0; t < tokens; t++) minimum[h][t] = _mm256_fmadd_ps(factor, sum[t], minimum[h][t]);
         }
+    }
 
     for (size_t g = 0; g < l->groups; g++) {
-        __m256i dot[2][MAX_TOKENS];
-        UNROLL for (int h = 0; h < 2; h++)
-            UNROLL for (int t = 0; t < tokens; t++) dot[h][t] = _mm256_setzero_si256();
         const uint8_t *q = first + l->codes_offset + g * l->group_bytes;
-        const int8_t *c = codes + g * w->group;
-        if (bits == 4) dots4(q, c, x->padded_columns, w->group, dot, tokens);
-        else dots8(q, c, x->padded_columns, w->group, dot, tokens);
+        const activation_span span = span_of(g, w->group, x);
+        __m256 scaled[2][MAX_TOKENS];
+        UNROLL for (int h = 0; h < 2; h++)
+            UNROLL for (int t = 0; t < tokens; t++) scaled[h][t] = _mm256_setzero_ps();
+        for (size_t i = 0; i < span.count; i++) {
+            const int8_t *c = codes + (span.first + i) * columns;
+            __m256i dot[2][MAX_TOKENS];
+            UNROLL for (int h = 0; h < 2; h++)
+                UNROLL for (int t = 0; t < tokens; t++) dot[h][t] = _mm256_setzero_si256();
+            if (bits == 8) byte_dots(q + i * columns * TSR_TILE_ROWS, columns, c, x->padded_columns, dot, tokens);
+            else nibble_dots(q, w->group, i * columns, columns, c, x->padded_columns, dot, tokens, bits);
+            UNROLL for (int t = 0; t < tokens; t++) {
+                __m256 scale = _mm256_set1_ps(scales[t * x->groups + span.first + i]);
+                UNROLL for (int h = 0; h < 2; h++)
+                    scaled[h][t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[h][t]), scale, scaled[h][t]);
+            }
+        }
         UNROLL for (int h = 0; h < 2; h++) {
             __m256 scale = scales_at(first, g, h * 8, kind);
-            UNROLL for (int t = 0; t < tokens; t++) {
-                __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot[h][t]), scale);
-                total[h][t] = _mm256_fmadd_ps(scaled, _mm256_set1_ps(scales[t * x->groups + g]), total[h][t]);
-            }
+            UNROLL for (int t = 0; t < tokens; t++) total[h][t] = _mm256_fmadd_ps(scaled[h][t], scale, total[h][t]);
         }
     }
 
@@ -167,9 +206,12 @@ static inline __attribute__((always_inline)) void product(const tsr_packed *w, s
 void tsr_packed_product_avx2(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x,
                              size_t token_begin, size_t token_end, const float *bias, float *y, size_t y_stride) {
 #define PRODUCT(bits, kind) product(w, tile_begin, tile_end, x, token_begin, token_end, bias, y, y_stride, bits, kind)
-    switch (w->scales) {
-    case TSR_ROW_FACTORS: return w->bits == 4 ? PRODUCT(4, TSR_ROW_FACTORS) : PRODUCT(8, TSR_ROW_FACTORS);
-    case TSR_ZERO_POINTS: return w->bits == 4 ? PRODUCT(4, TSR_ZERO_POINTS) : PRODUCT(8, TSR_ZERO_POINTS);
+    const int zero_points = w->scales == TSR_ZERO_POINTS;
+    switch (w->bits) {
+    case 4: return zero_points ? PRODUCT(4, TSR_ZERO_POINTS) : PRODUCT(4, TSR_ROW_FACTORS);
+    case 5: return PRODUCT(5, TSR_ROW_FACTORS);
+    case 6: return PRODUCT(6, TSR_ROW_FACTORS);
+    case 8: return zero_points ? PRODUCT(8, TSR_ZERO_POINTS) : PRODUCT(8, TSR_ROW_FACTORS);
     }
 #undef PRODUCT
 }

@@ -35,28 +35,78 @@ static inline __attribute__((always_inline)) __m512 minimums_at(const uint8_t *t
     return kind == TSR_ZERO_POINTS ? _mm512_mul_ps(scales_at(tile, g, kind), whole) : whole;
 }
 
-/// The product of `tiles` tiles and `tokens` tokens, both constants of the caller: all accumulators are registers.
-/// The codes `ahead` bytes farther on are prefetched; with 0 that is a line already here.
+/// The operand of step j of a group, its low nibbles or its high ones with the bits above them.
+static inline __attribute__((always_inline)) __m512i operand(const uint8_t *group, size_t half_steps, size_t j, const int high,
+                                                             const int bits) {
+    __m512i step = _mm512_load_si512(group + j * 64);
+    if (bits == 8) return step;
+    if (high) step = _mm512_srli_epi16(step, 4);
+    step = _mm512_and_si512(step, _mm512_set1_epi8(15));
+    if (bits == 4) return step;
+    // Rotating brings them to bits 4 and 5 of their byte; what comes from other bytes is masked.
+    static const uint64_t left[] = {4, 3, 2, 1, 0, 63, 62, 61};
+    const int u = bits - 4;
+    __m512i above = _mm512_load_si512(group + (half_steps + j * u / 4) * 64);
+    above = _mm512_rolv_epi64(above, _mm512_set1_epi64((long long)left[j % (4 / u) * 2 * u + high * u]));
+    return _mm512_or_si512(step, _mm512_and_si512(above, _mm512_set1_epi8(((1 << u) - 1) << 4)));
+}
+
+/// What a block works on.
+typedef struct {
+    const uint8_t *group;  // the codes of a group of the first tile
+    size_t tile_bytes, half_steps, ahead, pitch;
+} block_group;
+
+/// Adds Σ q·c over `count` steps from `first` on: of the low nibbles (or bytes) with `codes`, and of the high ones, where
+/// `halves` has them, with `high_codes`. The codes `ahead` bytes farther on are prefetched; with 0 that is a line already here.
+static inline __attribute__((always_inline)) void dots_of(__m512i dot[MAX_TILES][MAX_TOKENS], const block_group *b,
+                                                          size_t first, size_t count, const int8_t *codes,
+                                                          const int8_t *high_codes, const int halves, const int tiles,
+                                                          const int tokens, const int bits) {
+    _Pragma("clang loop unroll(disable)") for (size_t j = first; j < first + count; j++, codes += 4, high_codes += 4) {
+        __m512i low[MAX_TILES], high[MAX_TILES];
+        UNROLL for (int i = 0; i < tiles; i++) {
+            const uint8_t *group = b->group + i * b->tile_bytes;
+            if (halves & 1) _mm_prefetch((const char *)group + j * 64 + b->ahead, _MM_HINT_T1);
+            if (halves & 1) low[i] = operand(group, b->half_steps, j, 0, bits);
+            if (halves & 2) high[i] = operand(group, b->half_steps, j, 1, bits);
+        }
+        if (halves & 1) UNROLL for (int t = 0; t < tokens; t++) {
+            __m512i c = broadcast4(codes + t * b->pitch);
+            UNROLL for (int i = 0; i < tiles; i++) dot[i][t] = _mm512_dpbusd_epi32(dot[i][t], low[i], c);
+        }
+        if (halves & 2) UNROLL for (int t = 0; t < tokens; t++) {
+            __m512i c = broadcast4(high_codes + t * b->pitch);
+            UNROLL for (int i = 0; i < tiles; i++) dot[i][t] = _mm512_dpbusd_epi32(dot[i][t], high[i], c);
+        }
+    }
+}
+
+/// The product of `tiles` tiles and `tokens` tokens, both constants of the caller: accumulators are registers. `wide` groups meet
+/// several groups of activations.
 static inline __attribute__((always_inline)) void block(const tsr_packed *w, size_t tile, const tsr_activations *x,
                                                         size_t token, const float *bias, float *y, size_t y_stride,
                                                         size_t ahead, const int tiles, const int tokens, const int bits,
-                                                        const int kind) {
+                                                        const int kind, const int wide) {
     const tile_layout l = tile_layout_of(w->columns, bits, w->group, kind);
     const uint8_t *first = w->tiles + tile * l.bytes;
-    const size_t steps = l.group_bytes / 64, half = w->group / 2;
+    // Upper bits need groups of 32 at least.
+    const size_t columns = wide || bits == 5 || bits == 6 ? TSR_ACTIVATION_LIMIT : w->group;
+    const size_t half = !wide && (bits == 5 || bits == 6) ? TSR_ACTIVATION_LIMIT / 2 : w->group / 2;
     const int8_t *codes = x->codes + token * x->padded_columns;
     const float *scales = x->scales + token * x->groups, *sums = x->sums + token * x->groups;
-    const __m512i nibble = _mm512_set1_epi8(15);
 
     // The minimums come first: they pull in the scales too, so that the tile is read from its first byte to its last.
     __m512 minimum[MAX_TILES][MAX_TOKENS];
     UNROLL for (int i = 0; i < tiles; i++)
         UNROLL for (int t = 0; t < tokens; t++) minimum[i][t] = _mm512_setzero_ps();
     for (size_t g = 0; g < l.groups; g++) {
+        const activation_span span = wide ? span_of(g, w->group, x) : (activation_span){g, 1};
+        __m512 sum[MAX_TOKENS];
+        UNROLL for (int t = 0; t < tokens; t++) sum[t] = _mm512_set1_ps(sum_of(sums + t * x->groups, span));
         UNROLL for (int i = 0; i < tiles; i++) {
             __m512 factor = minimums_at(first + i * l.bytes, g, kind);
-            UNROLL for (int t = 0; t < tokens; t++)
-                minimum[i][t] = _mm512_fmadd_ps(factor, _mm512_set1_ps(sums[t * x->groups + g]), minimum[i][t]);
+            UNROLL for (int t = 0; t < tokens; t++) minimum[i][t] = _mm512_fmadd_ps(factor, sum[t], minimum[i][t]);
         }
     }
 
@@ -64,35 +114,31 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
     UNROLL for (int i = 0; i < tiles; i++)
         UNROLL for (int t = 0; t < tokens; t++) total[i][t] = _mm512_setzero_ps();
 
-    const uint8_t *q = first + l.codes_offset;
-    for (size_t g = 0; g < l.groups; g++) {
-        __m512i dot[MAX_TILES][MAX_TOKENS];
-        UNROLL for (int i = 0; i < tiles; i++)
-            UNROLL for (int t = 0; t < tokens; t++) dot[i][t] = _mm512_setzero_si512();
-        for (size_t j = 0; j < steps; j++, q += 64, codes += 4) {
-            __m512i low[MAX_TILES], high[MAX_TILES];
-            UNROLL for (int i = 0; i < tiles; i++) {
-                __m512i step = _mm512_load_si512(q + i * l.bytes);
-                _mm_prefetch((const char *)q + i * l.bytes + ahead, _MM_HINT_T1);
-                low[i] = bits == 4 ? _mm512_and_si512(step, nibble) : step;
-                high[i] = _mm512_and_si512(_mm512_srli_epi16(step, 4), nibble);
-            }
+    block_group b = {first + l.codes_offset, l.bytes, half / 4, ahead, x->padded_columns};
+    for (size_t g = 0; g < l.groups; g++, b.group += l.group_bytes) {
+        const activation_span span = wide ? span_of(g, w->group, x) : (activation_span){g, 1};
+        __m512 scaled[MAX_TILES][MAX_TOKENS];
+        for (size_t h = 0; h < span.count; h++) {
+            const size_t k = h * columns;
+            const int8_t *c = codes + span.first * columns + k;
+            __m512i dot[MAX_TILES][MAX_TOKENS];
+            UNROLL for (int i = 0; i < tiles; i++)
+                UNROLL for (int t = 0; t < tokens; t++) dot[i][t] = _mm512_setzero_si512();
+            if (bits == 8) dots_of(dot, &b, k / 4, columns / 4, c, c, 1, tiles, tokens, bits);
+            else if (!wide) dots_of(dot, &b, 0, half / 4, c, c + half, 3, tiles, tokens, bits);
+            else if (k < half) dots_of(dot, &b, k / 4, columns / 4, c, c, 1, tiles, tokens, bits);
+            else dots_of(dot, &b, (k - half) / 4, columns / 4, c, c, 2, tiles, tokens, bits);
             UNROLL for (int t = 0; t < tokens; t++) {
-                __m512i c = broadcast4(codes + t * x->padded_columns);
-                UNROLL for (int i = 0; i < tiles; i++) dot[i][t] = _mm512_dpbusd_epi32(dot[i][t], low[i], c);
-            }
-            if (bits == 4) UNROLL for (int t = 0; t < tokens; t++) {
-                __m512i c = broadcast4(codes + half + t * x->padded_columns);
-                UNROLL for (int i = 0; i < tiles; i++) dot[i][t] = _mm512_dpbusd_epi32(dot[i][t], high[i], c);
+                __m512 scale = _mm512_set1_ps(scales[t * x->groups + span.first + h]);
+                UNROLL for (int i = 0; i < tiles; i++) {
+                    __m512 value = _mm512_cvtepi32_ps(dot[i][t]);
+                    scaled[i][t] = wide && h > 0 ? _mm512_fmadd_ps(value, scale, scaled[i][t]) : _mm512_mul_ps(value, scale);
+                }
             }
         }
-        if (bits == 4) codes += half;
         UNROLL for (int i = 0; i < tiles; i++) {
             __m512 scale = scales_at(first + i * l.bytes, g, kind);
-            UNROLL for (int t = 0; t < tokens; t++) {
-                __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[i][t]), scale);
-                total[i][t] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(scales[t * x->groups + g]), total[i][t]);
-            }
+            UNROLL for (int t = 0; t < tokens; t++) total[i][t] = _mm512_fmadd_ps(scaled[i][t], scale, total[i][t]);
         }
     }
 
@@ -112,25 +158,31 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
 typedef void block_function(const tsr_packed *w, size_t tile, const tsr_activations *x, size_t token, const float *bias,
                             float *y, size_t y_stride, size_t ahead);
 
-#define BLOCK(bits, kind, tiles, tokens)                                                                                   \
-    static void block_##bits##_##kind##_##tiles##_##tokens(const tsr_packed *w, size_t tile, const tsr_activations *x,     \
-                                                           size_t token, const float *bias, float *y, size_t y_stride,     \
-                                                           size_t ahead) {                                                 \
-        block(w, tile, x, token, bias, y, y_stride, ahead, tiles, tokens, bits, kind);                                     \
+#define BLOCK(bits, kind, wide, tiles, tokens)                                                                             \
+    static void block_##bits##_##kind##_##wide##_##tiles##_##tokens(const tsr_packed *w, size_t tile,                      \
+                                                                    const tsr_activations *x, size_t token,                \
+                                                                    const float *bias, float *y, size_t y_stride,          \
+                                                                    size_t ahead) {                                        \
+        block(w, tile, x, token, bias, y, y_stride, ahead, tiles, tokens, bits, kind, wide);                               \
     }
-#define NAME(bits, kind, tiles, tokens) block_##bits##_##kind##_##tiles##_##tokens,
-#define EACH_TOKENS(X, bits, kind, tiles)                                                                                  \
-    X(bits, kind, tiles, 1) X(bits, kind, tiles, 2) X(bits, kind, tiles, 3) X(bits, kind, tiles, 4) X(bits, kind, tiles, 5) \
-    X(bits, kind, tiles, 6)
-#define BLOCKS(bits, kind) EACH_TOKENS(BLOCK, bits, kind, 1) EACH_TOKENS(BLOCK, bits, kind, 2)
-#define NAMES(bits, kind) {{EACH_TOKENS(NAME, bits, kind, 1)}, {EACH_TOKENS(NAME, bits, kind, 2)}}
+#define NAME(bits, kind, wide, tiles, tokens) block_##bits##_##kind##_##wide##_##tiles##_##tokens,
+#define EACH_TOKENS(X, bits, kind, wide, tiles)                                                                            \
+    X(bits, kind, wide, tiles, 1) X(bits, kind, wide, tiles, 2) X(bits, kind, wide, tiles, 3)                              \
+    X(bits, kind, wide, tiles, 4) X(bits, kind, wide, tiles, 5) X(bits, kind, wide, tiles, 6)
+#define EACH_TILES(X, bits, kind, wide) EACH_TOKENS(X, bits, kind, wide, 1) EACH_TOKENS(X, bits, kind, wide, 2)
+#define BLOCKS(bits, kind) EACH_TILES(BLOCK, bits, kind, 0) EACH_TILES(BLOCK, bits, kind, 1)
+#define NAMES(bits, kind) [bits] = {{EACH_TILES(NAME, bits, kind, 0)}, {EACH_TILES(NAME, bits, kind, 1)}}
 BLOCKS(4, TSR_ROW_FACTORS)
+BLOCKS(5, TSR_ROW_FACTORS)
+BLOCKS(6, TSR_ROW_FACTORS)
 BLOCKS(8, TSR_ROW_FACTORS)
 BLOCKS(4, TSR_ZERO_POINTS)
 BLOCKS(8, TSR_ZERO_POINTS)
 
-static block_function *const blocks[2][2][MAX_TILES][MAX_TOKENS] = {
-    [TSR_ROW_FACTORS] = {NAMES(4, TSR_ROW_FACTORS), NAMES(8, TSR_ROW_FACTORS)},
+// By kind, bits, whether groups are wide, then tiles and tokens.
+static block_function *const blocks[2][9][2][MAX_TILES * MAX_TOKENS] = {
+    [TSR_ROW_FACTORS] = {NAMES(4, TSR_ROW_FACTORS), NAMES(5, TSR_ROW_FACTORS), NAMES(6, TSR_ROW_FACTORS),
+                         NAMES(8, TSR_ROW_FACTORS)},
     [TSR_ZERO_POINTS] = {NAMES(4, TSR_ZERO_POINTS), NAMES(8, TSR_ZERO_POINTS)},
 };
 
@@ -138,6 +190,7 @@ void tsr_packed_product_avx512(const tsr_packed *w, size_t tile_begin, size_t ti
                                size_t token_begin, size_t token_end, const float *bias, float *y, size_t y_stride) {
     const size_t tile_bytes = tile_layout_of(w->columns, w->bits, w->group, w->scales).bytes;
     const int stream = token_end <= token_begin + STREAM_TOKENS;
+    block_function *const *const kernels = blocks[w->scales][w->bits][w->group > TSR_ACTIVATION_LIMIT];
     for (size_t tile = tile_begin, tiles; tile < tile_end; tile += tiles) {
         tiles = stream || tile_end - tile == 1 ? 1 : 2;
         for (size_t token = token_begin, tokens; token < token_end; token += tokens) {
@@ -145,7 +198,7 @@ void tsr_packed_product_avx512(const tsr_packed *w, size_t tile_begin, size_t ti
             // The last block of tokens fetches the next tiles: their first block would wait for memory.
             int last = !stream && token + tokens == token_end && tile + tiles < tile_end;
             const size_t ahead = last ? tiles * tile_bytes : 0;
-            blocks[w->scales][w->bits == 8][tiles - 1][tokens - 1](w, tile, x, token, bias, y, y_stride, ahead);
+            kernels[(tiles - 1) * MAX_TOKENS + tokens - 1](w, tile, x, token, bias, y, y_stride, ahead);
         }
     }
 }

@@ -38,6 +38,20 @@ static inline __attribute__((always_inline)) void minimums_at(const uint8_t *til
     UNROLL for (int h = 0; h < 4; h++) v[h] = vmulq_f32(scales[h], v[h]);
 }
 
+/// Four steps of a group that share their upper bits: the operand of step i of them for four rows, its low nibbles or its
+/// high ones.
+static inline __attribute__((always_inline)) int8x16_t operand(const uint8_t *steps, const uint8_t *upper, const int i,
+                                                               const int high, const int bits) {
+    uint8x16_t step = vld1q_u8(steps + i * 64);
+    step = high ? vshrq_n_u8(step, 4) : vandq_u8(step, vdupq_n_u8(15));
+    if (bits > 4) {
+        const int u = bits - 4, from = 2 * u * (i % (4 / u)) + high * u;
+        uint8x16_t above = vshlq_u8(vld1q_u8(upper + i * u / 4 * 64), vdupq_n_s8((int8_t)(4 - from)));
+        step = vorrq_u8(step, vandq_u8(above, vdupq_n_u8((uint8_t)(((1 << u) - 1) << 4))));
+    }
+    return vreinterpretq_s8_u8(step);
+}
+
 /// Two products add up to at most 128·127·2, which fits 16 bits.
 static inline int32x4_t dot4_neon(int32x4_t sum, int8x16_t q, int8x16_t c) {
     int16x8_t low = vmull_s8(vget_low_s8(q), vget_low_s8(c)), high = vmull_high_s8(q, c);

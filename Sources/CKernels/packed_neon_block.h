@@ -2,30 +2,45 @@
 // Included once per instruction set, with PRODUCT, the name of the function, and NAME, which adds the set's suffix, defined.
 // NAME(dot4)(sum, q, c) adds q[4r]·c[4r] + … + q[4r+3]·c[4r+3] to lane r of sum.
 
-/// Σ of an int4 group; its codes are valid as signed bytes.
-static inline __attribute__((always_inline)) void NAME(dots4)(const uint8_t *q, const int8_t *codes, size_t pitch, size_t group,
-                                                              int32x4_t dot[4][MAX_TOKENS], const int tokens) {
-    const size_t half = group / 2;
-    for (size_t j = 0; j < group / 8; j++) {
-        int8x16_t low[4], high[4];
-        UNROLL for (int h = 0; h < 4; h++) {
-            uint8x16_t step = vld1q_u8(q + j * 64 + h * 16);
-            low[h] = vreinterpretq_s8_u8(vandq_u8(step, vdupq_n_u8(15)));
-            high[h] = vreinterpretq_s8_u8(vshrq_n_u8(step, 4));
-        }
-        UNROLL for (int t = 0; t < tokens; t++) {
-            int8x16_t first = broadcast4(codes + t * pitch + j * 4), second = broadcast4(codes + t * pitch + half + j * 4);
-            UNROLL for (int h = 0; h < 4; h++) dot[h][t] = NAME(dot4)(NAME(dot4)(dot[h][t], low[h], first), high[h], second);
+/// Adds Σ q·c over `count` steps of nibbles from `first` on, the low or the high ones, and of the bits above them; codes are
+/// valid as signed bytes.
+static inline __attribute__((always_inline)) void NAME(half_dots)(const uint8_t *group, size_t half_steps, size_t first,
+                                                                  size_t count, const int8_t *codes, size_t pitch,
+                                                                  int32x4_t dot[4][MAX_TOKENS], const int high,
+                                                                  const int tokens, const int bits) {
+    // Upper bits lie at constant places within four steps.
+    const int run = bits == 4 ? 1 : 4;
+    for (size_t j = first; j < first + count; j += run, codes += 4 * run) {
+        const uint8_t *steps = group + j * 64, *upper = group + half_steps * 64 + j * (size_t)(bits - 4) * 16;
+        UNROLL for (int k = 0; k < run; k++) {
+            int8x16_t q[4];
+            UNROLL for (int h = 0; h < 4; h++) q[h] = operand(steps + h * 16, upper + h * 16, k, high, bits);
+            UNROLL for (int t = 0; t < tokens; t++) {
+                int8x16_t c = broadcast4(codes + t * pitch + 4 * k);
+                UNROLL for (int h = 0; h < 4; h++) dot[h][t] = NAME(dot4)(dot[h][t], q[h], c);
+            }
         }
     }
 }
 
-/// Σ of an int8 group as Σ (q − 128)·c + 128·Σ c: signed instructions serve.
-static inline __attribute__((always_inline)) void NAME(dots8)(const uint8_t *q, const int8_t *codes, size_t pitch, size_t group,
-                                                              int32x4_t dot[4][MAX_TOKENS], const int tokens) {
+/// Σ q·c over `columns` columns from k on of a group with nibbles.
+static inline __attribute__((always_inline)) void NAME(nibble_dots)(const uint8_t *q, size_t group, size_t k, size_t columns,
+                                                                    const int8_t *codes, size_t pitch,
+                                                                    int32x4_t dot[4][MAX_TOKENS], const int tokens,
+                                                                    const int bits) {
+    const size_t half = group / 2, steps = half / 4;
+    const size_t low = k < half ? (half - k < columns ? half - k : columns) : 0, from = k < half ? 0 : k - half;
+    NAME(half_dots)(q, steps, k / 4, low / 4, codes, pitch, dot, 0, tokens, bits);
+    NAME(half_dots)(q, steps, from / 4, (columns - low) / 4, codes + low, pitch, dot, 1, tokens, bits);
+}
+
+/// Σ q·c over `columns` bytes as Σ (q − 128)·c + 128·Σ c: signed instructions serve.
+static inline __attribute__((always_inline)) void NAME(byte_dots)(const uint8_t *q, size_t columns, const int8_t *codes,
+                                                                  size_t pitch, int32x4_t dot[4][MAX_TOKENS],
+                                                                  const int tokens) {
     int32x4_t sum[MAX_TOKENS];
     UNROLL for (int t = 0; t < tokens; t++) sum[t] = vdupq_n_s32(0);
-    for (size_t j = 0; j < group / 4; j++) {
+    for (size_t j = 0; j < columns / 4; j++) {
         int8x16_t centred[4];
         UNROLL for (int h = 0; h < 4; h++)
             centred[h] = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(q + j * 64 + h * 16), vdupq_n_u8(128)));
@@ -45,6 +60,7 @@ static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *
                                                               float *y, size_t y_stride, const int tokens, const int bits,
                                                               const int kind) {
     const uint8_t *first = w->tiles + tile * l->bytes;
+    const size_t columns = tsr_activation_group(w->group);
     const int8_t *codes = x->codes + token * x->padded_columns;
     const float *scales = x->scales + token * x->groups, *sums = x->sums + token * x->groups;
     float32x4_t minimum[4][MAX_TOKENS], total[4][MAX_TOKENS];
@@ -52,28 +68,37 @@ static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *
         UNROLL for (int t = 0; t < tokens; t++) minimum[h][t] = total[h][t] = vdupq_n_f32(0);
 
     for (size_t g = 0; g < l->groups; g++) {
+        const activation_span span = span_of(g, w->group, x);
         float32x4_t factor[4];
         minimums_at(first, g, factor, kind);
-        UNROLL for (int h = 0; h < 4; h++)
-            UNROLL for (int t = 0; t < tokens; t++)
-                minimum[h][t] = vfmaq_n_f32(minimum[h][t], factor[h], sums[t * x->groups + g]);
+        UNROLL for (int t = 0; t < tokens; t++) {
+            const float sum = sum_of(sums + t * x->groups, span);
+            UNROLL for (int h = 0; h < 4; h++) minimum[h][t] = vfmaq_n_f32(minimum[h][t], factor[h], sum);
+        }
     }
 
     for (size_t g = 0; g < l->groups; g++) {
-        int32x4_t dot[4][MAX_TOKENS];
-        UNROLL for (int h = 0; h < 4; h++)
-            UNROLL for (int t = 0; t < tokens; t++) dot[h][t] = vdupq_n_s32(0);
         const uint8_t *q = first + l->codes_offset + g * l->group_bytes;
-        const int8_t *c = codes + g * w->group;
-        if (bits == 4) NAME(dots4)(q, c, x->padded_columns, w->group, dot, tokens);
-        else NAME(dots8)(q, c, x->padded_columns, w->group, dot, tokens);
+        const activation_span span = span_of(g, w->group, x);
+        float32x4_t scaled[4][MAX_TOKENS];
+        UNROLL for (int h = 0; h < 4; h++)
+            UNROLL for (int t = 0; t < tokens; t++) scaled[h][t] = vdupq_n_f32(0);
+        for (size_t i = 0; i < span.count; i++) {
+            const int8_t *c = codes + (span.first + i) * columns;
+            int32x4_t dot[4][MAX_TOKENS];
+            UNROLL for (int h = 0; h < 4; h++)
+                UNROLL for (int t = 0; t < tokens; t++) dot[h][t] = vdupq_n_s32(0);
+            if (bits == 8) NAME(byte_dots)(q + i * columns * TSR_TILE_ROWS, columns, c, x->padded_columns, dot, tokens);
+            else NAME(nibble_dots)(q, w->group, i * columns, columns, c, x->padded_columns, dot, tokens, bits);
+            UNROLL for (int h = 0; h < 4; h++)
+                UNROLL for (int t = 0; t < tokens; t++)
+                    scaled[h][t] =
+                        vfmaq_n_f32(scaled[h][t], vcvtq_f32_s32(dot[h][t]), scales[t * x->groups + span.first + i]);
+        }
         float32x4_t scale[4];
         scales_at(first, g, scale, kind);
         UNROLL for (int h = 0; h < 4; h++)
-            UNROLL for (int t = 0; t < tokens; t++) {
-                float32x4_t scaled = vmulq_f32(vcvtq_f32_s32(dot[h][t]), scale[h]);
-                total[h][t] = vfmaq_n_f32(total[h][t], scaled, scales[t * x->groups + g]);
-            }
+            UNROLL for (int t = 0; t < tokens; t++) total[h][t] = vfmaq_f32(total[h][t], scaled[h][t], scale[h]);
     }
 
     UNROLL for (int t = 0; t < tokens; t++) {
@@ -111,9 +136,12 @@ static inline __attribute__((always_inline)) void NAME(product)(const tsr_packed
 void PRODUCT(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x, size_t token_begin,
              size_t token_end, const float *bias, float *y, size_t y_stride) {
 #define OF(bits, kind) NAME(product)(w, tile_begin, tile_end, x, token_begin, token_end, bias, y, y_stride, bits, kind)
-    switch (w->scales) {
-    case TSR_ROW_FACTORS: return w->bits == 4 ? OF(4, TSR_ROW_FACTORS) : OF(8, TSR_ROW_FACTORS);
-    case TSR_ZERO_POINTS: return w->bits == 4 ? OF(4, TSR_ZERO_POINTS) : OF(8, TSR_ZERO_POINTS);
+    const int zero_points = w->scales == TSR_ZERO_POINTS;
+    switch (w->bits) {
+    case 4: return zero_points ? OF(4, TSR_ZERO_POINTS) : OF(4, TSR_ROW_FACTORS);
+    case 5: return OF(5, TSR_ROW_FACTORS);
+    case 6: return OF(6, TSR_ROW_FACTORS);
+    case 8: return zero_points ? OF(8, TSR_ZERO_POINTS) : OF(8, TSR_ROW_FACTORS);
     }
 #undef OF
 }

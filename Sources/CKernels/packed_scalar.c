@@ -15,38 +15,42 @@ static inline float fused(float a, float b, float c) {
     return (float)sum;
 }
 
-/// Σ q·c of a group for the 16 rows of a tile.
-static void group_dots(const uint8_t *q, const int8_t *c, uint32_t bits, uint32_t group, int32_t dots[16]) {
+/// Σ q·c over `count` columns from k on of a group, for the 16 rows of a tile.
+static void dots_of(const uint8_t *q, const int8_t *c, uint32_t bits, uint32_t group, size_t k, size_t count, int32_t dots[16]) {
     for (int r = 0; r < 16; r++) dots[r] = 0;
-    const size_t half = group / 2;
-    if (bits == 8) {
-        for (size_t k = 0; k < group; k += 4, q += 64)
-            for (int r = 0; r < 16; r++)
-                for (int i = 0; i < 4; i++) dots[r] += q[r * 4 + i] * c[k + i];
-    } else {
-        for (size_t k = 0; k < half; k += 4, q += 64)
-            for (int r = 0; r < 16; r++)
-                for (int i = 0; i < 4; i++) {
-                    uint8_t two = q[r * 4 + i];
-                    dots[r] += (two & 15) * c[k + i] + (two >> 4) * c[half + k + i];
-                }
+    for (const size_t end = k + count; k < end; k += 4, c += 4) {
+        uint8_t codes[STEP_BYTES];
+        unpack_step(q, place_of(bits, group, k), bits, codes);
+        for (int r = 0; r < 16; r++)
+            for (int i = 0; i < 4; i++) dots[r] += codes[r * 4 + i] * c[i];
     }
 }
 
-static void tile_token(const tsr_packed *w, const tile_layout *l, const uint8_t *tile, const int8_t *codes, const float *scales,
-                       const float *sums, float v[16]) {
+static void tile_token(const tsr_packed *w, const tile_layout *l, const uint8_t *tile, const tsr_activations *x, size_t token,
+                       float v[16]) {
+    const int8_t *codes = x->codes + token * x->padded_columns;
+    const float *scales = x->scales + token * x->groups, *sums = x->sums + token * x->groups;
     const float *d = (const float *)tile, *dm = d + 16;
     const int zero_points = w->scales == TSR_ZERO_POINTS;
+    const uint32_t columns = tsr_activation_group(w->group);
     float minimum[16] = {0}, total[16] = {0};
     int32_t dots[16];
     for (size_t g = 0; g < l->groups; g++) {
         const uint8_t *sc = scales_of(tile, g, w->scales), *mn = minimums_of(tile, g, w->scales);
-        group_dots(tile + l->codes_offset + g * l->group_bytes, codes + g * w->group, w->bits, w->group, dots);
+        const uint8_t *q = tile + l->codes_offset + g * l->group_bytes;
+        const activation_span span = span_of(g, w->group, x);
+        const float sum = sum_of(sums, span);
+        float scaled[16] = {0};
+        for (size_t i = 0; i < span.count; i++) {
+            const size_t h = span.first + i;
+            dots_of(q, codes + h * columns, w->bits, w->group, i * columns, columns, dots);
+            for (int r = 0; r < 16; r++) scaled[r] = fused((float)dots[r], scales[h], scaled[r]);
+        }
         for (int r = 0; r < 16; r++) {
             float s = zero_points ? float_of_half(sc + 2 * r) : (float)sc[r];
             float m = zero_points ? s * (float)mn[r] : (float)mn[r];
-            minimum[r] = fused(m, sums[g], minimum[r]);
-            total[r] = fused((float)dots[r] * s, scales[g], total[r]);
+            minimum[r] = fused(m, sum, minimum[r]);
+            total[r] = fused(scaled[r], s, total[r]);
         }
     }
     for (int r = 0; r < 16; r++)
@@ -59,8 +63,7 @@ void tsr_packed_product_scalar(const tsr_packed *w, size_t tile_begin, size_t ti
     for (size_t tile = tile_begin; tile < tile_end; tile++)
         for (size_t t = token_begin; t < token_end; t++) {
             float v[16];
-            tile_token(w, &l, w->tiles + tile * l.bytes, x->codes + t * x->padded_columns, x->scales + t * x->groups,
-                       x->sums + t * x->groups, v);
+            tile_token(w, &l, w->tiles + tile * l.bytes, x, t, v);
             store_rows(v, w, tile, bias, y + t * y_stride);
         }
 }

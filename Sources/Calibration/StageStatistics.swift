@@ -14,7 +14,7 @@ public final class StageStatistics {
     private var peakSums: [[Double]]
 
     /// The sizes of groups whose peaks are kept: those that activations are quantized in.
-    public static let groupSizes = [16, 32, 64, 128]
+    public static let groupSizes = [16, 32]
 
     /// Nothing seen yet.
     public init(columns: Int) {

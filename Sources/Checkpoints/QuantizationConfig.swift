@@ -104,7 +104,7 @@ public struct QuantizationConfig: Equatable, Sendable {
     }
 
     private static func codes(_ keys: QuantizationKeys) throws(Failure) -> Codes {
-        guard let bits = GroupFormat.Bits(rawValue: try keys.int("bits")) else {
+        guard let bits = GroupFormat.Bits(rawValue: try keys.int("bits")), bits.isPublished else {
             throw keys.unsupported("bits", "4 and 8 bits")
         }
         return Codes(bits, try keys.groupSize("group_size"))
@@ -144,7 +144,8 @@ extension QuantizationConfig {
         let isFloat = try weights.word("type", default: "int") == "float"
         switch (format, isFloat) {
         case ("pack-quantized", false):
-            guard let bits = GroupFormat.Bits(rawValue: try weights.int("num_bits")) else {
+            guard let bits = GroupFormat.Bits(rawValue: try weights.int("num_bits")), bits.isPublished
+            else {
                 throw weights.unsupported("num_bits", "4 and 8 bits")
             }
             return .packed(Codes(bits, try rowGroups(weights)), symmetric: symmetric)

@@ -1,3 +1,4 @@
+internal import CKernels
 public import Storage
 
 /// Unsigned codes of a few bits in groups along K, each group with a scale and a minimum.
@@ -7,15 +8,20 @@ public struct GroupFormat: Hashable, Sendable {
     /// Bits a code takes.
     public enum Bits: Int, CaseIterable, Sendable {
         case four = 4
+        case five = 5
+        case six = 6
         case eight = 8
 
         /// The group sizes that there are kernels for.
         public var groupSizes: [Int] {
             switch self {
             case .four: [16, 32, 64, 128]
-            case .eight: [32, 64, 128]
+            case .five, .six, .eight: [32, 64, 128]
             }
         }
+
+        /// Whether such codes are published with zero points, and so can be held exactly.
+        public var isPublished: Bool { self == .four || self == .eight }
     }
 
     /// Bits a code takes.
@@ -29,6 +35,9 @@ public struct GroupFormat: Hashable, Sendable {
         self.bits = bits
         self.groupSize = groupSize
     }
+
+    /// Columns that share a scale in the int8 activations that such weights are multiplied by.
+    public var activationGroupSize: Int { Int(tsr_activation_group(UInt32(groupSize))) }
 
     /// Every format there is, smallest codes first.
     public static var all: [GroupFormat] {
@@ -72,13 +81,13 @@ public enum TensorEncoding: Hashable, Sendable {
     }
 }
 
-/// Written as in a bundle's directory: `F64`, `F32`, `F16`, `BF16`, `int4-g64`, `int8-g32`, `int4-g128-f16`.
+/// Written as in a bundle's directory: `F64`, `F32`, `F16`, `BF16`, `int4-g64`, `int5-g64`, `int4-g128-f16`.
 extension TensorEncoding: CustomStringConvertible {
     /// The encoding of that name; nil when there is none.
     public init?(_ name: String) {
         let known =
             Self.floatTypes.map { Self.float($0) } + GroupFormat.all.map { Self.groups($0) }
-            + GroupFormat.all.map { Self.zeroPoints($0) }
+            + GroupFormat.all.filter(\.bits.isPublished).map { Self.zeroPoints($0) }
         guard let encoding = known.first(where: { $0.description == name }) else { return nil }
         self = encoding
     }

@@ -24,9 +24,9 @@ public struct ZeroPointGeometry: Hashable, Sendable {
     /// Bytes of the scales and zero points of a group of a tile.
     private static let entryBytes = 3 * GroupGeometry.tileRows
 
-    /// Nil when `shape` is no matrix, is empty, or its size overflows.
+    /// Nil when `shape` is no matrix, is empty, or its size overflows, or the codes have neither 4 nor 8 bits.
     public init?(_ format: GroupFormat, _ shape: Shape) {
-        guard let codes = GroupGeometry(format, shape) else { return nil }
+        guard format.bits.isPublished, let codes = GroupGeometry(format, shape) else { return nil }
         self.format = format
         (rows, columns) = (codes.rows, codes.columns)
         (groupCount, tileCount) = (codes.groupCount, codes.tileCount)

@@ -121,7 +121,7 @@ extension Recipe.Choice {
         else {
             throw .badInput(
                 "there are no such groups", at: place + ".encoding",
-                remedy: "bits 4 with group 16, 32, 64 or 128; bits 8 with group 32, 64 or 128")
+                remedy: "bits 4 with group 16, 32, 64 or 128; bits 5, 6 or 8 with group 32, 64 or 128")
         }
         var solver: Solver?
         if let solverText {

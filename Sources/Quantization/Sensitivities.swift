@@ -18,7 +18,7 @@ public struct Sensitivities {
     private static let sampledRows = 256
     /// What a solver leaves of the error of the weighted search, about.
     private static func share(_ solver: Solver, _ bits: GroupFormat.Bits) -> Double {
-        solver.isCalibrated ? (bits == .four ? 0.55 : 0.65) : 1
+        solver.isCalibrated ? (bits == .eight ? 0.65 : 0.55) : 1
     }
 
     /// For the weights of a bundle of full precision.
@@ -178,13 +178,14 @@ public struct Sensitivities {
         _ weight: SourceWeight, _ format: GroupFormat, _ columnEnergy: [Double]
     ) throws(Failure) -> Double {
         guard let stage = stages[weight.name] else { return 0 }
+        let size = format.activationGroupSize
         var error = 0.0
         for (modality, share) in try shares(stage) {
-            guard let peaks = try calibration.peaks(stage, modality, groupSize: format.groupSize) else {
+            guard let peaks = try calibration.peaks(stage, modality, groupSize: size) else {
                 continue
             }
             for (column, energy) in columnEnergy.enumerated() {
-                error += share * energy * Double(peaks[column / format.groupSize]) / (127 * 127 * 12)
+                error += share * energy * Double(peaks[column / size]) / (127 * 127 * 12)
             }
         }
         return error

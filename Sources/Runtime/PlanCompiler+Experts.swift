@@ -17,7 +17,7 @@ extension PlanCompiler {
             nodes[next].operands == operands
         {
             let weight = try weights.matrixIndex(use.weight)
-            let (size, width) = (weights.matrices[weight].group, weights.matrices[weight].columns)
+            let (size, width) = (weights.matrices[weight].activationGroup, weights.matrices[weight].columns)
             if next == first {
                 (group, columns) = (size, width)
             } else if (group, columns) != (size, width) {
@@ -46,12 +46,5 @@ extension PlanCompiler {
                 )))
         for node in first..<next { mark(nodes[node].result) }
         return next
-    }
-}
-
-extension Weights.Matrix {
-    /// The size of its groups; nil for floats.
-    var group: Int? {
-        if case .packed(let packed) = self { Int(packed.group) } else { nil }
     }
 }

@@ -228,8 +228,7 @@ struct PlanCompiler {
             nodes[next].operands[0] == source
         {
             let weight = try weights.matrixIndex(use.weight)
-            let size: Int? =
-                if case .packed(let packed) = weights.matrices[weight] { Int(packed.group) } else { nil }
+            let size = weights.matrices[weight].activationGroup
             if next == first { group = size } else if group != size { break }
             let out = newOperand(for: nodes[next].result.index)
             operands[nodes[next].result.index] = out

@@ -24,6 +24,11 @@ struct Weights: @unchecked Sendable {
             case .float(_, _, _, let columns): columns
             }
         }
+
+        /// Columns that share a scale in the int8 activations that it is multiplied by; nil for floats.
+        var activationGroup: Int? {
+            if case .packed(let packed) = self { Int(tsr_activation_group(packed.group)) } else { nil }
+        }
     }
 
     private(set) var matrices: [Matrix] = []

@@ -7,7 +7,7 @@ struct BenchKernels: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels",
         abstract:
-            "Time the products with int4 and int8 groups on one thread, for every instruction set there is.")
+            "Time the products with groups of 4 to 8 bits on one thread, for every instruction set there is.")
 
     @Option(help: "Rows of the matrix.")
     var rows: Int = 8960
@@ -23,7 +23,8 @@ struct BenchKernels: ToolCommand {
 
     private static let formats: [(bits: UInt32, group: UInt32, scales: tsr_packed_scales)] = [
         (4, 32, TSR_ROW_FACTORS), (4, 64, TSR_ROW_FACTORS), (4, 128, TSR_ROW_FACTORS),
-        (4, 128, TSR_ZERO_POINTS), (8, 32, TSR_ROW_FACTORS), (8, 64, TSR_ROW_FACTORS),
+        (4, 128, TSR_ZERO_POINTS), (5, 64, TSR_ROW_FACTORS), (5, 128, TSR_ROW_FACTORS), (6, 64, TSR_ROW_FACTORS),
+        (8, 32, TSR_ROW_FACTORS), (8, 64, TSR_ROW_FACTORS),
         (8, 128, TSR_ZERO_POINTS),
     ]
 
@@ -63,6 +64,8 @@ private final class ProductBench {
     private let codes: [Int8]
     private let scales: [Float]
     private let sums: [Float]
+    /// Of the activations: columns that share a scale, and how many such groups there are.
+    private let together: Int
     private let groups: Int
     private var y: [Float]
     let bytes: Int
@@ -72,7 +75,8 @@ private final class ProductBench {
         _ kind: tsr_packed_scales
     ) {
         self.isa = isa
-        groups = (columns + Int(group) - 1) / Int(group)
+        together = Int(tsr_activation_group(group))
+        groups = (columns + together - 1) / together
         bytes = (rows + 15) / 16 * tsr_packed_tile_bytes(columns, bits, group, kind)
         tiles = .allocate(byteCount: bytes, alignment: 64)
         let octets = tiles.bindMemory(to: UInt8.self, capacity: bytes)
@@ -80,7 +84,7 @@ private final class ProductBench {
         for index in 0..<bytes { octets[index] = 0x3f }
         packed = tsr_packed(
             tiles: octets, rows: rows, columns: columns, bits: bits, group: group, scales: kind)
-        codes = [Int8](repeating: 3, count: tokens * groups * Int(group))
+        codes = [Int8](repeating: 3, count: tokens * groups * together)
         scales = [Float](repeating: 0.01, count: tokens * groups)
         sums = [Float](repeating: 0.5, count: tokens * groups)
         y = [Float](repeating: 0, count: tokens * rows)
@@ -107,7 +111,7 @@ private final class ProductBench {
                     var x = tsr_activations(
                         codes: codes.baseAddress, scales: scales.baseAddress, sums: sums.baseAddress,
                         tokens: tokens,
-                        padded_columns: groups * Int(packed.group), groups: groups)
+                        padded_columns: groups * together, groups: groups)
                     tsr_packed_product_with(
                         isa, &packed, 0, (packed.rows + 15) / 16, &x, 0, tokens, nil, &y, packed.rows)
                 }

@@ -72,9 +72,8 @@ enum Target: CustomStringConvertible {
     func recipe(
         _ base: Recipe, _ graph: ModelGraph, _ bundle: Bundle, _ sensitivities: Sensitivities
     ) throws(Failure) -> Recipe {
-        let formats = GroupFormat.all.filter { $0.bits == .four || $0.groupSize < 128 }
         let solver = Solver.best(calibrated: true)
-        let candidates = try sensitivities.candidates(formats, solver)
+        let candidates = try sensitivities.candidates(GroupFormat.all, solver)
         let names = Set(candidates.map(\.weight))
         let plan = try QuantizationPlan(base, graph, try BundleWeights(bundle).weights, solver: solver)
         // What is left to the recipe takes what the recipe makes of it.

@@ -150,10 +150,15 @@ import Testing
     ) -> UInt8 {
         switch format.bits {
         case .eight: return data[codes + within / 4 * 64 + 4 * row + within % 4]
-        case .four:
-            let half = within % (format.groupSize / 2)
-            let byte = data[codes + half / 4 * 64 + 4 * row + half % 4]
-            return within < format.groupSize / 2 ? byte & 15 : byte >> 4
+        case .four, .five, .six:
+            let (size, upper) = (format.groupSize, format.bits.rawValue - 4)
+            let (place, isHigh) = (within % (size / 2), within / (size / 2))
+            let (step, byte) = (place / 4, 4 * row + place % 4)
+            let nibble = data[codes + step * 64 + byte] >> (4 * isHigh) & 15
+            guard upper > 0 else { return nibble }
+            let above = data[codes + (size / 8 + step * upper / 4) * 64 + byte]
+            let shift = upper * (step % (4 / upper) * 2 + isHigh)
+            return nibble | (above >> shift & (1 << upper - 1)) << 4
         }
     }
 }

@@ -50,6 +50,7 @@ struct SampleBundle {
     private static let kinds: [([Int], String)] = [
         ([3, 5], "BF16"), ([7], "F32"), ([5, 37], "int4-g16"), ([17, 40], "int8-g32"), ([1, 1], "F16"),
         ([2, 129], "int4-g128"), ([18, 130], "int4-g128-f16"), ([3, 33], "int8-g32-f16"),
+        ([19, 70], "int5-g64"), ([2, 45], "int6-g32"), ([1, 129], "int6-g128"),
     ]
 
     /// Bytes that decode to finite values: row factors, float16 scales and floats are multiples of 1/8, everything else is noise.

@@ -18,6 +18,8 @@ private struct Format: CustomStringConvertible, Sendable {
     var bits: Int
     var group: Int
     var kind = TSR_ROW_FACTORS
+    /// Columns that share a scale in the activations.
+    var activations: Int { Int(tsr_activation_group(UInt32(group))) }
     var hasZeroPoints: Bool { kind == TSR_ZERO_POINTS }
     var description: String { "int\(bits), groups of \(group)\(hasZeroPoints ? " with zero points" : "")" }
 }
@@ -30,8 +32,9 @@ private let factored =
         Format(bits: 4, group: 8), Format(bits: 8, group: 4), Format(bits: 4, group: 512),
         Format(bits: 8, group: 512),
     ]
+private let upper = [5, 6].flatMap { bits in [32, 64, 128, 512].map { Format(bits: bits, group: $0) } }
 private let formats =
-    factored + factored.map { Format(bits: $0.bits, group: $0.group, kind: TSR_ZERO_POINTS) }
+    factored + upper + factored.map { Format(bits: $0.bits, group: $0.group, kind: TSR_ZERO_POINTS) }
 
 /// A matrix by its definition, and packed by the text of packed.h.
 private final class Matrix {
@@ -47,7 +50,7 @@ private final class Matrix {
     ) {
         (self.rows, self.columns, self.format) = (rows, columns, format)
         groups = (columns + format.group - 1) / format.group
-        let largest: UInt8 = format.bits == 4 ? 15 : 255
+        let largest = UInt8(1 << format.bits - 1)
         for _ in 0..<rows * columns {
             codes.append(code?(&random) ?? .random(in: 0...largest, using: &random))
         }
@@ -92,8 +95,14 @@ private final class Matrix {
                 if format.bits == 8 {
                     tiles[group + within / 4 * 64 + r * 4 + within % 4] = code
                 } else {
-                    let place = within % half
-                    tiles[group + place / 4 * 64 + r * 4 + place % 4] |= within < half ? code : code << 4
+                    let (place, isHigh) = (within % half, within < half ? 0 : 1)
+                    let (step, byte) = (place / 4, r * 4 + place % 4)
+                    tiles[group + step * 64 + byte] |= (code & 15) << (4 * isHigh)
+                    let more = format.bits - 4
+                    guard more > 0 else { continue }
+                    let shared = 4 / more
+                    tiles[group + (half / 4 + step / shared) * 64 + byte] |=
+                        (code >> 4) << (more * (step % shared * 2 + isHigh))
                 }
             }
         }
@@ -182,26 +191,27 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
 }
 
 @Suite struct PackedKernelTests {
-    /// An element is a chain of one fused operation per group for each of its two sums, with one rounding
-    /// before and two after, and the bias: |error| ≤ (groups + 4)·2⁻²⁴ · Σ |terms|, to first order.
+    /// An element is a chain of one fused operation per group for each of its two sums, before it one per group of
+    /// activations, with one rounding before and two after, and the bias: |error| ≤ (all groups + 4)·2⁻²⁴ · Σ |terms|, to
+    /// first order.
     private func check(_ matrix: Matrix, _ x: Activations, bias: [Float]?, _ isa: tsr_isa) {
         let y = product(isa, matrix, x, bias: bias)
-        let group = matrix.format.group
+        let (group, together) = (matrix.format.group, matrix.format.activations)
         for t in 0..<x.tokens {
             for n in 0..<matrix.rows {
                 var value = Double(bias?[n] ?? 0), size = abs(value)
-                for g in 0..<matrix.groups {
+                for h in 0..<x.groups {
                     var dot = 0
-                    for k in g * group..<min((g + 1) * group, matrix.columns) {
+                    for k in h * together..<min((h + 1) * together, matrix.columns) {
                         dot += Int(matrix.codes[n * matrix.columns + k]) * Int(x.codes[t * x.pitch + k])
                     }
-                    let side = t * x.groups + g, factors = matrix.scaling(n, g)
+                    let side = t * x.groups + h, factors = matrix.scaling(n, h * together / group)
                     let scaled = factors.scale * Double(x.scales[side]) * Double(dot)
                     let minimum = factors.minimum * Double(x.sums[side])
                     value += scaled - minimum
                     size += abs(scaled) + abs(minimum)
                 }
-                let bound = 1.001 * Double(matrix.groups + 4) * 0x1p-24 * size
+                let bound = 1.001 * Double(matrix.groups + x.groups + 4) * 0x1p-24 * size
                 let error = abs(Double(y[t * matrix.rows + n]) - value)
                 if !(error <= bound) {
                     Issue.record("\(matrix.format), row \(n), token \(t): off by \(error), allowed \(bound)")
@@ -220,7 +230,7 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
         ] {
             let matrix = Matrix(rows: rows, columns: columns, format: format, random: &random)
             let x = Activations(
-                floats(tokens * columns, &random), tokens: tokens, columns: columns, group: format.group)
+                floats(tokens * columns, &random), tokens: tokens, columns: columns, group: format.activations)
             check(matrix, x, bias: nil, isa)
             check(matrix, x, bias: floats(rows, &random), isa)
         }
@@ -234,7 +244,7 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
             let bias = floats(rows, &random)
             for tokens in [1, 4, 7, 33] {
                 let x = Activations(
-                    floats(tokens * columns, &random), tokens: tokens, columns: columns, group: format.group)
+                    floats(tokens * columns, &random), tokens: tokens, columns: columns, group: format.activations)
                 let expected = bits(product(TSR_ISA_SCALAR, matrix, x, bias: bias))
                 for isa in available { #expect(bits(product(isa, matrix, x, bias: bias)) == expected) }
             }
@@ -245,7 +255,7 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
     fileprivate func anyPartitionGivesTheSameBits(isa: tsr_isa, format: Format) {
         var random = Random(state: 3)
         let matrix = Matrix(rows: 90, columns: 300, format: format, random: &random)
-        let x = Activations(floats(13 * 300, &random), tokens: 13, columns: 300, group: format.group)
+        let x = Activations(floats(13 * 300, &random), tokens: 13, columns: 300, group: format.activations)
         let bias = floats(90, &random)
         let whole = bits(product(isa, matrix, x, bias: bias))
         for (tileStep, tokenStep) in [(1, 1), (1, 13), (2, 3), (3, 5), (6, 1), (5, 7)] {
@@ -266,11 +276,11 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
         var random = Random(state: 4)
         let columns = 4 * format.group
         for code in [UInt8(0), 127, 128, 255] {
-            let code = format.bits == 4 ? code >> 4 : code
+            let code = code >> (8 - format.bits)
             let matrix = Matrix(rows: 18, columns: columns, format: format, random: &random) { _ in code }
             for signs in [[Float](arrayLiteral: 1), [-1], [1, -1], [1, 1, -1, -1]] {
                 let values = (0..<7 * columns).map { 3 * signs[$0 % signs.count] }
-                let x = Activations(values, tokens: 7, columns: columns, group: format.group)
+                let x = Activations(values, tokens: 7, columns: columns, group: format.activations)
                 #expect(x.codes.allSatisfy { abs($0) == 127 })
                 check(matrix, x, bias: nil, isa)
             }

@@ -26,6 +26,19 @@ private func pack(_ tile: GroupTile) -> [UInt8] {
     return bytes
 }
 
+/// The code of a row and column within the codes of a group, by the text of `formats/bundle.md`.
+private func codeAsSpecified(_ codes: [UInt8], _ format: GroupFormat, _ row: Int, _ k: Int) -> UInt8 {
+    let (half, upper) = (format.groupSize / 2, format.bits.rawValue - 4)
+    if format.bits == .eight { return codes[k / 4 * 64 + row * 4 + k % 4] }
+    let (place, isHigh) = (k % half, k / half)
+    let (step, byte) = (place / 4, row * 4 + place % 4)
+    let nibble = codes[step * 64 + byte] >> (4 * isHigh) & 15
+    guard upper > 0 else { return nibble }
+    let served = 4 / upper
+    let bits = codes[(format.groupSize / 8 + step / served) * 64 + byte]
+    return nibble | (bits >> (upper * (2 * (step % served) + isHigh)) & (1 << upper - 1)) << 4
+}
+
 @Suite struct GroupTileTests {
     @Test(arguments: GroupFormat.all, [1, 4, 31, 33, 128, 3420])
     func unpacksWhatItPacks(format: GroupFormat, columns: Int) throws {
@@ -52,10 +65,8 @@ private func pack(_ tile: GroupTile) -> [UInt8] {
             }
             for k in 0..<geometry.groupCount * size {
                 let (group, within) = k.quotientAndRemainder(dividingBy: size)
-                let place = format.bits == .four ? within % (size / 2) : within
-                let byte = bytes[geometry.codeOffset(group: group) + place / 4 * 64 + row * 4 + place % 4]
-                let code = format.bits == .eight ? byte : within < size / 2 ? byte & 15 : byte >> 4
-                #expect(code == tile.codes[k * 16 + row])
+                let codes = Array(bytes[geometry.codeOffset(group: group)...].prefix(geometry.groupBytes))
+                #expect(codeAsSpecified(codes, format, row, within) == tile.codes[k * 16 + row])
             }
         }
         let tableEnd = geometry.scaleOffset(group: geometry.groupCount)

@@ -12,7 +12,7 @@ import Threads
         var numbers = Numbers(UInt64(columns))
         let weights = numbers.weights(rows * columns)
         let fitted = try Fitted(weights, columns: columns, format, .nearest)
-        let (values, top) = (fitted.values, Float(format.bits == .four ? 15 : 255))
+        let (values, top) = (fitted.values, Float(1 << format.bits.rawValue - 1))
         for row in 0..<rows {
             let (tile, r) = (fitted.tile(of: row), row % 16)
             for k in 0..<columns {
@@ -109,7 +109,7 @@ import Threads
         }
     }
 
-    @Test(arguments: Solver.allCases, [GroupFormat.Bits.four, .eight])
+    @Test(arguments: Solver.allCases, GroupFormat.Bits.allCases)
     func threadsDoNotChangeBytes(solver: Solver, bits: GroupFormat.Bits) throws {
         var numbers = Numbers(9)
         let weights = numbers.weights(77 * 100)

@@ -84,7 +84,7 @@ import Threads
 
     private static let shapes: [(rows: Int, columns: Int, bits: GroupFormat.Bits, group: Int)] = [
         (16, 64, .four, 32), (35, 96, .four, 16), (70, 200, .four, 64), (130, 129, .four, 32),
-        (33, 160, .eight, 64), (5, 40, .four, 128),
+        (33, 160, .eight, 64), (5, 40, .four, 128), (35, 130, .five, 64), (17, 96, .six, 32),
     ]
 
     @Test(arguments: shapes)

@@ -46,9 +46,9 @@ import Testing
         }
     }
 
-    @Test(arguments: Solver.allCases, [GroupFormat.Bits.four, .eight])
+    @Test(arguments: Solver.allCases, GroupFormat.Bits.allCases)
     func valuesOnAGridAreExact(solver: Solver, bits: GroupFormat.Bits) throws {
-        let top = bits == .four ? 15 : 255
+        let top = 1 << bits.rawValue - 1
         // Both groups use all of the codes' range; the first has the greatest scale and minimum, 255 each.
         let weights: [Float] = (0..<256).map { k in
             let code = k % 128 == 1 ? top : k % 128 == 0 ? 0 : (k * 37) % (top + 1)

@@ -111,7 +111,7 @@ private func use(_ role: String, block: Int? = nil) -> Operation.WeightUse {
             "is neither"
         ),
         (
-            #"{"name": "x", "rules": [{"roles": "a", "encoding": {"bits": 5, "group": 32}}]}"#,
+            #"{"name": "x", "rules": [{"roles": "a", "encoding": {"bits": 7, "group": 32}}]}"#,
             "recipe.rules[0].encoding", "no such groups"
         ),
         (

@@ -15,7 +15,9 @@
 
 static const struct { uint32_t bits, group; tsr_packed_scales scales; } formats[] = {
     {4, 16, TSR_ROW_FACTORS}, {4, 32, TSR_ROW_FACTORS}, {4, 64, TSR_ROW_FACTORS}, {4, 128, TSR_ROW_FACTORS},
-    {4, 128, TSR_ZERO_POINTS}, {8, 32, TSR_ROW_FACTORS}, {8, 64, TSR_ROW_FACTORS}, {8, 128, TSR_ROW_FACTORS},
+    {4, 128, TSR_ZERO_POINTS}, {5, 32, TSR_ROW_FACTORS}, {5, 64, TSR_ROW_FACTORS}, {5, 128, TSR_ROW_FACTORS},
+    {6, 32, TSR_ROW_FACTORS}, {6, 64, TSR_ROW_FACTORS}, {6, 128, TSR_ROW_FACTORS}, {8, 32, TSR_ROW_FACTORS},
+    {8, 64, TSR_ROW_FACTORS}, {8, 128, TSR_ROW_FACTORS},
     {8, 128, TSR_ZERO_POINTS},
 };
 static const char *const kinds[] = {[TSR_ROW_FACTORS] = "", [TSR_ZERO_POINTS] = " f16"};
@@ -70,16 +72,18 @@ typedef struct {
 static problem make(size_t columns, size_t rows, size_t tokens, int format) {
     const uint32_t bits = formats[format].bits, group = formats[format].group;
     const tsr_packed_scales scales = formats[format].scales;
-    const size_t groups = (columns + group - 1) / group, tile_bytes = tsr_packed_tile_bytes(columns, bits, group, scales);
+    const uint32_t together = tsr_activation_group(group);
+    const size_t groups = (columns + together - 1) / together;
+    const size_t tile_bytes = tsr_packed_tile_bytes(columns, bits, group, scales);
     problem p = {.tiles = (rows + 15) / 16};
     p.bytes = p.tiles * tile_bytes;
     p.w = (tsr_packed){allocate(p.bytes), rows, columns, bits, group, scales};
     float *sides = allocate(2 * tokens * groups * sizeof(float)), *x = allocate(tokens * columns * sizeof(float));
-    int8_t *codes = allocate(tokens * groups * group);
+    int8_t *codes = allocate(tokens * groups * together);
     for (size_t i = 0; i < tokens * columns; i++) x[i] = (float)rand() / (float)RAND_MAX - 0.5f;
-    tsr_quantize_rows(x, columns, tokens, columns, group, codes, sides, sides + tokens * groups);
+    tsr_quantize_rows(x, columns, tokens, columns, together, codes, sides, sides + tokens * groups);
     free(x);
-    p.x = (tsr_activations){codes, sides, sides + tokens * groups, tokens, groups * group, groups};
+    p.x = (tsr_activations){codes, sides, sides + tokens * groups, tokens, groups * together, groups};
     p.y = allocate(rows * tokens * sizeof(float));
     return p;
 }

@@ -24,10 +24,10 @@ except ImportError:
 PAGE = 4096
 MAGIC = b"\x89TSR\r\n\x1a\n"
 TABLE, ENTRY = 128, 64
-GROUP_TILES, ZERO_POINT_TILES = 1, 2
-KNOWN_FEATURES = GROUP_TILES | ZERO_POINT_TILES
+GROUP_TILES, ZERO_POINT_TILES, UPPER_BIT_TILES = 1, 2, 4
+KNOWN_FEATURES = GROUP_TILES | ZERO_POINT_TILES | UPPER_BIT_TILES
 LIMITS = {"WGTS": 2**63 - 1, "GRPH": 64 << 20, "META": 64 << 20, "TOKN": 256 << 20, "DIRY": 64 << 20}
-GROUP_SIZES = {4: (16, 32, 64, 128), 8: (32, 64, 128)}
+GROUP_SIZES = {4: (16, 32, 64, 128), 5: (32, 64, 128), 6: (32, 64, 128), 8: (32, 64, 128)}
 FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 
@@ -82,9 +82,9 @@ class Tensor:
         need(0 <= self.offset and self.offset + self.length <= weights_length, f"{self.name}: outside the weights")
 
     def group(self):
-        match = re.fullmatch(r"int([48])-g(\d+)(-f16)?", self.encoding)
+        match = re.fullmatch(r"int([48])-g(\d+)(-f16)?|int([56])-g(\d+)", self.encoding)
         need(match, f"{self.name}: unknown encoding {self.encoding}")
-        bits, size = int(match[1]), int(match[2])
+        bits, size = int(match[1] or match[4]), int(match[2] or match[5])
         need(size in GROUP_SIZES[bits], f"{self.name}: group size {size}")
         need(len(self.shape) == 2, f"{self.name}: groups need a matrix")
         return bits, size
@@ -94,7 +94,11 @@ class Tensor:
 
     def feature(self):
         """The bit that a reader of this tensor has to know."""
-        return 0 if self.encoding in FLOATS else ZERO_POINT_TILES if self.has_zero_points() else GROUP_TILES
+        if self.encoding in FLOATS:
+            return 0
+        if self.has_zero_points():
+            return ZERO_POINT_TILES
+        return UPPER_BIT_TILES if self.group()[0] in (5, 6) else GROUP_TILES
 
     def tile_shape(self):
         bits, size = self.group()
@@ -126,9 +130,19 @@ class Tensor:
             # tile, group, step, row, i  ->  tile, group, row, k = 4·step + i
             q = codes.reshape(tiles, groups, size // 4, 16, 4).transpose(0, 1, 3, 2, 4).reshape(tiles, groups, 16, size)
         else:
-            steps = codes.reshape(tiles, groups, size // 8, 16, 4).transpose(0, 1, 3, 2, 4)
-            half = steps.reshape(tiles, groups, 16, size // 2)
-            q = np.concatenate([half & 15, half >> 4], axis=3)
+            codes = codes.reshape(tiles, groups, size * bits // 32, 64)
+            nibbles, upper = codes[:, :, :size // 8], codes[:, :, size // 8:]
+            low, high = nibbles & 15, nibbles >> 4
+            if bits > 4:
+                width = bits - 4
+                # A step of upper bits serves 4 / width steps of nibbles, for each the low nibble first.
+                shifts = np.arange(0, 8, width, dtype=np.uint8).reshape(4 // width, 2, 1)
+                above = upper[:, :, :, None, None, :] >> shifts & ((1 << width) - 1)
+                above = above.reshape(tiles, groups, size // 8, 2, 64) << 4
+                low, high = low | above[:, :, :, 0], high | above[:, :, :, 1]
+            halves = [half.reshape(tiles, groups, size // 8, 16, 4).transpose(0, 1, 3, 2, 4)
+                      .reshape(tiles, groups, 16, size // 2) for half in (low, high)]
+            q = np.concatenate(halves, axis=3)
         if self.has_zero_points():
             entries = raw[:, :48 * groups].reshape(tiles, groups, 48)
             s = entries[:, :, :32].copy().view("<f2").astype(np.float32)

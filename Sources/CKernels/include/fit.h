@@ -1,9 +1,7 @@
 // Fitting group codes to rows of floats, and packing them into tiles.
 //
-// w[n,k] ≈ d[n]·sc[n,g]·q[n,k] − dm[n]·mn[n,g], g = k / group, with unsigned q of 4 or 8 bits and 8-bit unsigned sc and mn.
-// A tile is 16 rows: 16 float32 d, 16 float32 dm | per group 16 sc, 16 mn; zeros to a multiple of 64 bytes | codes. Int8 codes:
-// per group group/4 steps of 64 bytes, byte r·4 + i of step j the code of row r at k = 4j + i. Int4: group/8 steps, that byte
-// has k = 4j + i in its low nibble and k = group/2 + 4j + i in its high one. Columns past the last are codes 0.
+// w[n,k] ≈ d[n]·sc[n,g]·q[n,k] − dm[n]·mn[n,g], g = k / group, with unsigned q of 4, 5, 6 or 8 bits and 8-bit unsigned sc and mn.
+// A tile and its codes are as `packed.h` says. Columns past the last are codes 0.
 //
 // Results have the same bits on every instruction set: a row is one lane of a vector, so nothing is ever summed across
 // lanes, and products and sums are never fused.
@@ -20,7 +18,7 @@ enum { TSR_FIT_ROWS = 16 };
 /// A kind of group codes for rows of `columns` weights.
 typedef struct {
     size_t columns;
-    uint32_t bits;   // 4 or 8
+    uint32_t bits;   // 4, 5, 6 or 8
     uint32_t group;  // a multiple of 8, at most 128
 } tsr_fit_format;
 

@@ -1,23 +1,29 @@
-// Matrices of packed int4 and int8 groups, activations of int8 groups, and their product.
+// Matrices of packed groups of 4, 5, 6 or 8 bits, activations of int8 groups, and their product.
 //
-// A weight is w[n,k] = s·q − m with an unsigned code q of 4 or 8 bits. One (s, m) serves a row n and a group of G
-// consecutive k. There are two kinds:
+// A weight is w[n,k] = s·q − m with an unsigned code q. One (s, m) serves a row n and a group of G consecutive k. There are two
+// kinds:
 //   row factors:  s = d[n]·sc[n,g] and m = dm[n]·mn[n,g] with 8-bit unsigned sc and mn and float32 d and dm;
-//   zero points:  s is a float16 and m = s·z with an 8-bit unsigned z.
-// G is a multiple of 8 for int4 and of 4 for int8, at most 512: Σ q·c below then is exact in a float32. The columns are
-// padded to whole groups with code 0, the rows to whole tiles with d = dm = 0 or s = z = 0.
+//   zero points:  s is a float16 and m = s·z with an 8-bit unsigned z; codes of 4 or 8 bits.
+// G is at most 512: Σ q·c below then is exact in a float32. Up to 32 it is a multiple of 4 at 8 bits, of 8 at 4 bits, and 32 at
+// 5 and 6; above it is a multiple of 32 at 8 bits and of 64 at the others. The columns are padded to whole groups with code 0,
+// the rows to whole tiles with d = dm = 0 or s = z = 0.
 //
 // A matrix is ceil(rows / 16) tiles. A tile holds 16 rows and is contiguous, every part of it 64-byte aligned:
 //   1. row factors: float32 d[16], float32 dm[16]; per group uint8 sc[16], uint8 mn[16]; zeros up to a multiple of 64;
 //      zero points: per group float16 s[16], uint8 z[16]; zeros up to a multiple of 64 bytes;
 //   2. per group its codes, in steps of 64 bytes.
-//      int8: G/4 steps; byte r·4 + i of step j is the code of row r at k = 4j + i.
-//      int4: G/8 steps; byte r·4 + i of step j holds row r at k = 4j + i in its low nibble, at k = G/2 + 4j + i in its
+//      8 bits: G/4 steps; byte r·4 + i of step j is the code of row r at k = 4j + i.
+//      4 bits: G/8 steps; byte r·4 + i of step j holds row r at k = 4j + i in its low nibble, at k = G/2 + 4j + i in its
 //      high one.
+//      4 + u bits: the low four as those of 4 bits, then u·G/32 steps with the others. Byte r·4 + i of one of those has the upper
+//      bits of the bytes r·4 + i of 4/u steps of nibbles, from its lowest bit on: u bits for the low nibble of the first, u for
+//      its high nibble, u for the low nibble of the second, and so on.
 //
-// An activation is x[t,k] = scale[t,g]·c, c a signed code of at most ±127; sum[t,g] = scale[t,g]·Σ c over the group. So
-//   y[t,n] = d[n]·Σg sc[n,g]·(scale[t,g]·Σ q·c) − dm[n]·Σg mn[n,g]·sum[t,g] + bias[n], or
-//   y[t,n] = Σg s[n,g]·(scale[t,g]·Σ q·c) − Σg (s·z)[n,g]·sum[t,g] + bias[n].
+// An activation is x[t,k] = scale[t,h]·c, c a signed code of at most ±127, in groups h of A = min(G, 32) columns: what outliers do to
+// their neighbours does not grow with the groups of the weights. sum[t,h] = scale[t,h]·Σ c over the group. With Σh over the
+// groups of activations in a group of weights,
+//   y[t,n] = d[n]·Σg sc[n,g]·(Σh scale[t,h]·Σ q·c) − dm[n]·Σg mn[n,g]·(Σh sum[t,h]) + bias[n], or
+//   y[t,n] = Σg s[n,g]·(Σh scale[t,h]·Σ q·c) − Σg (s·z)[n,g]·(Σh sum[t,h]) + bias[n].
 //
 // Every instruction set performs the same float operations in the same order for an element of y: an element has the same bits
 // whatever the instruction set, the tiles, the tokens or the threads of a call.
@@ -28,7 +34,12 @@
 
 #include "isa.h"
 
-enum { TSR_TILE_ROWS = 16, TSR_TILE_ALIGNMENT = 64, TSR_GROUP_LIMIT = 512 };
+enum { TSR_TILE_ROWS = 16, TSR_TILE_ALIGNMENT = 64, TSR_GROUP_LIMIT = 512, TSR_ACTIVATION_LIMIT = 32 };
+
+/// Columns that share a scale in the activations that meet weights in groups of `group`.
+static inline uint32_t tsr_activation_group(uint32_t group) {
+    return group < TSR_ACTIVATION_LIMIT ? group : TSR_ACTIVATION_LIMIT;
+}
 
 /// Where the scale and the minimum of a group come from.
 typedef enum {
@@ -44,7 +55,8 @@ typedef struct {
     tsr_packed_scales scales;
 } tsr_packed;
 
-/// Quantized activations: codes [tokens][padded_columns], scales and sums [tokens][groups].
+/// Quantized activations in groups of `tsr_activation_group` of the weights': codes [tokens][padded_columns], padded to whole
+/// groups, scales and sums [tokens][groups].
 typedef struct {
     const int8_t *codes;
     const float *scales, *sums;
