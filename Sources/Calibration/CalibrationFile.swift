@@ -43,7 +43,9 @@ public struct CalibrationFile: PatchStore {
         } catch { throw error.located(in: path) }
         self.detail = detail
         guard bundle.tensors.map(\.description) == layout.plan else {
-            throw .badInput("has other tensors than its set asks for", file: path)
+            throw .badInput(
+                "has other tensors than its set asks for", file: path,
+                remedy: "was it made by another version? run tessera-calibrate again")
         }
     }
 
@@ -61,7 +63,7 @@ public struct CalibrationFile: PatchStore {
 
     /// The figures of a stage's inputs; nil when there are none of that modality.
     public func summary(_ stage: String, _ modality: Modality) throws(Failure) -> StageSummary? {
-        let name = CalibrationLayout.name(stage, modality, .summary)
+        let name = name(stage, modality, .summary)
         guard bundle[name] != nil else { return nil }
         let values = try withTensor(name) { (bytes) in Array(bytes.bindMemory(to: Double.self)) }
         guard let summary = StageSummary(values) else {
@@ -73,7 +75,7 @@ public struct CalibrationFile: PatchStore {
     /// E[x²] of each column of a stage's inputs; nil when there are none of that modality.
     public func meanSquares(_ stage: String, _ modality: Modality) throws(Failure) -> [Float]? {
         guard let summary = try summary(stage, modality), summary.rows > 0 else { return nil }
-        let name = CalibrationLayout.name(stage, modality, .moments)
+        let name = name(stage, modality, .moments)
         let diagonal = try withTensor(name) { (bytes) in
             let values = bytes.bindMemory(to: Float.self)
             guard detail == .full else { return Array(values) }
@@ -106,11 +108,11 @@ public struct CalibrationFile: PatchStore {
         guard detail == .full, let summary = try summary(stage, modality), summary.rows > 0,
             let columns = layout.stages.first(where: { $0.name == stage })?.columns
         else { return nil }
-        let mean = try withTensor(CalibrationLayout.name(stage, modality, .mean)) { (bytes) in
+        let mean = try withTensor(name(stage, modality, .mean)) { (bytes) in
             Array(bytes.bindMemory(to: Float.self))
         }
         let moments = SecondMoments(columns: columns)
-        let name = CalibrationLayout.name(stage, modality, .moments)
+        let name = name(stage, modality, .moments)
         try withTensor(name) { (bytes) throws(Failure) in
             let triangle = bytes.bindMemory(to: Float.self)
             guard triangle.allSatisfy(\.isFinite), mean.allSatisfy(\.isFinite) else { throw notFinite(name) }
@@ -136,7 +138,7 @@ public struct CalibrationFile: PatchStore {
         guard let summary = try summary(stage, modality), summary.rows > 0,
             let columns = layout.stages.first(where: { $0.name == stage })?.columns
         else { return nil }
-        let name = CalibrationLayout.name(stage, modality, .peaks)
+        let name = name(stage, modality, .peaks)
         let all = try withTensor(name) { (bytes) in Array(bytes.bindMemory(to: Float.self)) }
         guard all.allSatisfy({ $0 >= 0 && $0.isFinite }) else { throw notFinite(name) }
         var first = 0
@@ -146,6 +148,12 @@ public struct CalibrationFile: PatchStore {
             first += count
         }
         return nil
+    }
+
+    /// The tensor that tells of the rows that a stage reads: its own, or that of a stage before it that reads the same.
+    private func name(_ stage: String, _ modality: Modality, _ part: CalibrationLayout.Part) -> String {
+        let source = layout.stages.first { $0.name == stage }?.source
+        return CalibrationLayout.name(source ?? stage, modality, part)
     }
 
     private func notFinite(_ name: String) -> Failure {

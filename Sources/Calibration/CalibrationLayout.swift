@@ -25,6 +25,8 @@ struct CalibrationLayout {
     /// A stage of a graph, named after the first weight that reads its inputs.
     struct Stage {
         let name: String
+        /// The stage whose tensors tell of the rows: itself, or one before it that reads the same.
+        let source: String
         let graph: String
         let columns: Int
         let modalities: [Modality]
@@ -32,7 +34,10 @@ struct CalibrationLayout {
         let experts: Int
 
         /// What there is of each modality, in order.
-        var parts: [Part] { experts > 0 ? Part.allCases : Part.allCases.filter { $0 != .experts } }
+        var parts: [Part] { Part.allCases.filter { $0 == .experts ? experts > 0 : hasRows } }
+
+        /// Whether its own tensors tell of the rows.
+        var hasRows: Bool { source == name }
     }
 
     let stages: [Stage]
@@ -45,15 +50,9 @@ struct CalibrationLayout {
         let hasVisuals = !prepared.visuals.isEmpty
         var stages: [Stage] = []
         for graph in model.graphs where graph.name != "vision" || hasVisuals {
-            for stage in StagedGraph(graph).stages {
-                let modalities: [Modality] =
-                    graph.name == "vision" ? [.vision] : hasVisuals ? [.text, .vision] : [.text]
-                stages.append(
-                    Stage(
-                        name: stage.name, graph: graph.name,
-                        columns: stage.columns(in: model) ?? graph[stage.input].type.columns ?? 0,
-                        modalities: modalities, experts: stage.routes?.experts ?? 0))
-            }
+            let modalities: [Modality] =
+                graph.name == "vision" ? [.vision] : hasVisuals ? [.text, .vision] : [.text]
+            stages += Self.stages(of: graph, model, modalities)
         }
         func shape(_ extents: [Int]) throws(Failure) -> Shape {
             guard let shape = Shape(checking: extents) else {
@@ -91,6 +90,26 @@ struct CalibrationLayout {
         self.stages = stages
         self.detail = detail
         self.plan = plan
+    }
+
+    private static func stages(
+        of graph: Graph, _ model: ModelGraph, _ modalities: [Modality]
+    ) -> [Stage] {
+        /// The first stage that reads a value as rows of so many columns.
+        struct Rows: Hashable {
+            let value: Graph.ValueID
+            let columns: Int
+        }
+        var sources: [Rows: String] = [:]
+        return StagedGraph(graph).stages.map { stage in
+            let columns = stage.columns(in: model) ?? graph[stage.input].type.columns ?? 0
+            let rows = Rows(value: stage.input, columns: columns)
+            let source = sources[rows] ?? stage.name
+            sources[rows] = source
+            return Stage(
+                name: stage.name, source: source, graph: graph.name, columns: columns,
+                modalities: modalities, experts: stage.routes?.experts ?? 0)
+        }
     }
 
     /// What there is of a stage and a modality.

@@ -111,13 +111,13 @@ public struct CalibrationRecorder {
         let first = due
         due += stage.modalities.count * stage.parts.count
         guard writer.completed < due else { return }
-        let statistics = try visit.statistics(stage.modalities, pool)
+        let statistics = stage.hasRows ? try visit.statistics(stage.modalities, pool) : [:]
         var index = first
         for modality in stage.modalities {
-            guard let statistics = statistics[modality] else { continue }
             for part in stage.parts {
                 if index >= writer.completed {
-                    try write(statistics, coverage.expertRows(modality), part, to: index, writer)
+                    try write(
+                        statistics[modality], coverage.expertRows(modality), part, to: index, writer)
                 }
                 index += 1
             }
@@ -125,13 +125,15 @@ public struct CalibrationRecorder {
         try writer.checkpoint()
     }
 
+    /// - Parameter statistics: nil where the part is not of them.
     private func write(
-        _ statistics: StageStatistics, _ experts: [Int], _ part: CalibrationLayout.Part, to index: Int,
+        _ statistics: StageStatistics?, _ experts: [Int], _ part: CalibrationLayout.Part, to index: Int,
         _ writer: BundleWriter
     ) throws(Failure) {
         func append<T>(_ values: [T]) throws(Failure) {
             try values.withBytes { (bytes) throws(Failure) in try writer.append(bytes, to: index) }
         }
+        guard let statistics else { return try append(experts.map(Double.init)) }
         switch (part, layout.detail) {
         case (.summary, _): try append(statistics.summary.values)
         case (.mean, _): try append(statistics.moments.mean)

@@ -5,8 +5,8 @@ public import Storage
 public struct ColumnStatistics: Sendable {
     /// Where it comes from.
     public let matrix: ImportanceMatrix
-    /// E[x²] of each column of what is multiplied by a weight, by the weight's name.
-    public let meanSquares: [String: [Float]]
+    /// By the weight's name.
+    public let meanSquares: [String: MeanSquares]
 
     /// What an imatrix has of a model.
     ///
@@ -20,8 +20,8 @@ public struct ColumnStatistics: Sendable {
 
     private static func match(
         _ matrix: ImportanceMatrix, _ model: ModelGraph
-    ) throws(Failure) -> [String: [Float]] {
-        var meanSquares: [String: [Float]] = [:]
+    ) throws(Failure) -> [String: MeanSquares] {
+        var meanSquares: [String: MeanSquares] = [:]
         var known: Set<String> = []
         var (covered, missing): (Set<Int>, [Int]) = ([], [])
         for linear in model.linears {

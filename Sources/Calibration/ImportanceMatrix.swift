@@ -25,26 +25,32 @@ public struct ImportanceMatrix: Sendable {
         /// Rows of each expert.
         fileprivate let counts: MappedBytes
 
-        /// E[x²] of each column over all rows, whichever expert they went to; nil when there was none.
+        /// E[x²] of each column over the rows of each expert, mixed with that over the rows of all; nil when there was no row.
         /// - Throws: `badInput` when a sum or a number of rows is none.
-        func meanSquares() throws(Failure) -> [Float]? {
-            var rows = 0.0
-            for count in counts.floats {
-                guard count >= 0, count < 0x1p53, count.rounded() == count else {
-                    throw .badInput("has \(count) rows")
-                }
-                rows += Double(count)
+        func meanSquares() throws(Failure) -> MeanSquares? {
+            let counts = self.counts.floats.map(Double.init)
+            if let bad = counts.first(where: { !($0 >= 0 && $0 < 0x1p53 && $0.rounded() == $0) }) {
+                throw .badInput("has \(Float(bad)) rows")
             }
-            var sums = [Double](repeating: 0, count: columns)
-            for (place, sum) in self.sums.floats.enumerated() {
-                guard sum >= 0, sum.isFinite else {
-                    throw .badInput("has \(sum) as the sum of squares of column \(place % columns)")
-                }
-                sums[place % columns] += Double(sum)
+            let sums = self.sums.floats.map(Double.init)
+            if let place = sums.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) {
+                throw .badInput(
+                    "has \(Float(sums[place])) as the sum of squares of column \(place % columns)")
             }
+            let rows = counts.reduce(0, +)
             guard rows > 0 else { return nil }
-            // The greatest Σ over one row still fits: means of experts lie among theirs.
-            return sums.map { min(Float($0 / rows), .greatestFiniteMagnitude) }
+            var all = [Double](repeating: 0, count: columns)
+            for (place, sum) in sums.enumerated() { all[place % columns] += sum / rows }
+            // Sums of one row fit a float, and so do all means but for rounding.
+            func fitting(_ mean: Double) -> Float { min(Float(mean), .greatestFiniteMagnitude) }
+            guard experts > 1 else { return MeanSquares(all.map(fitting)) }
+            let shared = MeanSquares.sharedRows
+            return MeanSquares(
+                experts: counts.enumerated().map { expert, count in
+                    all.indices.map { column in
+                        fitting((sums[expert * columns + column] + shared * all[column]) / (count + shared))
+                    }
+                })
         }
     }
 
@@ -107,7 +113,7 @@ public struct ImportanceMatrix: Sendable {
 
 extension MappedBytes {
     /// Float32 elements, which may lie at any address.
-    fileprivate var floats: some Sequence<Float> {
+    fileprivate var floats: some RandomAccessCollection<Float> {
         (0..<count / 4).lazy.map { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) }
     }
 }

@@ -15,8 +15,8 @@ public struct ModelRun {
         public let stage: StagedGraph.Stage
         /// K of the weights; experts' inputs hold several rows of K side by side.
         public let columns: Int
-        fileprivate let run: StagedRun
-        fileprivate let visualRows: (Int) -> VisualRows
+        let run: StagedRun
+        let visualRows: (Int) -> VisualRows
 
         /// Lends the rows of sample after sample.
         /// - Parameter body: given the rows and which of them come of pictures or videos.

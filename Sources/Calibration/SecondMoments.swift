@@ -96,13 +96,17 @@ public final class SecondMoments {
         weight += Double(count)
     }
 
-    /// Adds what other moments of as many columns have seen.
-    public func add(_ other: SecondMoments) {
+    /// Adds what other moments of as many columns have seen, each of their rows counting `share` times.
+    public func add(_ other: SecondMoments, share: Double = 1) {
         precondition(other.columns == columns)
-        for index in products.indices { products[index] += other.products[index] }
-        for column in 0..<columns { sums[column] += other.sums[column] }
+        for row in 0..<columns {
+            for index in row * columns...row * columns + row {
+                products[index] += Float(Double(other.products[index]) * share)
+            }
+            sums[row] += other.sums[row] * share
+        }
         count += other.count
-        weight += other.weight
+        weight += other.weight * share
     }
 
     /// Σ x² over all columns.
@@ -113,18 +117,18 @@ public final class SecondMoments {
         let parts = parts.filter { $0.trace > 0 && $0.trace.isFinite }
         guard let first = parts.first, parts.count > 1 else { return parts.first }
         let result = SecondMoments(columns: first.columns)
-        for part in parts {
-            let share = 1 / part.trace
-            for row in 0..<first.columns {
-                for column in 0...row {
-                    result.products[row * first.columns + column] +=
-                        Float(Double(part.products[row * first.columns + column]) * share)
-                }
-                result.sums[row] += part.sums[row] * share
-            }
-            result.count += part.count
-            result.weight += Double(part.count) * share
-        }
+        for part in parts { result.add(part, share: 1 / part.trace) }
+        return result
+    }
+
+    /// These moments and those of `rows` more rows, which are as `all` are on average; both of mean size 1.
+    ///
+    /// What few rows say of single pairs of columns is mostly chance: the fewer there are, the more `all` says in their place.
+    func shrunk(towards all: SecondMoments, rows: Double) -> SecondMoments {
+        let result = SecondMoments(columns: columns)
+        let (own, others) = (trace, all.trace)
+        if own > 0, own.isFinite { result.add(self, share: Double(count) / own) }
+        if others > 0, others.isFinite { result.add(all, share: rows / others) }
         return result
     }
 

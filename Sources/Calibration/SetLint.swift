@@ -84,7 +84,12 @@ public enum SetLint {
                 + "are fitted to this set more than to what the model will read; \(remedy)")
     }
 
-    private static func idleExperts(_ stages: [StageCoverage]) -> SetWarning? {
+    private static func idleExperts(_ coverages: [StageCoverage]) -> SetWarning? {
+        // A block's experts are those of its gate and up, and of its down: they count once.
+        var seen: Set<String> = []
+        let stages = coverages.filter {
+            $0.experts > 0 && seen.insert("\($0.graph) \($0.block ?? -1)").inserted
+        }
         let short = stages.filter { !$0.idleExperts.isEmpty }
         guard let worst = short.max(by: { $0.idleExperts.count < $1.idleExperts.count }) else { return nil }
         let (idle, all) = (

@@ -17,6 +17,16 @@ public struct SplitMoments: ~Copyable {
         (isHeldOut ? heldOut : fitted)[place].add(rows, pool)
     }
 
+    /// What a row of each modality counts once they are balanced; 0 of one that was not seen.
+    var shares: [Modality: Double] {
+        var shares: [Modality: Double] = [:]
+        for (place, modality) in Modality.allCases.enumerated() {
+            let trace = fitted[place].trace + heldOut[place].trace
+            shares[modality] = trace > 0 && trace.isFinite ? 1 / trace : 0
+        }
+        return shares
+    }
+
     /// Lends both parts, modalities balanced in each; nil when there are too few samples for two.
     public func withParts<Result>(
         _ body: (SecondMoments, SecondMoments) throws(Failure) -> Result

@@ -1,3 +1,5 @@
+import GraphIR
+
 /// How much of a calibration set a stage saw.
 public struct StageCoverage: Equatable, Sendable {
     /// The first weight that reads its rows.
@@ -28,8 +30,7 @@ public struct StageCoverage: Equatable, Sendable {
     /// Adds a row for each of the experts that were chosen, given by their numbers.
     public mutating func add(_ modality: Modality, experts chosen: some Sequence<Float>) {
         var counts = expertRows(modality)
-        // As when the model runs: a number that is no expert's stands for the first.
-        for number in chosen { counts[number >= 0 && number < Float(experts) ? Int(number) : 0] += 1 }
+        for number in chosen { counts[StagedGraph.Routes.expert(number, of: experts)] += 1 }
         expertRowCounts[modality] = counts
     }
 
@@ -44,5 +45,12 @@ public struct StageCoverage: Equatable, Sendable {
     /// The experts that read no row at all.
     public var idleExperts: [Int] {
         (0..<experts).filter { number in Modality.allCases.allSatisfy { expertRows($0)[number] == 0 } }
+    }
+}
+
+extension StagedGraph.Routes {
+    /// The expert that a number stands for; as when the model runs, one that is no expert's stands for the first.
+    static func expert(_ number: Float, of experts: Int) -> Int {
+        number >= 0 && number < Float(experts) ? Int(number) : 0
     }
 }

@@ -80,6 +80,29 @@ public final class StagedRun {
         return try rows(routes.value, sample)
     }
 
+    /// Fills `target` with pieces of the input of the stage that is due, for one sample, one after the other.
+    /// - Parameters:
+    ///   - starts: where each begins, counted in floats.
+    ///   - width: floats of each.
+    func stageInput(
+        _ sample: Int, at starts: some Collection<Int>, width: Int,
+        into target: UnsafeMutableBufferPointer<Float>
+    ) throws(Failure) {
+        let input = staged.stages[partsRun - 1].input
+        guard let carried, let index = carried.values.firstIndex(of: input) else {
+            let values = try stageInput(sample).values
+            for (place, start) in starts.enumerated() {
+                for column in 0..<width { target[place * width + column] = values[start + column] }
+            }
+            return
+        }
+        let offset = carried.places[sample][index].offset
+        for (place, start) in starts.enumerated() {
+            let piece = UnsafeMutableBufferPointer(rebasing: target[place * width..<(place + 1) * width])
+            try carried.file.read(at: offset + start * 4, into: UnsafeMutableRawBufferPointer(piece))
+        }
+    }
+
     /// How many rows the stage that is due reads, for one sample.
     func stageRowCount(_ sample: Int) throws(Failure) -> Int {
         let input = staged.stages[partsRun - 1].input

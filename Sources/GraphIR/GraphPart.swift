@@ -32,15 +32,33 @@ public struct GraphPart: Hashable, Sendable {
 
 /// A graph cut before every group of linears that read the same value, so that it can be run group by group: each node
 /// once, over any number of inputs, with nothing of a later group's weights at hand.
+///
+/// Linears of experts are a group of their own, apart from others that read that value: which rows each expert reads is
+/// known only once the router among those others has run.
 public struct StagedGraph: Sendable {
-    /// Linears that read the same value.
+    /// Linears that read the same value: all of its rows, or those that a router sent to each.
     public struct Stage: Sendable {
         /// What they read.
         public let input: Graph.ValueID
-        /// In the order of the graph; linears of experts among them.
+        /// In the order of the graph.
         public let linears: [Graph.Node]
-        /// Which experts read the rows, where that is known before any of `linears` runs; nil otherwise.
+        /// Which experts read the rows, known before any of `linears` runs; nil where all are read by all of `linears`.
         public let routes: Routes?
+    }
+
+    /// What a linear reads.
+    private struct Reading: Hashable {
+        let input: Graph.ValueID
+        let routes: Routes?
+
+        init(_ node: Graph.Node) {
+            input = node.operands[0]
+            if case .expertLinear(_, let experts, let chosen) = node.operation {
+                routes = Routes(value: node.operands[1], experts: experts, chosen: chosen)
+            } else {
+                routes = nil
+            }
+        }
     }
 
     /// A choice of experts, [n, 2·chosen]: the first half of each row are their numbers.
@@ -67,16 +85,12 @@ public struct StagedGraph: Sendable {
         self.graph = graph
         var stages: [Stage] = []
         var cuts: [Int] = [0]
-        var seen: Set<Graph.ValueID> = []
+        var seen: Set<Reading> = []
         for (index, node) in graph.nodes.enumerated() where node.operation.isLinear {
-            guard seen.insert(node.operands[0]).inserted else { continue }
-            let readers = graph.nodes.filter { $0.operation.isLinear && $0.operands[0] == node.operands[0] }
-            stages.append(
-                Stage(
-                    input: node.operands[0], linears: readers,
-                    routes: readers.lazy.compactMap(Self.routes).first { routes in
-                        graph.nodes[..<index].contains { $0.result == routes.value }
-                    }))
+            let reading = Reading(node)
+            guard seen.insert(reading).inserted else { continue }
+            let readers = graph.nodes.filter { $0.operation.isLinear && Reading($0) == reading }
+            stages.append(Stage(input: reading.input, linears: readers, routes: reading.routes))
             cuts.append(index)
         }
         self.stages = stages
@@ -84,11 +98,6 @@ public struct StagedGraph: Sendable {
         parts = zip(cuts, cuts.dropFirst() + [graph.nodes.count]).map { start, end in
             Self.part(graph, start..<end, derived)
         }
-    }
-
-    private static func routes(_ node: Graph.Node) -> Routes? {
-        guard case .expertLinear(_, let experts, let chosen) = node.operation else { return nil }
-        return Routes(value: node.operands[1], experts: experts, chosen: chosen)
     }
 
     /// The values that follow from the graph's inputs without any weight, such as tables of angles: cheaper to compute in

@@ -42,8 +42,10 @@ public struct BundleWeights: WeightSource {
         _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         if let geometry = tileGeometry(index) {
-            return try withTiles(rows, of: index) { (tiles) throws(Failure) in
-                try geometry.withRows(rows.count, of: tiles, body)
+            let first = rows.lowerBound % GroupGeometry.tileRows
+            return try withTiles(rows.lowerBound - first..<rows.upperBound, of: index) {
+                (tiles) throws(Failure) in
+                try geometry.withRows(first..<first + rows.count, of: tiles, body)
             }
         }
         let width = weights[index].rowBytes
@@ -84,15 +86,16 @@ public struct BundleWeights: WeightSource {
 }
 
 extension ZeroPointGeometry {
-    /// Lends the first `count` rows of whole tiles as float32.
+    /// Lends rows of whole tiles as float32.
     fileprivate func withRows(
-        _ count: Int, of tiles: UnsafeRawBufferPointer,
+        _ rows: Range<Int>, of tiles: UnsafeRawBufferPointer,
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
-        let floats = UnsafeMutableBufferPointer<Float>.allocate(capacity: count * columns)
+        let floats = UnsafeMutableBufferPointer<Float>.allocate(capacity: rows.count * columns)
         defer { floats.deallocate() }
-        for row in 0..<count {
-            let target = UnsafeMutableBufferPointer(rebasing: floats[row * columns..<(row + 1) * columns])
+        for (place, row) in rows.enumerated() {
+            let target = UnsafeMutableBufferPointer(
+                rebasing: floats[place * columns..<(place + 1) * columns])
             read(row: row, of: tiles, into: target)
         }
         try body(UnsafeRawBufferPointer(floats))

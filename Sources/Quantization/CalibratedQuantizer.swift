@@ -90,17 +90,13 @@ public final class CalibratedQuantizer {
         }
         if !due.isEmpty || !biases.isEmpty {
             let split = try visit.splitMoments(quantizer.pool)
-            let damping = try damping(due, split)
+            let damping = try damping(own, split)
+            let experts = try visit.expertRows(split)
             let moments = split.whole()
-            // A corrected bias takes care of the mean: what is left to the codes is the deviation from it.
-            let corrected = Set(plan.items.compactMap { $0.corrects.flatMap { indices[$0] } })
-            let centred = due.contains(where: corrected.contains) ? moments?.centred() : nil
-            for index in due {
-                made[index] = try solve(
-                    index, corrected.contains(index) ? centred : moments, damping: damping)
-            }
-            if let moments {
-                for bias in biases { made[bias] = try correct(bias, moments.mean, writer) }
+            if let experts, let moments {
+                try solve(due, experts, moments, damping)
+            } else {
+                try solve(due, biases, moments, damping, writer)
             }
         }
         try write(into: writer, all: false)
@@ -108,11 +104,47 @@ public final class CalibratedQuantizer {
         try writer.checkpoint()
     }
 
+    /// Solves weights that read the same rows, and corrects biases of theirs.
+    private func solve(
+        _ due: [Int], _ biases: [Int], _ moments: SecondMoments?, _ damping: Double,
+        _ writer: BundleWriter
+    ) throws(Failure) {
+        // A corrected bias takes care of the mean: what is left to the codes is the deviation from it.
+        let corrected = Set(plan.items.compactMap { $0.corrects.flatMap { indices[$0] } })
+        let isCentred = due.contains(where: corrected.contains)
+        let solver = RowSolver(moments, damping: damping)
+        let centred = isCentred ? RowSolver(moments?.centred(), damping: damping) : solver
+        for index in due {
+            made[index] = try solve(index, by: corrected.contains(index) ? centred : solver)
+        }
+        guard let moments else { return }
+        for bias in biases { made[bias] = try correct(bias, moments.mean, writer) }
+    }
+
+    /// Solves the weights of experts, the rows of each by what it reads.
+    private func solve(
+        _ due: [Int], _ experts: ExpertRows, _ all: SecondMoments, _ damping: Double
+    ) throws(Failure) {
+        let tensors = try due.map { (index) throws(Failure) in try tensor(index) }
+        for expert in 0..<experts.count {
+            let solver = RowSolver(
+                try experts.moments(of: expert, towards: all, quantizer.pool), damping: damping)
+            for (index, tensor) in zip(due, tensors) {
+                try solve(
+                    plan.items[index].weight.rows(of: expert, experts.count), of: index, by: solver,
+                    into: tensor)
+            }
+        }
+        for (index, tensor) in zip(due, tensors) { made[index] = tensor }
+    }
+
     /// The damping that does best on the samples held out, tried on some rows of one of the weights; of wide weights, whose
     /// moments take minutes to factor, the usual one.
-    private func damping(_ due: [Int], _ split: borrowing SplitMoments) throws(Failure) -> Double {
+    ///
+    /// Of all of a stage's weights, not of those that are due: when a run is resumed, some are written already.
+    private func damping(_ own: [Int], _ split: borrowing SplitMoments) throws(Failure) -> Double {
         let standard = MomentSolver.Options().damping
-        guard let index = due.first(where: { plan.items[$0].solution?.solver.isCalibrated == true }),
+        guard let index = own.first(where: { plan.items[$0].solution?.solver.isCalibrated == true }),
             let solution = plan.items[index].solution
         else { return standard }
         guard plan.items[index].weight.columnCount <= MomentSolver.widestTried else {
@@ -132,38 +164,47 @@ public final class CalibratedQuantizer {
     /// embedding that is the head, too.
     private func solveAlone(_ index: Int) throws(Failure) -> MadeTensor {
         let stage = stages[plan.items[index].weight.name]
-        return try solve(
-            index,
-            try stage.flatMap { (stage) throws(Failure) in
-                try calibration.balancedMoments(stage)
-            })
+        let moments = try stage.flatMap { (stage) throws(Failure) in try calibration.balancedMoments(stage) }
+        return try solve(index, by: RowSolver(moments, damping: MomentSolver.Options().damping))
     }
 
+    /// Solves all rows of a weight.
+    private func solve(_ index: Int, by solver: RowSolver) throws(Failure) -> MadeTensor {
+        let tensor = try tensor(index)
+        try solve(0..<plan.items[index].weight.rowCount, of: index, by: solver, into: tensor)
+        return tensor
+    }
+
+    /// Solves rows of a weight.
     private func solve(
-        _ index: Int, _ moments: SecondMoments?, damping: Double = MomentSolver.Options().damping
-    ) throws(Failure) -> MadeTensor {
+        _ rows: Range<Int>, of index: Int, by solver: RowSolver, into tensor: MadeTensor
+    ) throws(Failure) {
+        let (geometry, choice) = try solution(index)
+        let weight = plan.items[index].weight
+        let target = TileRows(geometry, tensor.bytes, rows: geometry.rows)
+        do {
+            try source.withRows(rows, of: index) { (bytes) throws(Failure) in
+                let result = try target.fill(rows) { (tiles) throws(Failure) in
+                    try solver.solve(
+                        bytes, weight.type, firstRow: rows.lowerBound, into: tiles, geometry, choice,
+                        quantizer.pool)
+                }
+                tensor.add(result.distortion, result.losses)
+            }
+        } catch { throw error.inside(weight) }
+    }
+
+    /// Memory for a weight's tiles.
+    private func tensor(_ index: Int) throws(Failure) -> MadeTensor {
+        MadeTensor(try solution(index).geometry.byteCount)
+    }
+
+    private func solution(_ index: Int) throws(Failure) -> (geometry: GroupGeometry, solver: Solver) {
         let item = plan.items[index]
         guard let (format, solver) = item.solution,
             let geometry = GroupGeometry(format, item.weight.shape)
         else { throw .badInput("is not to be quantized", at: "tensor '\(item.weight.name)'") }
-        let tensor = MadeTensor(geometry.byteCount)
-        do {
-            try source.withRows(0..<item.weight.rowCount, of: index) { (rows) throws(Failure) in
-                if solver.isCalibrated, let moments {
-                    let options = MomentSolver.Options(solver, damping: damping)
-                    let solver = try MomentSolver(geometry, moments, options)
-                    let result = try solver.solve(rows, item.weight.type, into: tensor.bytes, quantizer.pool)
-                    (tensor.distortion, tensor.losses) = (result.distortion, result.losses)
-                } else {
-                    let fitter = try GroupFitter(
-                        geometry, solver,
-                        importance: moments?.diagonal.map { $0 / Float(moments?.weight ?? 1) })
-                    tensor.distortion = try fitter.fit(
-                        rows, item.weight.type, into: tensor.bytes, quantizer.pool)
-                }
-            }
-        } catch { throw error.inside(item.weight) }
-        return tensor
+        return (geometry, solver)
     }
 
     /// A bias that makes up for the errors of its weight, which is made or written.
@@ -235,7 +276,20 @@ private final class MadeTensor {
     var distortion = Distortion()
     var losses: MomentSolver.Losses?
 
-    init(_ count: Int) { bytes = .allocate(byteCount: count, alignment: 64) }
+    /// All zero.
+    init(_ count: Int) {
+        bytes = .allocate(byteCount: count, alignment: 64)
+        bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    }
 
     deinit { bytes.deallocate() }
+
+    /// Adds what some of its rows lost.
+    func add(_ distortion: Distortion, _ losses: MomentSolver.Losses?) {
+        self.distortion += distortion
+        guard let losses else { return }
+        guard var sum = self.losses else { return self.losses = losses }
+        sum.add(losses)
+        self.losses = sum
+    }
 }

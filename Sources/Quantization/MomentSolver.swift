@@ -54,6 +54,16 @@ public struct MomentSolver {
             losses.final /= energy
             return losses
         }
+
+        /// Adds those of other rows of the matrix, relative as these are.
+        mutating func add(_ other: Losses) {
+            let total = energy + other.energy
+            guard total > 0 else { return }
+            search = (search * energy + other.search * other.energy) / total
+            compensated = (compensated * energy + other.compensated * other.energy) / total
+            final = (final * energy + other.final * other.energy) / total
+            energy = total
+        }
     }
 
     private let geometry: GroupGeometry

@@ -1,4 +1,5 @@
 public import Bundles
+public import Calibration
 public import GroupFormats
 public import Storage
 import Threads
@@ -15,15 +16,15 @@ public struct Quantizer {
 
     let plan: QuantizationPlan
     let pool: ThreadPool
-    private let meanSquares: [String: [Float]]
+    private let meanSquares: [String: MeanSquares]
     private let panelBytes: Int
 
     /// A quantizer with `threads` workers, the caller's thread included.
     /// - Parameters:
-    ///   - meanSquares: E[x²] of each column of what weights are multiplied by, by their names, as far as it is known.
+    ///   - meanSquares: E[x²] of what weights are multiplied by, by their names, as far as it is known.
     ///   - panelBytes: the most source rows that are worked on at a time; a tile of 16 rows may take more.
     public init(
-        _ plan: QuantizationPlan, threads: Int, meanSquares: [String: [Float]] = [:],
+        _ plan: QuantizationPlan, threads: Int, meanSquares: [String: MeanSquares] = [:],
         panelBytes: Int = 16 << 20
     ) throws(Failure) {
         self.plan = plan
@@ -121,17 +122,42 @@ public struct Quantizer {
             try writer.append(bytes, to: index)
             return Distortion()
         }
+        let count = (rows.count + GroupGeometry.tileRows - 1) / GroupGeometry.tileRows
+        let tiles = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(count * geometry.tileBytes)])
         let distortion: Distortion
-        let tiles: UnsafeMutableRawBufferPointer
-        do {
-            let fitter = try GroupFitter(geometry, solver, importance: meanSquares[weight.name])
-            tiles = UnsafeMutableRawBufferPointer(
-                rebasing: buffer[..<(fitter.tileCount(rows: rows.count) * geometry.tileBytes)])
-            distortion = try fitter.fit(bytes, weight.type, firstRow: rows.lowerBound, into: tiles, pool)
-        } catch {
+        do { distortion = try fit(bytes, rows, weight, geometry, solver, into: tiles) } catch {
             throw error.inside(weight)
         }
         try writer.append(UnsafeRawBufferPointer(tiles), to: index)
+        return distortion
+    }
+
+    /// Fits rows, those of each expert by what it reads.
+    private func fit(
+        _ bytes: UnsafeRawBufferPointer, _ rows: Range<Int>, _ weight: SourceWeight,
+        _ geometry: GroupGeometry, _ solver: Solver, into tiles: UnsafeMutableRawBufferPointer
+    ) throws(Failure) -> Distortion {
+        guard let known = meanSquares[weight.name], known.count > 1 else {
+            let fitter = try GroupFitter(geometry, solver, importance: meanSquares[weight.name]?[0])
+            return try fitter.fit(bytes, weight.type, firstRow: rows.lowerBound, into: tiles, pool)
+        }
+        guard weight.rowCount % known.count == 0 else {
+            throw .badInput("has \(weight.rowCount) rows for \(known.count) experts")
+        }
+        tiles.initializeMemory(as: UInt8.self, repeating: 0)
+        let target = TileRows(geometry, tiles, rows: rows.count)
+        var distortion = Distortion()
+        for expert in 0..<known.count {
+            let own = weight.rows(of: expert, known.count).clamped(to: rows)
+            guard !own.isEmpty else { continue }
+            let fitter = try GroupFitter(geometry, solver, importance: known[expert])
+            let part = own.lowerBound - rows.lowerBound..<own.upperBound - rows.lowerBound
+            let source = UnsafeRawBufferPointer(
+                rebasing: bytes[part.lowerBound * weight.rowBytes..<part.upperBound * weight.rowBytes])
+            distortion += try target.fill(part) { (tiles) throws(Failure) in
+                try fitter.fit(source, weight.type, firstRow: own.lowerBound, into: tiles, pool)
+            }
+        }
         return distortion
     }
 }

@@ -33,6 +33,10 @@ public struct SourceWeight: Equatable, Sendable {
     var rowCount: Int { shape.rank == 2 ? shape.extents[0] : 1 }
     /// K.
     var columnCount: Int { shape.extents.last ?? 1 }
+    /// The rows of one of `count` experts that share it.
+    func rows(of expert: Int, _ count: Int) -> Range<Int> {
+        expert * (rowCount / count)..<(expert + 1) * (rowCount / count)
+    }
     var rowBytes: Int { columnCount * type.width }
     var byteCount: Int { rowCount * rowBytes }
 }

@@ -65,13 +65,24 @@ import Testing
         ("output.weight", [0, 0, 1, 3], [4]),
     ]
 
+    /// Of each expert's rows, and sixteen more that are as all are on average.
+    private static func mixed(_ matrix: Matrix, all: [Double]) -> MeanSquares {
+        MeanSquares(
+            experts: matrix.counts.enumerated().map { expert, count in
+                all.enumerated().map { column, mean in
+                    let sum = Double(matrix.sums[expert * all.count + column])
+                    return Float((sum + 16 * mean) / (Double(count) + 16))
+                }
+            })
+    }
+
     @Test func matricesAreThoseOfRoles() throws {
         let statistics = try statistics(GGUFBytes(imatrix: Self.matrices), Self.model())
         #expect(
             statistics.meanSquares == [
-                "q": [0.5, 1, 1.5, 2], "k": [2.5, 3, 3.5, 4],
-                // Over the rows of both experts.
-                "gate": [2.25, 2, 1.75, 1.5], "head": [0, 0, 0.25, 0.75],
+                "q": .init([0.5, 1, 1.5, 2]), "k": .init([2.5, 3, 3.5, 4]),
+                "gate": Self.mixed(Self.matrices[2], all: [2.25, 2, 1.75, 1.5]),
+                "head": .init([0, 0, 0.25, 0.75]),
             ])
         #expect(statistics.matrix.datasets == ["books/one.txt"])
         #expect(statistics.matrix.chunkCount == 8 && statistics.matrix.chunkSize == 512)
@@ -85,17 +96,22 @@ import Testing
         ]
         let apart = try statistics(GGUFBytes(imatrix: fused), Self.model()).meanSquares
         #expect(Set(apart.keys) == ["q", "k", "v", "gate", "up", "head"])
-        #expect(apart["v"] == [1, 2, 3, 4] && apart["up"] == [2, 2, 2, 2])
+        #expect(apart["v"] == .init([1, 2, 3, 4]))
+        #expect(apart["up"] == Self.mixed(fused[2], all: [2, 2, 2, 2]))
+        // What an expert read counts for more than what others did.
+        #expect(apart["up"].map { $0[0][0] < 2 && 2 < $0[1][0] } == true)
         let whole = try statistics(GGUFBytes(imatrix: fused), Self.model(fused: true)).meanSquares
         #expect(Set(whole.keys) == ["qkv", "gate", "up", "head"])
     }
 
-    /// Of experts that no row went to nothing is known; of a matrix of only such, as if it were not there.
+    /// An expert that no row went to is as all are; of a matrix of only such, as if it were not there.
     @Test func expertsWithoutRows() throws {
         var matrices = Self.matrices
         matrices[2] = ("blk.1.ffn_gate_exps.weight", [0, 0, 0, 0, 8, 6, 4, 2], [0, 2])
+        let all: [Float] = [4, 3, 2, 1]
         #expect(
-            try statistics(GGUFBytes(imatrix: matrices), Self.model()).meanSquares["gate"] == [4, 3, 2, 1])
+            try statistics(GGUFBytes(imatrix: matrices), Self.model()).meanSquares["gate"]
+                == .init(experts: [all, all]))
         matrices[2].counts = [0, 0]
         #expect(try statistics(GGUFBytes(imatrix: matrices), Self.model()).meanSquares["gate"] == nil)
     }
@@ -192,7 +208,9 @@ import Testing
                 let statistics = try ColumnStatistics(try ImportanceMatrix(path), model)
                 accepted += 1
                 for squares in statistics.meanSquares.values {
-                    #expect(squares.count == 4 && squares.allSatisfy { $0 >= 0 && $0.isFinite })
+                    for expert in (0..<squares.count).map({ squares[$0] }) {
+                        #expect(expert.count == 4 && expert.allSatisfy { $0 >= 0 && $0.isFinite })
+                    }
                 }
             } catch { #expect(error.kind == .badInput && error.file == path, "\(error)") }
         }
@@ -221,7 +239,7 @@ import Testing
             let value = numbers.normal()
             return value * value * value * value
         }
-        let known = ["up.weight": squares]
+        let known = ["up.weight": MeanSquares(squares)]
         let (four, recipe) = (try format(.four, 32), try Recipe(named: "int4"))
         let weighed = try toy.quantize(source, recipe, to: directory.file("w"), meanSquares: known).bundle
         let plain = try toy.quantize(source, recipe, to: directory.file("p")).bundle
@@ -240,11 +258,47 @@ import Testing
         let same = try toy.quantize(source, nearest, to: directory.file("m")).bundle
         #expect(rounded.digest == same.digest)
         let wrong = #expect(throws: Failure.self) {
-            try toy.quantize(source, recipe, to: directory.file("x"), meanSquares: ["down": squares])
+            try toy.quantize(source, recipe, to: directory.file("x"), meanSquares: ["down": .init(squares)])
         }
         #expect(wrong?.place?.contains("tensor 'down'") == true)
         let plan = try QuantizationPlan(recipe, toy.graph, BundleWeights(source).weights)
         #expect(plan.coverage(by: known.keys).covered == ["up.weight"])
         #expect(plan.coverage(by: known.keys).missing == ["table", "down"])
+    }
+
+    /// Each expert's rows are those that its own columns' weights give, wherever tiles and panels end.
+    @Test(arguments: [16 << 20, 1])
+    func searchWeighsTheColumnsOfExperts(panelBytes: Int) throws {
+        let toy = try Toy()
+        let source = try toy.write(directory.file("full"))
+        var numbers = Numbers(8)
+        let squares: [[Float]] = (0..<3).map { _ in (0..<40).map { _ in abs(numbers.normal()) } }
+        let made = try toy.quantize(
+            source, Recipe(named: "int4"), to: directory.file("e"),
+            meanSquares: ["up.weight": .init(experts: squares)], panelBytes: panelBytes
+        ).bundle
+        let up = try #require(toy.weights.first { $0.name == "up.weight" })
+        let tiles = made.bytes(of: try #require(made["up.weight"]))
+        let geometry = try makeGeometry(try format(.four, 32), 33, 40)
+        var stored = [Float](repeating: 0, count: 33 * 40)
+        stored.withUnsafeMutableBufferPointer { stored in
+            for row in 0..<33 {
+                geometry.read(
+                    row: row, of: tiles.bytes,
+                    into: UnsafeMutableBufferPointer(rebasing: stored[row * 40..<(row + 1) * 40]))
+            }
+        }
+        for expert in 0..<3 {
+            let rows = expert * 11 * 40..<(expert + 1) * 11 * 40
+            let alone = try Fitted(
+                Array(up.values[rows]), columns: 40, format(.four, 32), .search, importance: squares[expert])
+            #expect(Array(stored[rows]) == alone.values)
+        }
+        let uneven = #expect(throws: Failure.self) {
+            try toy.quantize(
+                source, Recipe(named: "int4"), to: directory.file("u"),
+                meanSquares: ["up.weight": .init(experts: Array(squares[..<2]))])
+        }
+        #expect(uneven?.message.contains("33 rows for 2 experts") == true)
     }
 }

@@ -1,4 +1,5 @@
 import Bundles
+import Calibration
 import GraphIR
 import GroupFormats
 import Quantization
@@ -52,12 +53,13 @@ extension Toy {
     /// Quantizes the bundle at `source`, stopping with an interrupt when `stop` names a tensor that is complete.
     func quantize(
         _ source: Bundle, _ recipe: Recipe, to path: String, threads: Int = 1,
-        meanSquares: [String: [Float]] = [:], stop: String? = nil
+        meanSquares: [String: MeanSquares] = [:], panelBytes: Int = 16 << 20, stop: String? = nil
     ) throws -> (bundle: Bundle, reports: [TensorReport]) {
         let weights = try BundleWeights(source)
         let plan = try QuantizationPlan(recipe, graph, weights.weights)
         let writer = try BundleWriter(path, fingerprint: recipe.json, plan: plan.descriptions)
-        let quantizer = try Quantizer(plan, threads: threads, meanSquares: meanSquares)
+        let quantizer = try Quantizer(
+            plan, threads: threads, meanSquares: meanSquares, panelBytes: panelBytes)
         let reports = try quantizer.run(weights, into: writer) { event throws(Failure) in
             guard case .tensor(let report) = event, report.name == stop else { return }
             try writer.checkpoint()

@@ -11,49 +11,9 @@ import Threads
 
 /// A model run stage by stage over a set, against the same model run whole.
 @Suite(.serialized) struct ModelRunTests {
-    private struct Prepared {
-        let model: Model
-        let graph: ModelGraph
-        let set: PreparedSet
-        let patches: SpooledPatches
-        /// Each prompt's final hidden states, of the model run whole.
-        let hidden: [Engine.Rows]
-    }
-
-    private func prepare(_ fixture: String) throws -> Prepared {
-        let model = try Model(
-            try Bundled.path(fixture), .init(threads: 2, cachePrecision: .float32, largeProduct: nil))
-        let patches = try SpooledPatches()
-        var set = PreparedSet(model.prompt)
-        var hidden: [Engine.Rows] = []
-        for golden in try GoldenCase.all(of: fixture) {
-            let prompt = try golden.prompt(model)
-            var visuals = Engine.Rows(values: [], columns: model.engine.visualWidth)
-            for visual in prompt.visuals {
-                // A set keeps patches as float16.
-                var rounded = visual.patches
-                rounded.values = rounded.values.map { Float(Float16($0)) }
-                visuals.values += try model.encode(rounded).values
-                try patches.append(visual.patches.values)
-            }
-            try set.add(
-                prompt.tokens,
-                prompt.visuals.map {
-                    .init(
-                        $0.medium, $0.patches.grid, secondsPerFrame: $0.secondsPerFrame,
-                        timestamps: $0.timestamps)
-                })
-            let context = try TextContext(model.engine, capacity: prompt.tokens.count)
-            hidden.append(
-                try context.evaluate(prompt.input(visuals.values.isEmpty ? nil : visuals), wanted: .all))
-        }
-        let graph = try ModelGraph(json: try model.bundle.graphJSON)
-        return Prepared(model: model, graph: graph, set: set, patches: patches, hidden: hidden)
-    }
-
     @Test(arguments: GoldenTests.fixtures)
     func theHeadReadsTheSameBits(fixture: String) throws {
-        let prepared = try prepare(fixture)
+        let prepared = try PreparedFixture(fixture)
         let run = ModelRun(
             prepared.graph, prepared.set, patches: prepared.patches, pool: try ThreadPool(threads: 2))
         var stages: Set<String> = []
@@ -76,13 +36,14 @@ import Threads
         #expect(!linears.isEmpty && linears.allSatisfy { stages.isSuperset(of: $0.operation.weightNames) })
     }
 
-    /// Of a mixture, the rows that experts read are those of their stage, and those that the router chose.
+    /// Of a mixture, the rows that experts read are those of their stage that the router chose: of gate and up as well as
+    /// of down.
     @Test func expertsAreCounted() throws {
-        let prepared = try prepare("qwen3-vl-moe")
+        let prepared = try PreparedFixture("qwen3-vl-moe")
         let run = ModelRun(
             prepared.graph, prepared.set, patches: prepared.patches, pool: try ThreadPool(threads: 2))
         let pool = try ThreadPool(threads: 2)
-        var mixtures = 0
+        var mixtures: [String] = []
         try run.run(
             weight: { (name) throws(Failure) in LentWeight(name, of: prepared.model.bundle) },
             visit: { (visit) throws(Failure) in
@@ -91,22 +52,24 @@ import Threads
                 let counts = Modality.allCases.map { statistics[$0]?.moments.count ?? 0 }
                 #expect(coverage.rows == counts.reduce(0, +), "\(coverage.name)")
                 guard coverage.experts > 0 else { return }
-                mixtures += 1
-                #expect(coverage.name.contains("down"))
+                mixtures.append(coverage.name.split(separator: ".").suffix(2).joined(separator: "."))
+                // Each row of gate and up is read by all that were chosen; down has rows for each of them.
+                let readers = coverage.name.contains("down") ? 1 : visit.stage.routes?.chosen ?? 0
                 for (modality, count) in zip(Modality.allCases, counts) {
-                    #expect(coverage.expertRows(modality).reduce(0, +) == count)
+                    #expect(coverage.expertRows(modality).reduce(0, +) == count * readers)
                     #expect(count > 0)
                 }
             })
         let blocks = prepared.graph.graphs.flatMap(\.nodes).count {
             if case .route = $0.operation { true } else { false }
         }
-        #expect(mixtures == blocks && blocks > 0)
+        #expect(mixtures == (0..<blocks).flatMap { _ in ["gate.weight", "down.weight"] } && blocks > 0)
     }
 
-    /// The counts of experts' rows are in the file, and add up to the rows of their stage.
+    /// The counts of experts' rows are in the file, and add up to the rows of their stage; what gate and up read is told of
+    /// once, by the router's stage.
     @Test func aFileOfAMixtureReadsBack() throws {
-        let prepared = try prepare("qwen3-vl-moe")
+        let prepared = try PreparedFixture("qwen3-vl-moe")
         let directory = try TemporaryDirectory()
         let path = directory.file("cal")
         let recorder = try CalibrationRecorder(
@@ -122,16 +85,23 @@ import Threads
                 let mapped = file.bundle.bytes(of: entry)
                 let rows = mapped.bytes.bindMemory(to: Double.self).reduce(0, +)
                 withExtendedLifetime(mapped) {}
-                #expect(Int(rows) == (try file.summary(stage.name, modality)?.rows))
+                let summary = try file.summary(stage.name, modality)
+                let own = "\(stage.name)/\(modality.rawValue)/summary"
+                let readers = stage.name.contains("gate") ? 3 : 1
+                #expect(Int(rows) == (summary?.rows ?? 0) * readers)
+                #expect((file.bundle[own] != nil) == !stage.name.contains("gate"))
+                let router = stage.name.replacing("experts.gate", with: "router")
+                #expect(try summary == file.summary(router, modality) || readers == 1)
+                #expect(try file.meanSquares(stage.name, modality)?.isEmpty == false)
                 seen += 1
             }
         }
-        #expect(seen > 0)
+        #expect(seen == 8)
     }
 
     /// Rows of pictures and rows of text, counted by the tokens of the prompts.
     @Test func modalitiesAreToldApart() throws {
-        let prepared = try prepare("qwen2-vl")
+        let prepared = try PreparedFixture("qwen2-vl")
         let run = ModelRun(
             prepared.graph, prepared.set, patches: prepared.patches, pool: try ThreadPool(threads: 2))
         let pool = try ThreadPool(threads: 2)

@@ -54,9 +54,11 @@ import Testing
     }
 
     @Test func idleExpertsAreNamed() throws {
-        func mixture(_ block: Int, _ text: [Float], _ vision: [Float]) -> StageCoverage {
+        func mixture(
+            _ block: Int, _ text: [Float], _ vision: [Float], _ part: String = "down"
+        ) -> StageCoverage {
             var stage = StageCoverage(
-                name: "text.block.\(block).down", graph: "text", block: block, columns: 2, experts: 4)
+                name: "text.block.\(block).\(part)", graph: "text", block: block, columns: 2, experts: 4)
             stage.add(.text, rows: 8)
             stage.add(.text, experts: text)
             stage.add(.vision, experts: vision)
@@ -73,6 +75,9 @@ import Testing
         let message = try #require(found.first?.message)
         #expect(
             message.contains("3 of 12 experts") && message.contains("block 1 (2 of 4: 1, 2)"), "\(message)")
+        // Those of gate and up are the same.
+        let gates = [mixture(1, [.nan, 9, -1], [3], "gate"), mixture(2, [1, 2, 3], [], "gate")]
+        #expect(SetLint.warnings(gates + stages, .light) == found)
         #expect(SetLint.warnings([stages[0]], .full).isEmpty)
     }
 }
