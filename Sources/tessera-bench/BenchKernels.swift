@@ -23,8 +23,8 @@ struct BenchKernels: ToolCommand {
 
     private static let formats: [(bits: UInt32, group: UInt32, scales: tsr_packed_scales)] = [
         (4, 32, TSR_ROW_FACTORS), (4, 64, TSR_ROW_FACTORS), (4, 128, TSR_ROW_FACTORS),
-        (4, 128, TSR_ZERO_POINTS), (5, 64, TSR_ROW_FACTORS), (5, 128, TSR_ROW_FACTORS), (6, 64, TSR_ROW_FACTORS),
-        (8, 32, TSR_ROW_FACTORS), (8, 64, TSR_ROW_FACTORS),
+        (4, 128, TSR_ZERO_POINTS), (5, 32, TSR_ROW_FACTORS), (5, 64, TSR_ROW_FACTORS),
+        (6, 64, TSR_ROW_FACTORS), (8, 32, TSR_ROW_FACTORS), (8, 64, TSR_ROW_FACTORS),
         (8, 128, TSR_ZERO_POINTS),
     ]
 

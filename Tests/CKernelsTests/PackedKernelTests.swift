@@ -230,7 +230,8 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
         ] {
             let matrix = Matrix(rows: rows, columns: columns, format: format, random: &random)
             let x = Activations(
-                floats(tokens * columns, &random), tokens: tokens, columns: columns, group: format.activations)
+                floats(tokens * columns, &random), tokens: tokens, columns: columns, group: format.activations
+            )
             check(matrix, x, bias: nil, isa)
             check(matrix, x, bias: floats(rows, &random), isa)
         }
@@ -244,7 +245,8 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
             let bias = floats(rows, &random)
             for tokens in [1, 4, 7, 33] {
                 let x = Activations(
-                    floats(tokens * columns, &random), tokens: tokens, columns: columns, group: format.activations)
+                    floats(tokens * columns, &random), tokens: tokens, columns: columns,
+                    group: format.activations)
                 let expected = bits(product(TSR_ISA_SCALAR, matrix, x, bias: bias))
                 for isa in available { #expect(bits(product(isa, matrix, x, bias: bias)) == expected) }
             }
