@@ -6,8 +6,12 @@ internal import Runtime
 internal import Storage
 internal import Threads
 
-/// Measures what changes of weights do to the answers of the quantized model: it is quantized quickly, by the weighted search, and
-/// run over a few samples of the calibration set beside the model as it is.
+/// Measures what changes of weights do to the answers of the quantized model: it is quantized quickly, and run over a few samples of
+/// the calibration set beside the model as it is.
+///
+/// Quickly is as the recipe says, but without the descent, and by the moments of the model of full precision: those of turned inputs are
+/// far from diagonal, and a search that looked at columns one by one would speak against turns that rounding with error
+/// feedback makes good use of.
 struct RewriteTrial {
     private let recipe: Recipe
     private let model: ModelGraph
@@ -43,10 +47,10 @@ struct RewriteTrial {
         let indices = Self.indices(changed)
         let quantized = { (name: String) throws(Failure) -> LentWeight? in
             guard let index = indices[name] else { return nil }
-            guard let (format, _) = plan.items[index].solution,
+            guard let (format, solver) = plan.items[index].solution,
                 let geometry = GroupGeometry(format, changed.weights[index].shape)
             else { return try changed.lent(index) }
-            return try quantize(index, changed, geometry, try importance(name, rewrites[name]))
+            return try quantize(index, changed, geometry, solver, rewrites[name])
         }
         let hidden = try probe.hidden(quantized, report: report)
         return try probe.divergence(base, Self.plain(source), hidden, quantized)
@@ -67,26 +71,48 @@ struct RewriteTrial {
     }
 
     private func quantize(
-        _ index: Int, _ source: some WeightSource, _ geometry: GroupGeometry, _ importance: [Float]?
+        _ index: Int, _ source: some WeightSource, _ geometry: GroupGeometry, _ solver: Solver,
+        _ rewrite: Rewrite?
     ) throws(Failure) -> LentWeight {
         let weight = source.weights[index]
         let tiles = WeightBytes(geometry.byteCount)
         do {
-            let fitter = try GroupFitter(geometry, .search, importance: importance)
             try source.withRows(0..<weight.rowCount, of: index) { (rows) throws(Failure) in
-                _ = try fitter.fit(rows, weight.type, into: tiles.bytes, pool)
+                if solver.isCalibrated, geometry.columns <= MomentSolver.widestTried,
+                    let moments = try moments(weight.name, rewrite)
+                {
+                    let options = MomentSolver.Options(.gptq, damping: MomentSolver.Options().damping)
+                    let solver = try MomentSolver(geometry, moments, options)
+                    _ = try solver.solve(rows, weight.type, into: tiles.bytes, pool)
+                } else {
+                    let fitter = try GroupFitter(
+                        geometry, solver == .nearest ? .nearest : .search,
+                        importance: try importance(weight.name, rewrite))
+                    _ = try fitter.fit(rows, weight.type, into: tiles.bytes, pool)
+                }
             }
         } catch { throw error.inside(weight) }
         return LentWeight(
             .groups(geometry.format), weight.shape, UnsafeRawBufferPointer(tiles.bytes), owner: tiles)
     }
 
-    /// E[x²] of what a changed weight is multiplied by, where the calibration file knows enough.
+    /// The moments of what a changed weight is multiplied by, where the calibration file has any.
+    private func moments(_ name: String, _ rewrite: Rewrite?) throws(Failure) -> SecondMoments? {
+        guard let stage = stages[name], let moments = try calibration.balancedMoments(stage) else {
+            return nil
+        }
+        guard let rewrite, !rewrite.columns.isEmpty else { return moments }
+        return moments.mapped { rewrite.mapInputs($0) }
+    }
+
+    /// E[x²] of each column of the same, where the calibration file knows enough.
     private func importance(_ name: String, _ rewrite: Rewrite?) throws(Failure) -> [Float]? {
         guard calibration.detail == .full, let stage = stages[name] else { return nil }
-        guard let rewrite, !rewrite.columns.isEmpty else { return try calibration.balancedSquares(stage) }
-        guard let moments = try calibration.balancedMoments(stage) else { return nil }
-        return moments.mapped { rewrite.mapInputs($0) }.diagonal.map { max(0, $0 / Float(moments.weight)) }
+        // Of wide inputs, which nothing changes, all moments would take gigabytes.
+        guard rewrite?.columns.isEmpty == false else { return try calibration.balancedSquares(stage) }
+        return try moments(name, rewrite).map { moments in
+            moments.diagonal.map { max(0, $0 / Float(moments.weight)) }
+        }
     }
 }
 
