@@ -147,8 +147,8 @@ let package = Package(
         tool(
             "tessera-quantize",
             [
-                "BundleCommands", "Bundles", "Calibration", "GraphIR", "GroupFormats", "Prompts",
-                "Quantization", "Runtime", "Storage",
+                "BundleCommands", "Bundles", "Calibration", "FloatProducts", "GraphIR", "GroupFormats",
+                "Prompts", "Quantization", "Runtime", "Storage",
             ]),
         tool("tessera-run", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
         tool(

@@ -16,15 +16,18 @@ public struct BundleJob {
     private let options: OutputOptions
     private let roles: RoleTable
     private let columns: ColumnStatistics?
+    private let rewrites: RewriteSearch?
 
     /// Plans the work; nothing is written yet.
     /// - Parameters:
     ///   - inputs: what is known of what weights are multiplied by, if anything.
     ///   - sensitivities: what is known of how much weights matter, if anything.
+    ///   - rewrites: what changed the weights, to be reported, if anything.
     /// - Throws: `badInput` when the recipe and the weights do not fit; `usage` when the recipe needs to know more.
     public init(
         _ recipe: Recipe, _ graph: ModelGraph, _ weights: [SourceWeight], _ options: OutputOptions,
-        inputs: InputStatistics? = nil, sensitivities: Sensitivities? = nil
+        inputs: InputStatistics? = nil, sensitivities: Sensitivities? = nil,
+        rewrites: RewriteSearch? = nil
     ) throws(Failure) {
         guard recipe.targetBits == nil else {
             throw Failure(
@@ -39,6 +42,7 @@ public struct BundleJob {
             try sensitivities.map { [plan] (known) throws(Failure) in try known.expected(of: plan) })
         self.options = options
         columns = inputs?.columns
+        self.rewrites = rewrites
         if columns != nil, let item = plan.items.first(where: { $0.solution?.solver.isCalibrated == true }) {
             throw Failure(
                 .usage,
@@ -155,12 +159,14 @@ public struct BundleJob {
                     } ?? .null,
                 ])
             }
-            let json = JSON.pairs([
+            var json = JSON.pairs([
                 "output": .string(path), "digest": .string(digest.description),
                 "weight_bytes": .int(byteCount), "effective_bits": .double(plan.effectiveBits),
                 "seconds": .double(seconds), "tensors": .array(tensors),
             ])
-            print((coverage.map { json.setting("imatrix", to: $0.json) } ?? json).serialized(pretty: true))
+            if let coverage { json = json.setting("imatrix", to: coverage.json) }
+            if let rewrites { json = json.setting("steps", to: rewrites.json) }
+            print(json.serialized(pretty: true))
             return
         }
         if options.verbose {

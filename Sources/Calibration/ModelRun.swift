@@ -63,6 +63,13 @@ public struct ModelRun {
         public let done, total: Int
         /// What is running: `text block 3`.
         public let place: String
+
+        /// A state from its parts.
+        public init(done: Int, total: Int, place: String) {
+            self.done = done
+            self.total = total
+            self.place = place
+        }
     }
 
     private let model: ModelGraph

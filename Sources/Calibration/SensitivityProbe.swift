@@ -13,17 +13,10 @@ import Threads
 struct SensitivityProbe {
     private let bundle: Bundle
     private let model: ModelGraph
-    private let prepared: PreparedSet
-    private let patches: PatchSelection
-    private let pool: ThreadPool
-    private let largeProduct: LargeProduct?
+    private let probe: AnswerProbe
 
     /// Blocks of a role that are measured.
     static let blocks = 6
-    /// Tokens of the samples that are run, at most, unless the first sample has more.
-    private static let tokens = 2048
-    /// Of so many rows, one's logits are compared.
-    private static let stride = 2
 
     init(
         _ bundle: Bundle, _ model: ModelGraph, _ whole: PreparedSet, patches: any PatchStore,
@@ -32,34 +25,7 @@ struct SensitivityProbe {
     ) {
         self.bundle = bundle
         self.model = model
-        let (part, origins) = whole.subset(Self.choice(whole))
-        prepared = part
-        self.patches = PatchSelection(store: patches, numbers: origins)
-        self.pool = pool
-        self.largeProduct = largeProduct
-    }
-
-    /// Samples spread over the set, those with pictures in turn with the others.
-    private static func choice(_ set: PreparedSet) -> [Int] {
-        let kinds = [
-            set.samples.indices.filter { set.samples[$0].visuals.isEmpty },
-            set.samples.indices.filter { !set.samples[$0].visuals.isEmpty },
-        ].filter { !$0.isEmpty }
-        var chosen: [Int] = []
-        for kind in kinds {
-            var room = tokens / kinds.count
-            // Multiples of the golden ratio visit a range evenly, however many are taken.
-            func place(_ number: Int) -> Double {
-                (Double(number) * 0.618_033_988_749_895).truncatingRemainder(dividingBy: 1)
-            }
-            for number in kind.sorted(by: { place($0) < place($1) }) {
-                let count = set.samples[number].tokens.count
-                guard chosen.isEmpty || count <= room else { break }
-                room -= count
-                chosen.append(number)
-            }
-        }
-        return chosen.sorted()
+        probe = AnswerProbe(model, whole, patches: patches, pool: pool, largeProduct: largeProduct)
     }
 
     /// The weights that are measured, in the order of the model; without pictures, those of the vision graph are not.
@@ -91,31 +57,34 @@ struct SensitivityProbe {
         record: (String, Double) throws(Failure) -> Void
     ) throws(Failure) {
         guard !names.isEmpty else { return }
-        let visuals = try rows("vision", VisionFeed(prepared: prepared, patches: patches), nil)
-        let base = try rows("text", TextFeed(prepared: prepared, visuals: visuals), nil)
+        let plain = { [bundle] (name: String) throws(Failure) in LentWeight(name, of: bundle) }
+        let (vision, prepared) = (
+            VisionFeed(prepared: probe.prepared, patches: probe.patches), probe.prepared
+        )
+        let visuals = try rows("vision", vision, plain)
+        let base = try rows("text", TextFeed(prepared: prepared, visuals: visuals), plain)
         for (index, name) in names.enumerated() {
             guard let weight = LentWeight(name, of: bundle) else {
                 throw .badInput("is not there", file: bundle.path, at: "tensor '\(name)'")
             }
-            let noisy = (name, try NoisyWeight(weight).lent)
-            let changed =
-                try model.graph("vision").uses(name)
-                ? try rows("vision", VisionFeed(prepared: prepared, patches: patches), noisy) : visuals
+            let noise = try NoisyWeight(weight).lent
+            let noisy = { (other: String) throws(Failure) in other == name ? noise : try plain(other) }
+            let changed = try model.graph("vision").uses(name) ? try rows("vision", vision, noisy) : visuals
             let hidden = try rows("text", TextFeed(prepared: prepared, visuals: changed), noisy)
-            try record(name, try divergence(base, hidden, noisy))
+            try record(name, try probe.divergence(base, plain, hidden, noisy))
             try report(index + 1)
         }
     }
 
-    /// What a graph gives for each run, with one weight replaced.
+    /// What a graph gives for each run.
     private func rows(
-        _ name: String, _ feed: any GraphFeed, _ replaced: (name: String, weight: LentWeight)?
+        _ name: String, _ feed: any GraphFeed, _ weight: AnswerProbe.Weights
     ) throws(Failure) -> SpooledRows {
         let part = GraphPart(try model.graph(name))
         let file = try TemporaryFile()
         let columns = part.graph[part.graph.output].type.columns ?? 1
         var places: [(offset: Int, rows: Int)] = []
-        let runner = try runner(part, replaced)
+        let runner = try probe.runner(part, weight)
         for index in 0..<feed.count {
             let inputs = try part.given.map { (id) throws(Failure) in
                 try feed.input(part.graph[id].name, index)
@@ -126,56 +95,6 @@ struct SensitivityProbe {
             }
         }
         return SpooledRows(file, columns: columns, places: places)
-    }
-
-    private func runner(
-        _ part: GraphPart, _ replaced: (name: String, weight: LentWeight)?
-    ) throws(Failure) -> PartRunner {
-        try PartRunner(part, model.weights, pool: pool, largeProduct: largeProduct) {
-            (name) throws(Failure) in
-            name == replaced?.name ? replaced?.weight : LentWeight(name, of: bundle)
-        }
-    }
-
-    /// The mean KL divergence over some of the rows of text.
-    private func divergence(
-        _ base: SpooledRows, _ other: SpooledRows, _ replaced: (name: String, weight: LentWeight)
-    ) throws(Failure) -> Double {
-        let part = GraphPart(try model.graph("head"))
-        let isChanged = try model.graph("head").uses(replaced.name)
-        let plain = try runner(part, nil)
-        let changed = isChanged ? try runner(part, replaced) : plain
-        var divergence = Divergence()
-        for (index, sample) in prepared.samples.enumerated() {
-            let visual = Set(sample.visualRows)
-            let chosen = Swift.stride(from: 1, to: sample.tokens.count, by: Self.stride).filter {
-                !visual.contains(Int32($0))
-            }
-            let (p, q) = (try base.values(index), try other.values(index))
-            let columns = p.count / max(1, sample.tokens.count)
-            for start in Swift.stride(from: 0, to: chosen.count, by: 32) {
-                let rows = chosen[start..<min(chosen.count, start + 32)]
-                func pick(_ all: [Float]) -> [PlanInput] {
-                    [.floats(rows.flatMap { all[$0 * columns..<($0 + 1) * columns] })]
-                }
-                let extents = Extents(outputs: rows.count)
-                try plain(extents, pick(p)) { (first) throws(Failure) in
-                    let logits = Array(first[0])
-                    try changed(extents, pick(q)) { second in
-                        let width = logits.count / rows.count
-                        logits.withUnsafeBufferPointer { logits in
-                            for row in 0..<rows.count {
-                                let range = row * width..<(row + 1) * width
-                                divergence.add(
-                                    base: UnsafeBufferPointer(rebasing: logits[range]),
-                                    other: UnsafeBufferPointer(rebasing: second[0][range]), target: nil)
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        return divergence.summary?.mean ?? 0
     }
 }
 

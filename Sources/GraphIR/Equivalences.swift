@@ -6,6 +6,8 @@ public enum Equivalence: Hashable, Sendable {
     /// Values that attention averages head by head and a linear then reads: each head may be turned in `producer`'s rows
     /// and back in `reader`'s columns.
     case heads(HeadTurn)
+    /// Values that additions join, from the weights that make them to the linears that read their norms: all may be turned.
+    case residual(ResidualStream)
 }
 
 /// The linears before and after attention's averages.
@@ -35,9 +37,14 @@ extension ModelGraph {
     }
 
     /// Where its weights may change together; each weight named is used once.
-    public var equivalences: [Equivalence] { graphs.flatMap { $0.equivalences(once: weightsUsedOnce) } }
+    public var equivalences: [Equivalence] {
+        let once = weightsUsedOnce
+        return residualStreams.turnable.map { .residual($0) }
+            + graphs.flatMap { $0.equivalences(once: once) }
+    }
 
-    private var weightsUsedOnce: Set<String> {
+    /// The names of the weights that one node reads, once.
+    var weightsUsedOnce: Set<String> {
         let names = graphs.flatMap { $0.nodes.flatMap(\.operation.weightNames) }
         return Set(Dictionary(grouping: names) { $0 }.filter { $0.value.count == 1 }.keys)
     }

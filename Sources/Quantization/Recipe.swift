@@ -17,6 +17,8 @@ public struct Recipe: Equatable, Sendable {
 
     /// Something that is done beside choosing codes.
     public enum Step: String, CaseIterable, Sendable {
+        /// Turns the residual stream in all that writes it, and back in what reads it, norms' weights having gone there.
+        case turnResidual = "turn-residual"
         /// Scales columns by what they are multiplied by, and the norm before them the other way (AWQ).
         case fold
         /// Turns the values of each attention head, and the columns that read them the other way.

@@ -1,25 +1,103 @@
-internal import Glibc
-
-/// How a weight changes with others so that the model computes the same: Wʹ = R·diag(r)·W·diag(c)·C, R and C orthogonal.
+/// How a weight changes with others so that the model computes the same: Wʹ = R·W·C, R and C made of changes one after the other.
 ///
-/// A vector, such as a norm's weight or a bias, is a column: rows only.
+/// Changes of rows and of columns do not meet, so only the order on each side matters: a step's changes come after those of
+/// the steps before it. A vector, such as a norm's weight or a bias, is a column: rows only.
 struct Rewrite: Sendable, Equatable {
-    /// r.
-    var rowScales: [Float]?
-    /// c.
-    var columnScales: [Float]?
-    /// R turns runs of these rows.
-    var rowTurn: Turn?
-    /// C turns runs of these columns back.
-    var columnTurn: Turn?
+    /// A change of rows, or of columns.
+    enum Change: Sendable, Equatable {
+        /// Each is multiplied by its own factor.
+        case scale([Float])
+        /// Runs of them are turned; of columns, so that what reads them turns back.
+        case turn(Turn)
+        /// Each becomes 1: a norm's weight, after it went into the columns of what reads the norm.
+        case unit
+    }
+
+    /// Of rows, in order.
+    private(set) var rows: [Change]
+    /// Of columns, in order.
+    private(set) var columns: [Change]
+    /// What asked for them, in order.
+    private(set) var steps: [Recipe.Step]
+
+    /// What one step changes.
+    init(_ step: Recipe.Step, rows: [Change] = [], columns: [Change] = []) {
+        self.rows = rows
+        self.columns = columns
+        steps = [step]
+    }
+
+    /// These changes, then others.
+    func then(_ next: Rewrite) -> Rewrite {
+        var both = self
+        both.rows += next.rows
+        both.columns += next.columns
+        both.steps += next.steps.filter { !steps.contains($0) }
+        return both
+    }
 
     /// What was done, for people.
-    var note: String {
-        var parts: [String] = []
-        if rowScales != nil || columnScales != nil { parts.append("scaled by channels") }
-        if rowTurn != nil || columnTurn != nil { parts.append("heads turned") }
-        return parts.joined(separator: ", ")
+    var note: String { steps.compactMap(\.note).joined(separator: ", ") }
+
+    /// These rows, and those that make them together with them.
+    func whole(_ wanted: Range<Int>) -> Range<Int> {
+        rows.reversed().reduce(wanted) { range, change in
+            if case .turn(let turn) = change { turn.whole(range) } else { range }
+        }
     }
+
+    /// Makes of x what the changed weight is multiplied by instead: W·x = Wʹ·xʹ, but for rows.
+    func mapInputs(_ x: UnsafeMutableBufferPointer<Float>) {
+        for change in columns {
+            switch change {
+            // Where a factor is 0, x had been multiplied by it, and nothing is known of xʹ.
+            case .scale(let factors):
+                for index in x.indices { x[index] = factors[index] == 0 ? 0 : x[index] / factors[index] }
+            case .turn(let turn): turn.apply(x)
+            case .unit: break
+            }
+        }
+    }
+
+    /// Changes whole runs of rows in place; `first` is the number of the first.
+    func apply(to values: UnsafeMutableBufferPointer<Float>, columns count: Int, first: Int) {
+        let rowCount = values.count / max(1, count)
+        for row in 0..<rowCount {
+            let line = UnsafeMutableBufferPointer(rebasing: values[row * count..<(row + 1) * count])
+            for change in columns {
+                switch change {
+                case .scale(let factors): for index in line.indices { line[index] *= factors[index] }
+                case .turn(let turn): turn.apply(line)
+                case .unit: line.update(repeating: 1)
+                }
+            }
+        }
+        for change in rows {
+            switch change {
+            case .scale(let factors):
+                for index in values.indices { values[index] *= factors[first + index / count] }
+            case .turn(let turn): turn.apply(toRows: values, columns: count, first: first)
+            case .unit: values.update(repeating: 1)
+            }
+        }
+    }
+}
+
+extension Recipe.Step {
+    /// What it does to a weight, for people.
+    fileprivate var note: String? {
+        switch self {
+        case .fold: "scaled by channels"
+        case .turnHeads: "heads turned"
+        case .turnResidual: "residual stream turned"
+        case .correctBiases: nil
+        }
+    }
+}
+
+extension [String: Rewrite] {
+    /// These changes of weights, then others.
+    func then(_ next: [String: Rewrite]) -> [String: Rewrite] { merging(next) { $0.then($1) } }
 }
 
 /// An orthogonal map of each of consecutive runs of `size` elements in a range: signs, then a Walsh–Hadamard transform over 2^k of

@@ -34,7 +34,7 @@ public struct RewrittenWeights<Base: WeightSource>: WeightSource {
         let columns = weight.shape.rank == 2 ? weight.columnCount : 1
         let wanted = weight.shape.rank == 2 ? rows : 0..<weight.shape.count / max(1, columns)
         // Turned rows come of whole runs.
-        let whole = rewrite.rowTurn?.whole(wanted) ?? wanted
+        let whole = rewrite.whole(wanted)
         try base.withRows(weight.shape.rank == 2 ? whole : rows, of: index) { (bytes) throws(Failure) in
             var values = bytes.floats(weight.type)
             values.withUnsafeMutableBufferPointer { values in
@@ -64,7 +64,7 @@ extension RewrittenWeights<BundleWeights> {
     func lent(_ index: Int) throws(Failure) -> LentWeight? {
         guard rewrites[index] != nil else { return base.lent(index) }
         let weight = weights[index]
-        let floats = FloatBytes(weight.shape.count * weight.type.width)
+        let floats = WeightBytes(weight.shape.count * weight.type.width)
         let rows = weight.shape.rank == 2 ? weight.shape.extents[0] : 1
         try withRows(0..<rows, of: index) { floats.bytes.copyMemory(from: $0) }
         return LentWeight(
@@ -72,25 +72,11 @@ extension RewrittenWeights<BundleWeights> {
     }
 }
 
-/// Memory for a changed weight.
-private final class FloatBytes {
+/// Memory for a weight that was changed or made.
+final class WeightBytes {
     let bytes: UnsafeMutableRawBufferPointer
 
     init(_ count: Int) { bytes = .allocate(byteCount: count, alignment: 64) }
 
     deinit { bytes.deallocate() }
-}
-
-extension Rewrite {
-    /// Changes whole runs of rows in place; `first` is the number of the first.
-    fileprivate func apply(to values: UnsafeMutableBufferPointer<Float>, columns: Int, first: Int) {
-        let count = values.count / max(1, columns)
-        for row in 0..<count {
-            let line = UnsafeMutableBufferPointer(rebasing: values[row * columns..<(row + 1) * columns])
-            if let scale = rowScales?[first + row] { for index in line.indices { line[index] *= scale } }
-            if let columnScales { for index in line.indices { line[index] *= columnScales[index] } }
-            columnTurn?.apply(line)
-        }
-        rowTurn?.apply(toRows: values, columns: columns, first: first)
-    }
 }

@@ -3,6 +3,7 @@ import BundleCommands
 import Bundles
 import Calibration
 import CommandSupport
+import FloatProducts
 import GraphIR
 import Prompts
 import Quantization
@@ -58,9 +59,12 @@ import Storage
         } else if let file = inputs?.set, file.hasSensitivities {
             sensitivities = try Sensitivities(graph, bundle, file, threads: options.threads)
         }
-        let source = try source(recipe, graph, bundle, inputs)
+        let rewrites = try rewrites(recipe, graph, bundle, inputs)
+        let source =
+            if let rewrites { rewrites.weights } else { RewrittenWeights(try BundleWeights(bundle)) }
         let job = try BundleJob(
-            recipe, graph, source.weights, options, inputs: inputs, sensitivities: sensitivities)
+            recipe, graph, source.weights, options, inputs: inputs, sensitivities: sensitivities,
+            rewrites: rewrites)
         guard let destination else { return try job.printPlan() }
         var metadata = job.metadata(entering: try bundle.metadata)
         var provenance = (metadata["provenance"] ?? .object([]))
@@ -100,44 +104,26 @@ import Storage
         }
     }
 
-    /// The weights of the bundle, changed where the recipe's steps found that to help.
-    private func source(
+    /// What the recipe's steps find to change; nil where there is nothing to look for.
+    private func rewrites(
         _ recipe: Recipe, _ graph: ModelGraph, _ bundle: Bundle, _ inputs: InputStatistics?
-    ) throws(Failure) -> RewrittenWeights<BundleWeights> {
-        let weights = try BundleWeights(bundle)
-        guard !recipe.steps.isEmpty else { return RewrittenWeights(weights) }
+    ) throws(Failure) -> RewriteSearch? {
+        guard !recipe.steps.isEmpty else { return nil }
         let file = try Self.file(inputs, to: "the steps of the recipe '\(recipe.name)' need")
         // A plan shows what the recipe asks for; what its steps find comes with the work.
-        guard !options.dryRun else { return RewrittenWeights(weights) }
+        guard !options.dryRun else { return nil }
         Interruption.watch()
-        let plan = try QuantizationPlan(recipe, graph, weights.weights, solver: .best(calibrated: true))
+        let plan = try QuantizationPlan(
+            recipe, graph, try BundleWeights(bundle).weights, solver: .best(calibrated: true))
         let progress = SampleProgress()
-        let search = try RewriteSearch(plan, graph, bundle, file, threads: options.threads) {
-            (done, total) throws(Failure) in
-            progress.show(done, total, "changes that help")
+        let search = try RewriteSearch(
+            plan, graph, bundle, file, threads: options.threads, largeProduct: .openBLAS()
+        ) { (state) throws(Failure) in
+            progress.show(state.done, state.total, state.place)
             try Interruption.check()
         }
         progress.finish()
-        if !search.findings.isEmpty { Console.log(search.summary(verbose: options.verbose)) }
-        return search.weights
-    }
-}
-
-extension RewriteSearch {
-    /// What the steps brought, for people.
-    fileprivate func summary(verbose: Bool) -> String {
-        var lines: [String] = []
-        for step in Recipe.Step.allCases {
-            let own = findings.filter { $0.step == step }
-            guard !own.isEmpty else { continue }
-            let kept = own.filter { $0.ratio < 1 }
-            let mean = kept.reduce(0) { $0 + $1.ratio } / Double(max(1, kept.count))
-            lines.append(
-                "\(step.rawValue): helps at \(kept.count) of \(own.count) places"
-                    + (kept.isEmpty ? "" : ", outputs there err \(fixed(mean, 3)) times as much"))
-            guard verbose else { continue }
-            for finding in kept { lines.append("  \(finding.weight): \(fixed(finding.ratio, 3))") }
-        }
-        return lines.joined(separator: "\n")
+        if !search.outcomes.isEmpty { Console.log(search.summary(verbose: options.verbose)) }
+        return search
     }
 }

@@ -261,11 +261,21 @@ import Testing
             #"{"name": "s", "rules": [], "default": {"encoding": {"bits": 8, "group": 32}}, "steps": "#
         try writeFile(
             directory.file("r.json"),
-            Array((recipe + #"["fold", "turn-heads", "correct-biases"]}"#).utf8))
+            Array((recipe + #"["turn-residual", "fold", "turn-heads", "correct-biases"]}"#).utf8))
         let made = directory.file("steps.tessera")
         let quantized = try run(
-            "tessera-quantize", model, "--calibration", cal, "--recipe", directory.file("r.json"), "-o", made)
+            "tessera-quantize", model, "--calibration", cal, "--recipe", directory.file("r.json"), "-o", made,
+            "--json")
         #expect(quantized.status == 0 && quantized.errors.contains("fold: helps at"), "\(quantized.errors)")
+        #expect(
+            quantized.errors.contains("turn-residual: finds no place: 'text.embedding.weight' is used more"))
+        let steps = try #require(try JSON(parsing: Array(quantized.output.utf8))["steps"]?.array)
+        #expect(steps.map { $0["step"]?.string } == ["turn-residual", "fold", "turn-heads"])
+        for step in steps {
+            let figures = [step["kl_with"], step["kl_without"]].compactMap { $0?.double }
+            #expect(figures.isEmpty == (step["helps"]?.int == 0))
+            #expect(step["kept"]?.bool == (figures.count == 2 && figures[0] < figures[1]))
+        }
         let answers = try run(
             "tessera-diff", made, "--answers", Fixtures.path("demo-pictures/answers.json"), "--json")
         let right = try #require(try JSON(parsing: Array(answers.output.utf8))["right"]?.int)

@@ -58,7 +58,8 @@ private func use(_ role: String, block: Int? = nil) -> Operation.WeightUse {
             rules: [
                 .init(["a.*", "b"], blocks: BlockSet("3,5-7"), .groups(try format(.four, 16), .nearest)),
                 .init(["c"], .keep),
-            ], fallback: .groups(try format(.eight, 64), nil), targetBits: 4.5)
+            ], fallback: .groups(try format(.eight, 64), nil), targetBits: 4.5,
+            steps: [.turnResidual, .fold])
         #expect(try Recipe(json: recipe.json) == recipe)
         #expect(try Recipe(json: Recipe("empty", rules: []).json) == Recipe("empty", rules: []))
     }
@@ -95,6 +96,11 @@ private func use(_ role: String, block: Int? = nil) -> Operation.WeightUse {
         (#"{"name": "x", "rules": [], "bits": 4}"#, "recipe", "the key 'bits' is unknown"),
         (#"{"name": "x", "rules": [], "description": 4}"#, "recipe.description", "is no text"),
         (#"{"name": "x", "rules": [], "target_bits": 0}"#, "recipe.target_bits", "is no number from 1 to 16"),
+        (#"{"name": "x", "rules": [], "steps": "fold"}"#, "recipe.steps", "is no list"),
+        (
+            #"{"name": "x", "rules": [], "steps": ["turn"]}"#, "recipe.steps",
+            "'turn' is unknown; there are turn-residual, fold"
+        ),
         (#"{"name": "x", "rules": [4]}"#, "recipe.rules[0]", "is no object"),
         (#"{"name": "x", "rules": [{"encoding": "keep"}]}"#, "recipe.rules[0].roles", "is neither a pattern"),
         (

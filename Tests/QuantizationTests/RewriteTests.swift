@@ -1,4 +1,5 @@
 import Calibration
+import GraphIR
 import GroupFormats
 import Storage
 import TestSupport
@@ -75,8 +76,9 @@ import Threads
         let turned = RewrittenWeights(
             source,
             [
-                "v": Rewrite(rowTurn: rows), "b": Rewrite(rowTurn: rows),
-                "o": Rewrite(columnTurn: Turn(range: 0..<heads * size, size: size)),
+                "v": Rewrite(.turnHeads, rows: [.turn(rows)]),
+                "b": Rewrite(.turnHeads, rows: [.turn(rows)]),
+                "o": Rewrite(.turnHeads, columns: [.turn(Turn(range: 0..<heads * size, size: size))]),
             ])
         func output(_ source: some WeightSource, step: Int) throws -> [Float] {
             let v = try read(source, 0, by: step)
@@ -108,7 +110,11 @@ import Threads
             ("norm", [48], numbers.weights(48)), ("w", [20, 48], numbers.weights(20 * 48)),
         ])
         let scaled = RewrittenWeights(
-            source, ["norm": Rewrite(rowScales: scales.map { 1 / $0 }), "w": Rewrite(columnScales: scales)])
+            source,
+            [
+                "norm": Rewrite(.fold, rows: [.scale(scales.map { 1 / $0 })]),
+                "w": Rewrite(.fold, columns: [.scale(scales)]),
+            ])
         func output(_ source: some WeightSource) throws -> [Float] {
             var inputs = Numbers(9)
             let normed = zip(try read(source, 0, by: 1), inputs.weights(48)).map(*)
@@ -116,6 +122,56 @@ import Threads
         }
         #expect(isClose(try output(scaled), try output(source)))
         #expect(try read(scaled, 1, by: 16) != read(source, 1, by: 16))
+    }
+
+    /// A stream that is written, normed and read; turned, then with its norm's new columns scaled, it makes the same, whatever
+    /// the order in which rows are asked for.
+    @Test(arguments: [48, 64, 80])
+    func aTurnedStreamComputesTheSame(width: Int) throws {
+        var numbers = Numbers(UInt64(width))
+        let (inner, outputs) = (24, 40)
+        var factors = numbers.weights(width)
+        factors[5] = 0
+        let source = try Weights([
+            ("table", [7, width], numbers.weights(7 * width)),
+            ("down", [width, inner], numbers.weights(width * inner)),
+            ("bias", [width], numbers.weights(width)),
+            ("norm", [width], factors), ("up", [outputs, width], numbers.weights(outputs * width)),
+        ])
+        let stream = ResidualStream(
+            width: width,
+            writers: [
+                .init(weight: "table", bias: nil, part: .columns(0..<width)),
+                .init(weight: "down", bias: "bias", part: .rows(0..<width)),
+            ], readers: [.init(norm: "norm", linears: ["up"])])
+        let scales = numbers.weights(width).map { abs($0) + 0.1 }
+        let turned = try stream.rewrites(source)
+        let scaled = turned.then([
+            "norm": Rewrite(.fold, rows: [.scale(scales.map { 1 / $0 })]),
+            "up": Rewrite(.fold, columns: [.scale(scales)]),
+        ])
+        func output(_ source: some WeightSource, step: Int) throws -> [Float] {
+            var inputs = Numbers(9)
+            let table = try read(source, 0, by: step)
+            let made = product(try read(source, 1, by: step), inputs.weights(inner))
+            let biased = zip(made, try read(source, 2, by: 1)).map(+)
+            let stream = zip(biased, table[2 * width..<3 * width]).map(+)
+            let length = (stream.reduce(0) { $0 + $1 * $1 } / Float(width)).squareRoot()
+            let normed = zip(stream.map { $0 / length }, try read(source, 3, by: 1)).map(*)
+            return product(try read(source, 4, by: step), normed)
+        }
+        let plain = try output(source, step: 16)
+        for rewrites in [turned, scaled] {
+            let changed = RewrittenWeights(source, rewrites)
+            #expect(isClose(try output(changed, step: 16), plain))
+            #expect(try output(changed, step: 16) == output(changed, step: 48))
+            for index in [0, 1, 2, 4] {
+                #expect(try !isClose(read(changed, index, by: 1), read(source, index, by: 1)))
+            }
+        }
+        let changed = RewrittenWeights(source, turned)
+        #expect(try read(changed, 3, by: 1) == Array(repeating: 1, count: width))
+        #expect(changed.weights[4].note == "residual stream turned")
     }
 
     private func moments(_ inputs: [Float], _ columns: Int) throws -> SecondMoments {
