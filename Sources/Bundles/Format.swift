@@ -32,7 +32,9 @@ struct Features: OptionSet {
     static let zeroPointTiles = Features(rawValue: 2)
     /// Some tensor is stored in tiles of codes of 5 or 6 bits.
     static let upperBitTiles = Features(rawValue: 4)
-    static let known: Features = [.groupTiles, .zeroPointTiles, .upperBitTiles]
+    /// Some tensor has rows in several formats.
+    static let rowBands = Features(rawValue: 8)
+    static let known: Features = [.groupTiles, .zeroPointTiles, .upperBitTiles, .rowBands]
 
     /// The bits this reader does not know, as text: `bits 3, 17`.
     var unknownNames: String? {

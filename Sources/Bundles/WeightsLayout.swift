@@ -45,13 +45,19 @@ extension Features {
         for tensor in tensors {
             switch tensor.encoding {
             case .float: break
-            case .groups(let format):
-                switch format.bits {
-                case .four, .eight: insert(.groupTiles)
-                case .five, .six: insert(.upperBitTiles)
-                }
+            case .groups(let format): insert(Features(format))
+            case .bands(let bands):
+                insert(.rowBands)
+                for format in bands.formats { insert(Features(format)) }
             case .zeroPoints: insert(.zeroPointTiles)
             }
+        }
+    }
+
+    private init(_ format: GroupFormat) {
+        switch format.bits {
+        case .four, .eight: self = .groupTiles
+        case .five, .six: self = .upperBitTiles
         }
     }
 }

@@ -34,7 +34,7 @@ public struct PreparedSet {
         /// Where each token stands, axis after axis.
         let positions: [Int32]
         /// The numbers of the placeholder tokens.
-        let visualRows: [Int32]
+        public let visualRows: [Int32]
         /// Its visuals among those of the set.
         let visuals: Range<Int>
     }

@@ -48,6 +48,24 @@ public struct ModelGraph: Hashable, Sendable {
     }
 }
 
+extension ModelGraph {
+    /// The weights whose rows are tokens': those of embeddings, and of linears that give logits.
+    public var tokenTables: Set<String> {
+        var names: Set<String> = []
+        for graph in graphs {
+            for node in graph.nodes {
+                switch node.operation {
+                case .embedding(let use): names.insert(use.weight)
+                case .linear(let use, _) where graph.name == "head" && node.result == graph.output:
+                    names.insert(use.weight)
+                default: break
+                }
+            }
+        }
+        return names
+    }
+}
+
 extension Operation {
     /// The names of the weights that it reads.
     public var weightNames: [String] {

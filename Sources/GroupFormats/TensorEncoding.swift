@@ -4,7 +4,7 @@ public import Storage
 /// Unsigned codes of a few bits in groups along K, each group with a scale and a minimum.
 ///
 /// `w[n, k] = d[n] · sc[n, g] · q[n, k] − dm[n] · mn[n, g]` with `g = k / groupSize`.
-public struct GroupFormat: Hashable, Sendable {
+public struct GroupFormat: Hashable, Sendable, CustomStringConvertible {
     /// Bits a code takes.
     public enum Bits: Int, CaseIterable, Sendable {
         case four = 4
@@ -15,8 +15,8 @@ public struct GroupFormat: Hashable, Sendable {
         /// The group sizes that there are kernels for.
         public var groupSizes: [Int] {
             switch self {
-            case .four: [16, 32, 64, 128]
-            case .five, .six, .eight: [32, 64, 128]
+            case .four, .eight: [16, 32, 64, 128]
+            case .five, .six: [32, 64, 128]
             }
         }
 
@@ -36,6 +36,9 @@ public struct GroupFormat: Hashable, Sendable {
         self.groupSize = groupSize
     }
 
+    /// `int4-g64`.
+    public var description: String { "int\(bits.rawValue)-g\(groupSize)" }
+
     /// Columns that share a scale in the int8 activations that such weights are multiplied by.
     public var activationGroupSize: Int { Int(tsr_activation_group(UInt32(groupSize))) }
 
@@ -51,7 +54,9 @@ public enum TensorEncoding: Hashable, Sendable {
     case float(ElementType)
     /// Tiles of 16 rows of group codes, each group with an 8-bit scale and minimum; see `GroupGeometry`.
     case groups(GroupFormat)
-    /// The same with a float16 scale and a whole zero point: what holds published codes exactly; see `ZeroPointGeometry`.
+    /// The same, in several formats, each for a run of rows.
+    case bands(RowBands)
+    /// The same as `groups` with a float16 scale and a whole zero point: what holds published codes exactly; see `ZeroPointGeometry`.
     case zeroPoints(GroupFormat)
 
     /// The group encoding of `bits` and `groupSize`; nil when there is none.
@@ -75,29 +80,38 @@ public enum TensorEncoding: Hashable, Sendable {
             return shape.byteCount(type)
         case .groups(let format):
             return GroupGeometry(format, shape)?.byteCount
+        case .bands:
+            return codedRows(shape).last?.bytes.upperBound
         case .zeroPoints(let format):
             return ZeroPointGeometry(format, shape)?.byteCount
         }
     }
 }
 
-/// Written as in a bundle's directory: `F64`, `F32`, `F16`, `BF16`, `int4-g64`, `int5-g64`, `int4-g128-f16`.
+/// Written as in a bundle's directory: `F64`, `F32`, `F16`, `BF16`, `int4-g64`, `int5-g64`, `int4-g128-f16`,
+/// `int6-g64+4096:int4-g32`.
 extension TensorEncoding: CustomStringConvertible {
     /// The encoding of that name; nil when there is none.
     public init?(_ name: String) {
         let known =
             Self.floatTypes.map { Self.float($0) } + GroupFormat.all.map { Self.groups($0) }
             + GroupFormat.all.filter(\.bits.isPublished).map { Self.zeroPoints($0) }
-        guard let encoding = known.first(where: { $0.description == name }) else { return nil }
-        self = encoding
+        if let encoding = known.first(where: { $0.description == name }) {
+            self = encoding
+        } else if let bands = RowBands(name) {
+            self = .bands(bands)
+        } else {
+            return nil
+        }
     }
 
     /// The name in a bundle's directory.
     public var description: String {
         switch self {
         case .float(let type): type.rawValue
-        case .groups(let format): "int\(format.bits.rawValue)-g\(format.groupSize)"
-        case .zeroPoints(let format): "int\(format.bits.rawValue)-g\(format.groupSize)-f16"
+        case .groups(let format): format.description
+        case .bands(let bands): bands.description
+        case .zeroPoints(let format): "\(format)-f16"
         }
     }
 }

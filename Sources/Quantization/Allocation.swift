@@ -8,7 +8,7 @@ public import Storage
 /// the weight's outputs, α what a unit of it costs, both measured. Then the bytes go where each lowers the cost most: the
 /// lower convex hull of every weight's choices, walked down greedily.
 public struct Allocation: Sendable {
-    /// A weight that formats are chosen for.
+    /// A weight, or some of its rows, that a format is chosen for.
     public struct Candidate: Sendable {
         /// Its name.
         public let weight: String
@@ -16,17 +16,23 @@ public struct Allocation: Sendable {
         public let roles: [String]
         /// The transformer block it is in, if any.
         public let block: Int?
-        /// Its values.
+        /// Which of its rows: all, but for tables of tokens.
+        public let rows: Range<Int>
+        /// Their values.
         public let values: Int
         /// Formats with the bytes that they take and the KL divergence that they are expected to cost, cheapest first; none
         /// takes more bytes than one that costs less.
         public let options: [Option]
 
         /// A candidate with the options that are worth their bytes: the lower convex hull of cost over bytes.
-        public init(_ weight: String, _ uses: [Operation.WeightUse], values: Int, _ options: [Option]) {
+        public init(
+            _ weight: String, _ uses: [Operation.WeightUse], rows: Range<Int>, values: Int,
+            _ options: [Option]
+        ) {
             self.weight = weight
             roles = uses.map(\.role.description)
             block = uses.first?.block
+            self.rows = rows
             self.values = values
             var hull: [Option] = []
             for option in options.sorted(by: { ($0.bytes, $0.cost) < ($1.bytes, $1.cost) }) {
@@ -129,15 +135,36 @@ public struct Allocation: Sendable {
         }
         for roles in kinds {
             let own = choices.filter { $0.candidate.roles == roles }
-            let formats = GroupFormat.all.filter { format in own.contains { $0.option.format == format } }
-            for format in formats {
-                let blocks = own.filter { $0.option.format == format }.compactMap(\.candidate.block)
-                rules.append(
-                    .init(
-                        roles, blocks: formats.count > 1 ? BlockSet(blocks) : nil, .groups(format, solver)))
+            var blocks: [Recipe.Choice: [Int?]] = [:]
+            for weight in Set(own.map(\.candidate.weight)) {
+                let parts = own.filter { $0.candidate.weight == weight }
+                blocks[Self.choice(parts, solver), default: []].append(parts.first?.candidate.block)
+            }
+            for choice in blocks.keys.sorted(by: Self.isCoarser) {
+                let numbers = blocks[choice]?.compactMap { $0 } ?? []
+                rules.append(.init(roles, blocks: blocks.count > 1 ? BlockSet(numbers) : nil, choice))
             }
         }
         return Recipe(
             name, summary: summary, rules: rules + rest.rules, fallback: rest.fallback, steps: rest.steps)
+    }
+
+    /// An order of choices that depends on nothing else.
+    private static func isCoarser(_ one: Recipe.Choice, _ other: Recipe.Choice) -> Bool {
+        if one.precision != other.precision { return one.precision < other.precision }
+        return "\(one.encoding, default: "")" < "\(other.encoding, default: "")"
+    }
+
+    /// How the parts of one weight are stored; neighbours in one format are one band.
+    private static func choice(_ parts: [Choice], _ solver: Solver) -> Recipe.Choice {
+        var bands: [(start: Int, format: GroupFormat)] = []
+        for part in parts.sorted(by: { $0.candidate.rows.lowerBound < $1.candidate.rows.lowerBound })
+        where part.option.format != bands.last?.format {
+            bands.append((part.candidate.rows.lowerBound, part.option.format))
+        }
+        if let rows = RowBands(bands.map(\.format), starts: bands.map(\.start)) {
+            return .bands(rows, solver)
+        }
+        return bands.first.map { .groups($0.format, solver) } ?? .keep
     }
 }

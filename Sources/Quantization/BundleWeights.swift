@@ -20,7 +20,7 @@ public struct BundleWeights: WeightSource {
             switch tensor.encoding {
             case .float(let stored): type = stored
             case .zeroPoints(let format): (type, codes) = (.float32, .init(nil, .exact(format)))
-            case .groups:
+            case .groups, .bands:
                 throw .badInput(
                     "is quantized already, as \(tensor.encoding)", file: bundle.path,
                     at: "tensor '\(tensor.name)'",

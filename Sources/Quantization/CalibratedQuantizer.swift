@@ -145,7 +145,7 @@ public final class CalibratedQuantizer {
     private func damping(_ own: [Int], _ split: borrowing SplitMoments) throws(Failure) -> Double {
         let standard = MomentSolver.Options().damping
         guard let index = own.first(where: { plan.items[$0].solution?.solver.isCalibrated == true }),
-            let solution = plan.items[index].solution
+            let solution = plan.items[index].solution, let format = plan.items[index].typicalFormat
         else { return standard }
         guard plan.items[index].weight.columnCount <= MomentSolver.widestTried else {
             return MomentSolver.wideDamping
@@ -154,7 +154,7 @@ public final class CalibratedQuantizer {
         var best = (damping: standard, error: Double.infinity)
         for damping in MomentSolver.dampings {
             let options = MomentSolver.Options(solution.solver, damping: damping)
-            let error = try sample.error(solution.format, options, split, quantizer.pool)
+            let error = try sample.error(format, options, split, quantizer.pool)
             if let error, error < best.error { best = (damping, error) }
         }
         return best.damping
@@ -179,32 +179,35 @@ public final class CalibratedQuantizer {
     private func solve(
         _ rows: Range<Int>, of index: Int, by solver: RowSolver, into tensor: MadeTensor
     ) throws(Failure) {
-        let (geometry, choice) = try solution(index)
+        guard let (runs, choice) = plan.items[index].solution else { return }
         let weight = plan.items[index].weight
-        let target = TileRows(geometry, tensor.bytes, rows: geometry.rows)
-        do {
-            try source.withRows(rows, of: index) { (bytes) throws(Failure) in
-                let result = try target.fill(rows) { (tiles) throws(Failure) in
-                    try solver.solve(
-                        bytes, weight.type, firstRow: rows.lowerBound, into: tiles, geometry, choice,
-                        quantizer.pool)
+        for run in runs where run.rows.overlaps(rows) {
+            let part = rows.clamped(to: run.rows)
+            let (first, geometry) = (run.rows.lowerBound, run.geometry)
+            let target = TileRows(
+                geometry, UnsafeMutableRawBufferPointer(rebasing: tensor.bytes[run.bytes]),
+                rows: geometry.rows)
+            do {
+                try source.withRows(part, of: index) { (bytes) throws(Failure) in
+                    let own = part.lowerBound - first..<part.upperBound - first
+                    let result = try target.fill(own) { (tiles) throws(Failure) in
+                        try solver.solve(
+                            bytes, weight.type, firstRow: part.lowerBound, into: tiles, geometry, choice,
+                            quantizer.pool)
+                    }
+                    tensor.add(result.distortion, result.losses)
                 }
-                tensor.add(result.distortion, result.losses)
-            }
-        } catch { throw error.inside(weight) }
+            } catch { throw error.inside(weight) }
+        }
     }
 
     /// Memory for a weight's tiles.
     private func tensor(_ index: Int) throws(Failure) -> MadeTensor {
-        MadeTensor(try solution(index).geometry.byteCount)
-    }
-
-    private func solution(_ index: Int) throws(Failure) -> (geometry: GroupGeometry, solver: Solver) {
         let item = plan.items[index]
-        guard let (format, solver) = item.solution,
-            let geometry = GroupGeometry(format, item.weight.shape)
-        else { throw .badInput("is not to be quantized", at: "tensor '\(item.weight.name)'") }
-        return (geometry, solver)
+        guard item.solution != nil else {
+            throw .badInput("is not to be quantized", at: "tensor '\(item.weight.name)'")
+        }
+        return MadeTensor(item.description.byteCount)
     }
 
     /// A bias that makes up for the errors of its weight, which is made or written.
@@ -213,8 +216,7 @@ public final class CalibratedQuantizer {
     ) throws(Failure) -> MadeTensor {
         let item = plan.items[bias]
         guard let weight = item.corrects.flatMap({ indices[$0] }),
-            let format = plan.items[weight].solution?.format,
-            let geometry = GroupGeometry(format, plan.items[weight].weight.shape),
+            let geometry = plan.items[weight].solution?.runs.first?.geometry,
             item.weight.shape.count == geometry.rows
         else { throw .badInput("is the bias of nothing", at: "tensor '\(item.weight.name)'") }
         let tensor = MadeTensor(item.description.byteCount)

@@ -15,6 +15,9 @@ enum CodesFate {
         case (.floats(let reason), _): self = .dequantized(because: reason)
         case (.exact(let own), .groups(let wanted, _)) where wanted.bits.rawValue < own.bits.rawValue:
             self = .dequantized(because: "the recipe gives it \(wanted.bits.rawValue) bits")
+        case (.exact(let own), .bands(let wanted, _))
+        where wanted.formats.allSatisfy { $0.bits.rawValue < own.bits.rawValue }:
+            self = .dequantized(because: "the recipe gives it fewer bits")
         case (.exact(let own), _): self = .carried(own)
         }
     }

@@ -18,13 +18,15 @@ public struct QuantizationPlan: Sendable {
         /// Of a bias that is to be corrected: the weight whose errors it makes up for.
         var corrects: String?
 
-        /// Where its codes are to be chosen: in which format, and how.
-        public var solution: (format: GroupFormat, solver: Solver)? {
-            guard case .groups = description.encoding, case .groups(let format, let solver?) = choice else {
-                return nil
-            }
-            return (format, solver)
+        /// Where its codes are to be chosen: for which rows in which formats, and how.
+        public var solution: (runs: [CodedRows], solver: Solver)? {
+            let runs = description.encoding.codedRows(description.shape)
+            guard !runs.isEmpty, let solver = choice.solver else { return nil }
+            return (runs, solver)
         }
+
+        /// The format that ways of choosing codes are tried in: that of its last rows.
+        var typicalFormat: GroupFormat? { solution?.runs.last?.geometry.format }
 
         /// Whether its codes are chosen by what the weight is multiplied by, where that is known.
         var weighsColumns: Bool { solution.map { $0.solver != .nearest } ?? false }
@@ -89,7 +91,7 @@ public struct QuantizationPlan: Sendable {
             uniquingKeysWith: { first, _ in first })
         for (weight, bias) in model.biases {
             guard let own = indices[bias], let other = indices[weight],
-                items[other].solution?.solver.isCalibrated == true
+                let solution = items[other].solution, solution.solver.isCalibrated, solution.runs.count == 1
             else { continue }
             let item = items[own]
             let description = try TensorDescription(
@@ -109,8 +111,7 @@ public struct QuantizationPlan: Sendable {
         let (encoding, note): (TensorEncoding, String?) =
             switch (fate, choice) {
             case (.carried(let format), _): (.zeroPoints(format), nil)
-            case (_, .keep): (.float(weight.type), nil)
-            case (_, .groups(let format, let solver)): (.groups(format), solver?.note)
+            case (_, _): (choice.encoding ?? .float(weight.type), choice.solver?.note)
             }
         let notes = [weight.note, fate?.note(weight.codes?.kind) ?? "", note ?? ""].filter { !$0.isEmpty }
         let description = try TensorDescription(

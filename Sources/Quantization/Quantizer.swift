@@ -74,7 +74,7 @@ public struct Quantizer {
     ) throws(Failure) -> TensorReport {
         let item = plan.items[index]
         var distortion = Distortion()
-        for rows in panels(item.weight) {
+        for rows in panels(item) {
             if case .carried? = item.fate {
                 try source.withTiles(rows, of: index) { (bytes) throws(Failure) in
                     try writer.append(bytes, to: index)
@@ -89,11 +89,17 @@ public struct Quantizer {
         return TensorReport(item, distortion)
     }
 
-    /// Whole tiles of rows, as many as fit a panel.
-    private func panels(_ weight: SourceWeight) -> [Range<Int>] {
+    /// Whole tiles of rows in one format, as many as fit a panel.
+    private func panels(_ item: QuantizationPlan.Item) -> [Range<Int>] {
+        let weight = item.weight
         let tiles = max(1, panelBytes / max(1, weight.rowBytes * GroupGeometry.tileRows))
         let step = tiles * GroupGeometry.tileRows
-        return stride(from: 0, to: weight.rowCount, by: step).map { $0..<min($0 + step, weight.rowCount) }
+        let runs = item.solution?.runs.map(\.rows) ?? [0..<weight.rowCount]
+        return runs.flatMap { run in
+            stride(from: run.lowerBound, to: run.upperBound, by: step).map {
+                $0..<min($0 + step, run.upperBound)
+            }
+        }
     }
 
     /// Bytes of the tiles of the largest panel.
@@ -101,11 +107,9 @@ public struct Quantizer {
 
     /// Bytes of the tiles of an item's largest panel; 0 for what is kept.
     private func tileBytes(_ item: QuantizationPlan.Item) -> Int {
-        guard case .groups(let format) = item.description.encoding,
-            let geometry = GroupGeometry(format, item.weight.shape),
-            let rows = panels(item.weight).first?.count
-        else { return 0 }
-        return (rows + GroupGeometry.tileRows - 1) / GroupGeometry.tileRows * geometry.tileBytes
+        let rows = panels(item).map(\.count).max() ?? 0
+        let tile = item.solution?.runs.map(\.geometry.tileBytes).max() ?? 0
+        return (rows + GroupGeometry.tileRows - 1) / GroupGeometry.tileRows * tile
     }
 
     private func write(
@@ -113,8 +117,8 @@ public struct Quantizer {
         _ writer: BundleWriter, _ index: Int, _ buffer: UnsafeMutableRawBufferPointer
     ) throws(Failure) -> Distortion {
         let weight = item.weight
-        guard let (format, solver) = item.solution,
-            let geometry = GroupGeometry(format, weight.shape)
+        guard let (runs, solver) = item.solution,
+            let geometry = runs.first(where: { $0.rows.contains(rows.lowerBound) })?.geometry
         else {
             if let fault = NumericFault.firstNotFinite(in: bytes, weight.type) {
                 throw fault.failure(columns: weight.columnCount, rows.lowerBound).inside(weight)

@@ -112,16 +112,8 @@ extension Recipe.Choice {
             return
         }
         guard encoding.members != nil else {
-            throw .badInput("is neither \"keep\" nor {\"bits\", \"group\"}", at: place + ".encoding")
-        }
-        try encoding.checkKeys(["bits", "group"], place + ".encoding")
-        guard let bits = encoding["bits"]?.int.flatMap(GroupFormat.Bits.init),
-            let group = encoding["group"]?.int,
-            let format = GroupFormat(bits, groupSize: group)
-        else {
             throw .badInput(
-                "there are no such groups", at: place + ".encoding",
-                remedy: "bits 4 with group 16, 32, 64 or 128; bits 5, 6 or 8 with group 32, 64 or 128")
+                "is neither \"keep\" nor {\"bits\", \"group\"} nor {\"bands\"}", at: place + ".encoding")
         }
         var solver: Solver?
         if let solverText {
@@ -131,18 +123,71 @@ extension Recipe.Choice {
             }
             solver = named
         }
-        self = .groups(format, solver)
+        if encoding["bands"] != nil {
+            self = .bands(try RowBands(encoding, place + ".encoding"), solver)
+        } else {
+            self = .groups(try GroupFormat(encoding, ["bits", "group"], place + ".encoding"), solver)
+        }
     }
 
     fileprivate var members: [JSON.Member] {
-        switch self {
-        case .keep: [JSON.Member("encoding", "keep")]
-        case .groups(let format, let solver):
-            [
-                JSON.Member(
-                    "encoding", .pairs(["bits": .int(format.bits.rawValue), "group": .int(format.groupSize)]))
-            ] + (solver.map { [JSON.Member("solver", .string($0.rawValue))] } ?? [])
+        let encoding: JSON =
+            switch self {
+            case .keep: "keep"
+            case .groups(let format, _): .object(format.members)
+            case .bands(let bands, _): bands.json
+            }
+        let solver = solver.map { [JSON.Member("solver", .string($0.rawValue))] }
+        return [JSON.Member("encoding", encoding)] + (solver ?? [])
+    }
+}
+
+extension GroupFormat {
+    fileprivate init(_ json: JSON, _ keys: [String], _ place: String) throws(Failure) {
+        try json.checkKeys(keys, place)
+        guard let bits = json["bits"]?.int.flatMap(Bits.init), let group = json["group"]?.int,
+            let format = GroupFormat(bits, groupSize: group)
+        else {
+            throw .badInput(
+                "there are no such groups", at: place,
+                remedy: "bits 4 or 8 with group 16, 32, 64 or 128; bits 5 or 6 with group 32, 64 or 128")
         }
+        self = format
+    }
+
+    fileprivate var members: [JSON.Member] {
+        [JSON.Member("bits", .int(bits.rawValue)), JSON.Member("group", .int(groupSize))]
+    }
+}
+
+extension RowBands {
+    fileprivate init(_ json: JSON, _ place: String) throws(Failure) {
+        try json.checkKeys(["bands"], place)
+        guard let items = json["bands"]?.array else { throw .badInput("is no list", at: place + ".bands") }
+        var formats: [GroupFormat] = []
+        var starts: [Int] = []
+        for (index, item) in items.enumerated() {
+            let place = "\(place).bands[\(index)]"
+            formats.append(try GroupFormat(item, ["from", "bits", "group"], place))
+            guard let start = item["from"].map(\.int) ?? (index == 0 ? 0 : nil) else {
+                throw .badInput("'from' is no number of a row", at: place)
+            }
+            starts.append(start)
+        }
+        guard let bands = RowBands(formats, starts: starts) else {
+            throw .badInput(
+                "do not follow each other", at: place + ".bands",
+                remedy:
+                    "2 to \(RowBands.limit) bands, the first from row 0, others from larger multiples of 16")
+        }
+        self = bands
+    }
+
+    fileprivate var json: JSON {
+        let bands = zip(starts, formats).map { start, format -> JSON in
+            .object([JSON.Member("from", .int(start))] + format.members)
+        }
+        return .pairs(["bands": .array(bands)])
     }
 }
 

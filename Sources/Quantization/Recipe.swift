@@ -13,6 +13,34 @@ public struct Recipe: Equatable, Sendable {
         case keep
         /// In groups of codes; without a solver, those that `Solver.best` finds.
         case groups(GroupFormat, Solver?)
+        /// The same, in several formats, each for a run of rows.
+        case bands(RowBands, Solver?)
+
+        /// How codes are stored; nil for what is kept.
+        var encoding: TensorEncoding? {
+            switch self {
+            case .keep: nil
+            case .groups(let format, _): .groups(format)
+            case .bands(let bands, _): .bands(bands)
+            }
+        }
+
+        /// What finds the codes; nil where that is left open, and for what is kept.
+        var solver: Solver? {
+            switch self {
+            case .keep: nil
+            case .groups(_, let solver), .bands(_, let solver): solver
+            }
+        }
+
+        /// What stores codes so; nil for other encodings.
+        init?(_ encoding: TensorEncoding, _ solver: Solver?) {
+            switch encoding {
+            case .groups(let format): self = .groups(format, solver)
+            case .bands(let bands): self = .bands(bands, solver)
+            case .float, .zeroPoints: return nil
+            }
+        }
     }
 
     /// Something that is done beside choosing codes.
@@ -82,8 +110,8 @@ public struct Recipe: Equatable, Sendable {
     /// The recipe with a solver wherever it leaves that open.
     func resolved(_ solver: Solver) -> Recipe {
         func resolved(_ choice: Choice) -> Choice {
-            guard case .groups(let format, nil) = choice else { return choice }
-            return .groups(format, solver)
+            guard let encoding = choice.encoding, choice.solver == nil else { return choice }
+            return Choice(encoding, solver) ?? choice
         }
         return Recipe(
             name, summary: summary,
@@ -101,15 +129,18 @@ public struct Recipe: Equatable, Sendable {
 
 extension Recipe.Choice {
     /// Orders choices: kept before all codes, more bits before fewer, smaller groups before larger, later solvers before earlier.
-    fileprivate var precision: (Int, Int, Int) {
+    var precision: (Int, Int, Int) {
         switch self {
         case .keep: (Int.max, 0, 0)
-        case .groups(let format, let solver):
-            (
-                format.bits.rawValue, -format.groupSize,
-                solver.flatMap(Solver.allCases.firstIndex) ?? Solver.allCases.count
-            )
+        case .groups(let format, _): (format.bits.rawValue, -format.groupSize, solverRank)
+        // As precise as what most rows have.
+        case .bands(let bands, _):
+            bands.formats.last.map { ($0.bits.rawValue, -$0.groupSize, solverRank) } ?? (0, 0, 0)
         }
+    }
+
+    private var solverRank: Int {
+        solver.flatMap(Solver.allCases.firstIndex) ?? Solver.allCases.count
     }
 }
 

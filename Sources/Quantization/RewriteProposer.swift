@@ -140,7 +140,9 @@ struct RewriteProposer {
         let weights = RewrittenWeights(source, rewrites.then(changes))
         var sum = 0.0
         for name in names {
-            guard let index = indices[name], let (format, solver) = plan.items[index].solution else {
+            guard let index = indices[name], let solver = plan.items[index].solution?.solver,
+                let format = plan.items[index].typicalFormat
+            else {
                 continue
             }
             let sample = try SampledRows(weights, index, count: 2 * MomentSolver.panelRows)

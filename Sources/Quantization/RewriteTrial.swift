@@ -47,10 +47,8 @@ struct RewriteTrial {
         let indices = Self.indices(changed)
         let quantized = { (name: String) throws(Failure) -> LentWeight? in
             guard let index = indices[name] else { return nil }
-            guard let (format, solver) = plan.items[index].solution,
-                let geometry = GroupGeometry(format, changed.weights[index].shape)
-            else { return try changed.lent(index) }
-            return try quantize(index, changed, geometry, solver, rewrites[name])
+            guard plan.items[index].solution != nil else { return try changed.lent(index) }
+            return try quantize(index, changed, plan.items[index], rewrites[name])
         }
         let hidden = try probe.hidden(quantized, report: report)
         return try probe.divergence(base, Self.plain(source), hidden, quantized)
@@ -71,29 +69,38 @@ struct RewriteTrial {
     }
 
     private func quantize(
-        _ index: Int, _ source: some WeightSource, _ geometry: GroupGeometry, _ solver: Solver,
-        _ rewrite: Rewrite?
+        _ index: Int, _ source: some WeightSource, _ item: QuantizationPlan.Item, _ rewrite: Rewrite?
     ) throws(Failure) -> LentWeight {
-        let weight = source.weights[index]
-        let tiles = WeightBytes(geometry.byteCount)
+        let (weight, description) = (source.weights[index], item.description)
+        let tiles = WeightBytes(description.byteCount)
         do {
-            try source.withRows(0..<weight.rowCount, of: index) { (rows) throws(Failure) in
-                if solver.isCalibrated, geometry.columns <= MomentSolver.widestTried,
-                    let moments = try moments(weight.name, rewrite)
-                {
-                    let options = MomentSolver.Options(.gptq, damping: MomentSolver.Options().damping)
-                    let solver = try MomentSolver(geometry, moments, options)
-                    _ = try solver.solve(rows, weight.type, into: tiles.bytes, pool)
-                } else {
-                    let fitter = try GroupFitter(
-                        geometry, solver == .nearest ? .nearest : .search,
-                        importance: try importance(weight.name, rewrite))
-                    _ = try fitter.fit(rows, weight.type, into: tiles.bytes, pool)
+            for run in item.solution?.runs ?? [] {
+                let target = UnsafeMutableRawBufferPointer(rebasing: tiles.bytes[run.bytes])
+                try source.withRows(run.rows, of: index) { (rows) throws(Failure) in
+                    try fit(rows, weight, run.geometry, item.choice.solver, rewrite, into: target)
                 }
             }
         } catch { throw error.inside(weight) }
         return LentWeight(
-            .groups(geometry.format), weight.shape, UnsafeRawBufferPointer(tiles.bytes), owner: tiles)
+            description.encoding, weight.shape, UnsafeRawBufferPointer(tiles.bytes), owner: tiles)
+    }
+
+    private func fit(
+        _ rows: UnsafeRawBufferPointer, _ weight: SourceWeight, _ geometry: GroupGeometry,
+        _ solver: Solver?, _ rewrite: Rewrite?, into tiles: UnsafeMutableRawBufferPointer
+    ) throws(Failure) {
+        if solver?.isCalibrated == true, geometry.columns <= MomentSolver.widestTried,
+            let moments = try moments(weight.name, rewrite)
+        {
+            let options = MomentSolver.Options(.gptq, damping: MomentSolver.Options().damping)
+            let solver = try MomentSolver(geometry, moments, options)
+            _ = try solver.solve(rows, weight.type, into: tiles, pool)
+        } else {
+            let fitter = try GroupFitter(
+                geometry, solver == .nearest ? .nearest : .search,
+                importance: try importance(weight.name, rewrite))
+            _ = try fitter.fit(rows, weight.type, into: tiles, pool)
+        }
     }
 
     /// The moments of what a changed weight is multiplied by, where the calibration file has any.

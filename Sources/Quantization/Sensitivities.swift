@@ -13,6 +13,8 @@ public struct Sensitivities {
     private let calibration: CalibrationFile
     private let pool: ThreadPool
     private let stages: [String: String]
+    private let tokenTables: Set<String>
+    private let frequencies: TokenFrequencies
 
     /// Rows of a weight that formats are tried on, at most.
     private static let sampledRows = 256
@@ -36,6 +38,8 @@ public struct Sensitivities {
         self.calibration = calibration
         pool = try ThreadPool(threads: threads)
         stages = model.stageNames
+        tokenTables = model.tokenTables
+        frequencies = TokenFrequencies(calibration.prepared)
     }
 
     /// The weights whose sensitivity is known, with what each format costs.
@@ -52,17 +56,31 @@ public struct Sensitivities {
                 source.weights[index].codes == nil, let divergence = try divergence(of: use)
             else { continue }
             let weight = source.weights[index]
-            var options: [Allocation.Option] = []
-            for error in try errors(index, formats, solver) {
-                options.append(
-                    .init(
-                        error.format, bytes: error.bytes,
-                        cost: divergence * error.power / CalibrationFile.noisePower))
-            }
             let uses = model.uses.filter { $0.weight == use.weight }
-            candidates.append(.init(use.weight, uses, values: weight.shape.count, options))
+            for rows in runs(of: weight) {
+                let cost = divergence * share(rows, of: weight) / CalibrationFile.noisePower
+                let options = try errors(index, rows, formats, solver).map {
+                    Allocation.Option($0.format, bytes: $0.bytes, cost: cost * $0.power)
+                }
+                candidates.append(
+                    .init(
+                        use.weight, uses, rows: rows, values: rows.count * weight.columnCount, options))
+            }
         }
         return candidates
+    }
+
+    /// The rows that formats are chosen for together: all, or the bands of a table of tokens.
+    private func runs(of weight: SourceWeight) -> [Range<Int>] {
+        tokenTables.contains(weight.name)
+            ? TokenFrequencies.bands(of: weight.rowCount) : [0..<weight.rowCount]
+    }
+
+    /// What rows matter, of 1 for all of a weight.
+    private func share(_ rows: Range<Int>, of weight: SourceWeight) -> Double {
+        tokenTables.contains(weight.name)
+            ? frequencies.share(rows, of: weight.rowCount)
+            : Double(rows.count) / Double(max(1, weight.rowCount))
     }
 
     /// The KL divergence that each weight of a plan is expected to cost, where that is known.
@@ -70,11 +88,15 @@ public struct Sensitivities {
         let uses = Dictionary(grouping: model.uses, by: \.weight)
         var expected: [String: Double] = [:]
         for (index, item) in plan.items.enumerated() {
-            guard let solution = item.solution, let use = uses[item.weight.name]?.first,
-                let divergence = try divergence(of: use),
-                let error = try errors(index, [solution.format], solution.solver).first
+            guard let (runs, solver) = item.solution, let use = uses[item.weight.name]?.first,
+                let divergence = try divergence(of: use)
             else { continue }
-            expected[item.weight.name] = divergence * error.power / CalibrationFile.noisePower
+            var sum = 0.0
+            for run in runs {
+                let error = try errors(index, run.rows, [run.geometry.format], solver).first
+                sum += share(run.rows, of: item.weight) * (error?.power ?? 0)
+            }
+            expected[item.weight.name] = divergence * sum / CalibrationFile.noisePower
         }
         return expected
     }
@@ -106,21 +128,22 @@ public struct Sensitivities {
         let power: Double
     }
 
-    /// The errors of formats on a sample of a weight's rows, of its codes and of the activations that meet them.
+    /// The errors of formats on a sample of some of a weight's rows, of its codes and of the activations that meet them.
     private func errors(
-        _ index: Int, _ formats: [GroupFormat], _ solver: Solver
+        _ index: Int, _ all: Range<Int>, _ formats: [GroupFormat], _ solver: Solver
     ) throws(Failure) -> [FormatError] {
         let weight = source.weights[index]
         let columns = weight.columnCount
         let squares = try meanSquares(weight) ?? Array(repeating: 1, count: columns)
         let total = squares.reduce(0.0) { $0 + Double($1) }
         let step =
-            max(1, weight.rowCount / Self.sampledRows / GroupGeometry.tileRows) * GroupGeometry.tileRows
+            max(1, all.count / Self.sampledRows / GroupGeometry.tileRows) * GroupGeometry.tileRows
         var (codeErrors, energy) = (Array(repeating: 0.0, count: formats.count), 0.0)
         var columnEnergy = Array(repeating: 0.0, count: columns)
         var rows = 0
-        for first in stride(from: 0, to: weight.rowCount, by: step) where rows < Self.sampledRows {
-            let range = first..<min(first + GroupGeometry.tileRows, weight.rowCount)
+        for first in stride(from: all.lowerBound, to: all.upperBound, by: step)
+        where rows < Self.sampledRows {
+            let range = first..<min(first + GroupGeometry.tileRows, all.upperBound)
             rows += range.count
             try source.withRows(range, of: index) { (bytes) throws(Failure) in
                 let values = bytes.floats(weight.type)
@@ -138,7 +161,8 @@ public struct Sensitivities {
         let unit = energy / Double(columns) * total
         var errors: [FormatError] = []
         for (number, format) in formats.enumerated() {
-            guard let geometry = GroupGeometry(format, weight.shape) else { continue }
+            guard let shape = Shape.matrix(all.count, columns), let geometry = GroupGeometry(format, shape)
+            else { continue }
             let activations = try activationError(weight, format, columnEnergy)
             errors.append(
                 FormatError(

@@ -47,7 +47,11 @@ extension Engine {
     /// Token ids must be below it: the rows of the smallest embedding.
     var tokenLimit: Int {
         let rows = text.steps.compactMap { step -> Int? in
-            if case .embed(let weight, _, _) = step { weights.matrices[weight].rows } else { nil }
+            if case .embed(let bands, _, _) = step {
+                weights.matrices[bands].reduce(0) { $0 + $1.rows }
+            } else {
+                nil
+            }
         }
         return rows.min() ?? 0
     }

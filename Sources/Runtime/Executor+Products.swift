@@ -46,7 +46,8 @@ extension Executor {
                 tsr_packed_product(
                     &packed, part.lowerBound - span.lowerBound, part.upperBound - span.lowerBound, &x, 0,
                     x.tokens,
-                    product.bias < 0 ? nil : weights.vectors[product.bias], floats(product.result),
+                    product.bias < 0 ? nil : weights.vectors[product.bias] + product.firstRow,
+                    floats(product.result),
                     product.result.pitch)
             }
         }
@@ -63,7 +64,7 @@ extension Executor {
                 self.largeProduct(largeProduct, product, type, base, rows, columns, x, tokens)
                 continue
             }
-            let bias = product.bias < 0 ? nil : weights.vectors[product.bias]
+            let bias = product.bias < 0 ? nil : weights.vectors[product.bias] + product.firstRow
             let grain = max(16, 400_000 / max(1, columns * tokens) / 16 * 16)
             pool.run(rows, grain: grain) { chunk in
                 tsr_float_product(
@@ -90,7 +91,8 @@ extension Executor {
                     if product.bias < 0 {
                         row.update(repeating: 0, count: count)
                     } else {
-                        row.update(from: weights.vectors[product.bias] + first, count: count)
+                        row.update(
+                            from: weights.vectors[product.bias] + product.firstRow + first, count: count)
                     }
                 }
                 let source = base + first * columns * tsr_float_width(type)

@@ -77,7 +77,7 @@ struct Executor {
 
     private func run(_ step: Plan.Step) {
         switch step {
-        case .embed(let weight, let ids, let result): embed(weight, indices(ids), result)
+        case .embed(let bands, let ids, let result): embed(bands, indices(ids), result)
         case .quantize(let x, let group, let into): quantize(x, group, into)
         case .packedProducts(let range, let buffer): packedProducts(range, activations(buffer))
         case .floatProducts(let range, let x): floatProducts(range, x)
@@ -146,9 +146,14 @@ struct Executor {
         pool.run(extents(x.rows), grain: max(1, 16384 / max(1, x.columns)), body)
     }
 
-    private func embed(_ weight: Int, _ ids: UnsafePointer<Int32>, _ result: Plan.Operand) {
+    private func embed(_ bands: Range<Int>, _ ids: UnsafePointer<Int32>, _ result: Plan.Operand) {
         for row in 0..<extents(result.rows) {
-            readRow(Int(ids[row]), of: weight, into: floats(result) + row * result.pitch)
+            var (number, band) = (Int(ids[row]), bands.lowerBound)
+            while band + 1 < bands.upperBound, number >= weights.matrices[band].rows {
+                number -= weights.matrices[band].rows
+                band += 1
+            }
+            readRow(number, of: band, into: floats(result) + row * result.pitch)
         }
     }
 

@@ -36,17 +36,20 @@ struct Plan {
         }
     }
 
-    /// y = x Wᵀ + b for one weight.
+    /// y = x Wᵀ + b for one weight, or a band of its rows.
     struct Product {
         let weight: Int
-        /// The bias's vector, or -1.
+        /// The vector of the whole weight's bias, or -1.
         let bias: Int
+        /// The first of the whole weight's rows that these are.
+        var firstRow = 0
         let result: Operand
     }
 
     /// What is done; payloads are plain numbers.
     enum Step {
-        case embed(weight: Int, ids: Int, result: Operand)
+        /// Rows of a table, whose bands are these matrices.
+        case embed(bands: Range<Int>, ids: Int, result: Operand)
         case quantize(Operand, group: Int, into: Int)
         /// Products with quantized weights that share the activations in a buffer.
         case packedProducts(Range<Int>, activations: Int)

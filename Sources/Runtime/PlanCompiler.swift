@@ -70,7 +70,7 @@ struct PlanCompiler {
             let out = newOperand(for: result)
             emit(
                 .embed(
-                    weight: try weights.matrixIndex(use.weight), ids: try buffer(node.operands[0]),
+                    bands: try weights.matrixIndices(use.weight), ids: try buffer(node.operands[0]),
                     result: out))
             operands[result] = out
         case .linear:
@@ -218,30 +218,42 @@ struct PlanCompiler {
         }
     }
 
-    /// Adds the linears from node `first` on that read the same value with the same kind of weights, as one step.
+    /// Adds the linears from node `first` on that read the same value: those whose weights, or bands of weights, take it in the
+    /// same form are one step.
     private mutating func addProducts(from first: Int) throws(Failure) -> Int {
         let source = nodes[first].operands[0]
         var next = first
-        var group: Int?
-        let start = plan.products.count
+        var pending: [(group: Int?, product: Plan.Product)] = []
         while next < nodes.count, case .linear(let use, let bias) = nodes[next].operation,
             nodes[next].operands[0] == source
         {
-            let weight = try weights.matrixIndex(use.weight)
-            let size = weights.matrices[weight].activationGroup
-            if next == first { group = size } else if group != size { break }
             let out = newOperand(for: nodes[next].result.index)
             operands[nodes[next].result.index] = out
-            plan.products.append(
-                Plan.Product(weight: weight, bias: try bias.map(weights.vectorIndex) ?? -1, result: out))
+            let vector = try bias.map(weights.vectorIndex) ?? -1
+            var row = 0
+            for weight in try weights.matrixIndices(use.weight) {
+                let matrix = weights.matrices[weight]
+                var part = out
+                (part.column, part.columns) = (row, matrix.rows)
+                pending.append(
+                    (
+                        matrix.activationGroup,
+                        Plan.Product(weight: weight, bias: vector, firstRow: row, result: part)
+                    ))
+                row += matrix.rows
+            }
             next += 1
         }
-        let products = start..<plan.products.count
-        if let group {
-            let activations = try quantize(source, group: group)
-            emit(.packedProducts(products, activations: activations))
-        } else {
-            emit(.floatProducts(products, try operand(source)))
+        while let group = pending.first.map(\.group) {
+            let start = plan.products.count
+            plan.products += pending.filter { $0.group == group }.map(\.product)
+            pending.removeAll { $0.group == group }
+            let products = start..<plan.products.count
+            if let group {
+                emit(.packedProducts(products, activations: try quantize(source, group: group)))
+            } else {
+                emit(.floatProducts(products, try operand(source)))
+            }
         }
         for node in first..<next { mark(nodes[node].result) }
         return next

@@ -31,8 +31,9 @@ struct Weights: @unchecked Sendable {
         }
     }
 
+    /// Matrices, those of the bands of a weight's rows one after the other.
     private(set) var matrices: [Matrix] = []
-    private var matrixIndices: [String: Int] = [:]
+    private var matrixIndices: [String: Range<Int>] = [:]
     /// Norms and biases, in `vectorMemory`.
     private(set) var vectors: [UnsafePointer<Float>] = []
     private var vectorIndices: [String: Int] = [:]
@@ -70,36 +71,55 @@ struct Weights: @unchecked Sendable {
                 vectors.append(UnsafePointer(vector))
                 free += (slot.shape.count * 4 + 63) / 64 * 64
             } else {
-                matrixIndices[slot.name] = matrices.count
-                matrices.append(try Weights.matrix(weight.encoding, source, slot.shape, place: place))
+                let own = try Weights.matrices(weight.encoding, source, slot.shape, place: place)
+                matrixIndices[slot.name] = matrices.count..<matrices.count + own.count
+                matrices += own
             }
         }
         self.owners = Array(owners.values)
     }
 
-    private static func matrix(
+    private static func matrices(
         _ encoding: TensorEncoding, _ source: UnsafeRawPointer, _ shape: Shape, place: String
-    ) throws(Failure) -> Matrix {
-        let (rows, columns) = (shape.extents[0], shape.extents[1])
-        func packed(_ format: GroupFormat, _ scales: tsr_packed_scales) -> Matrix {
+    ) throws(Failure) -> [Matrix] {
+        let columns = shape.extents[1]
+        func packed(_ format: GroupFormat, rows: Int, at offset: Int = 0, _ scales: tsr_packed_scales)
+            -> Matrix
+        {
             .packed(
                 tsr_packed(
-                    tiles: source.assumingMemoryBound(to: UInt8.self), rows: rows, columns: columns,
+                    tiles: source.assumingMemoryBound(to: UInt8.self) + offset, rows: rows, columns: columns,
                     bits: UInt32(format.bits.rawValue), group: UInt32(format.groupSize), scales: scales))
         }
         switch encoding {
-        case .groups(let format): return packed(format, TSR_ROW_FACTORS)
-        case .zeroPoints(let format): return packed(format, TSR_ZERO_POINTS)
+        case .groups, .bands:
+            return encoding.codedRows(shape).map {
+                packed($0.geometry.format, rows: $0.rows.count, at: $0.bytes.lowerBound, TSR_ROW_FACTORS)
+            }
+        case .zeroPoints(let format): return [packed(format, rows: shape.extents[0], TSR_ZERO_POINTS)]
         case .float:
             guard let type = encoding.floatType else { throw .badInput("is no matrix of floats", at: place) }
-            return .float(type, source, rows: rows, columns: columns)
+            return [.float(type, source, rows: shape.extents[0], columns: columns)]
         }
     }
 
-    /// The matrix of that name. The plan compiler asks only for what the checked graph declares.
+    /// The matrices of the bands of the weight of that name: one, unless its rows are in several formats. The plan compiler
+    /// asks only for what the checked graph declares.
+    func matrixIndices(_ name: String) throws(Failure) -> Range<Int> {
+        guard let indices = matrixIndices[name], !indices.isEmpty else {
+            throw .badInput("'\(name)' is no matrix")
+        }
+        return indices
+    }
+
+    /// The matrix of that name, for a use that takes it whole.
     func matrixIndex(_ name: String) throws(Failure) -> Int {
-        guard let index = matrixIndices[name] else { throw .badInput("'\(name)' is no matrix") }
-        return index
+        let indices = try matrixIndices(name)
+        guard indices.count == 1 else {
+            throw .badInput(
+                "'\(name)' has rows in several formats, which only a linear or an embedding may have")
+        }
+        return indices.lowerBound
     }
 
     /// The vector of that name.

@@ -34,7 +34,7 @@ import Testing
     @Test func versionsAndFeatures() throws {
         try expect("format version 2") { $0.editPage = { $0.replace(at: 8, UInt32(2).bytes) } }
         try expect("format version 0") { $0.editPage = { $0.replace(at: 8, UInt32(0).bytes) } }
-        try expect("bits 3, 63") { $0.features = Features(rawValue: 1 << 63 | 8) }
+        try expect("bits 4, 63") { $0.features = Features(rawValue: 1 << 63 | 16) }
         try expect("feature bits do not match") { $0.features = .groupTiles }
         try expect("feature bits do not match") { $0.features = .zeroPointTiles }
         try expect("feature bits do not match") { $0.features = .upperBitTiles }

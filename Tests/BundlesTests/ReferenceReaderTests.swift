@@ -100,9 +100,14 @@ import Testing
             return (0..<tensor.shape.count).map { Float(Float16(bitPattern: UInt16(data, at: 2 * $0))) }
         case .float:
             return (0..<tensor.shape.count).map { Float(bitPattern: UInt32(UInt16(data, at: 2 * $0)) << 16) }
-        case .groups(let format):
-            let (rows, columns) = (tensor.shape.extents[0], tensor.shape.extents[1])
-            return (0..<rows).flatMap { n in (0..<columns).map { k in weight(n, k, columns, format, data) } }
+        case .groups, .bands:
+            let columns = tensor.shape.extents[1]
+            return tensor.encoding.codedRows(tensor.shape).flatMap { run in
+                let (format, data) = (run.geometry.format, Array(data[run.bytes]))
+                return run.rows.indices.flatMap { n in
+                    (0..<columns).map { k in weight(n - run.rows.lowerBound, k, columns, format, data) }
+                }
+            }
         case .zeroPoints(let format):
             let (rows, columns) = (tensor.shape.extents[0], tensor.shape.extents[1])
             return (0..<rows).flatMap { n in

@@ -51,6 +51,7 @@ struct SampleBundle {
         ([3, 5], "BF16"), ([7], "F32"), ([5, 37], "int4-g16"), ([17, 40], "int8-g32"), ([1, 1], "F16"),
         ([2, 129], "int4-g128"), ([18, 130], "int4-g128-f16"), ([3, 33], "int8-g32-f16"),
         ([19, 70], "int5-g64"), ([2, 45], "int6-g32"), ([1, 129], "int6-g128"),
+        ([37, 34], "int6-g32+16:int4-g16"),
     ]
 
     /// Bytes that decode to finite values: row factors, float16 scales and floats are multiples of 1/8, everything else is noise.
@@ -66,11 +67,12 @@ struct SampleBundle {
                 default: return UInt16(value.bitPattern >> 16).bytes
                 }
             }
-        case .groups(let format):
-            guard let geometry = GroupGeometry(format, tensor.shape) else { return [] }
-            return (0..<geometry.tileCount).flatMap { _ in
-                (0..<32).flatMap { _ in (Float(noise.below(32)) / 8).bitPattern.bytes }
-                    + noise.bytes(geometry.tileBytes - GroupGeometry.factorBytes)
+        case .groups, .bands:
+            return tensor.encoding.codedRows(tensor.shape).map(\.geometry).flatMap { geometry in
+                (0..<geometry.tileCount).flatMap { _ in
+                    (0..<32).flatMap { _ in (Float(noise.below(32)) / 8).bitPattern.bytes }
+                        + noise.bytes(geometry.tileBytes - GroupGeometry.factorBytes)
+                }
             }
         case .zeroPoints(let format):
             guard let geometry = ZeroPointGeometry(format, tensor.shape) else { return [] }

@@ -9,10 +9,10 @@ import Testing
             + GroupFormat.all.filter(\.bits.isPublished).map { TensorEncoding.zeroPoints($0) } + [
                 .float(.float32), .float(.float16), .float(.bfloat16),
             ]
-        #expect(all.count == 23)
+        #expect(all.count == 25)
         for encoding in all { #expect(TensorEncoding(encoding.description) == encoding) }
         for name in [
-            "", "I64", "I8", "int4-g", "int4-g8", "int8-g16", "int4-g032", "INT4-G32", "int5-g16", "int7-g32",
+            "", "I64", "I8", "int4-g", "int4-g8", "int8-g8", "int4-g032", "INT4-G32", "int5-g16", "int7-g32",
             "int5-g32-f16",
             "int4-g8-f16", "int4-g32-bf16", "int4-g32-f16 ",
         ] {
@@ -27,7 +27,8 @@ import Testing
             ("int4-g32", [16, 64], 128 + 64 + 512), ("int4-g64", [17, 65], 2 * (128 + 64 + 1024)),
             ("int4-g16", [1, 1], 128 + 64 + 128), ("int4-g128", [16, 257], 128 + 128 + 3072),
             ("int5-g64", [17, 65], 2 * (128 + 64 + 1280)), ("int6-g128", [16, 257], 128 + 128 + 4608),
-            ("int8-g32", [16, 96], 128 + 128 + 1536), ("int8-g128", [8960, 1536], 560 * (128 + 384 + 24576)),
+            ("int8-g16", [16, 96], 128 + 192 + 1536), ("int8-g32", [16, 96], 128 + 128 + 1536),
+            ("int8-g128", [8960, 1536], 560 * (128 + 384 + 24576)),
             // 48·groups, rounded up to 64, + 16·groups·G·bits/8 a tile.
             ("int4-g128-f16", [17, 129], 2 * (128 + 2048)), ("int8-g32-f16", [1, 1], 64 + 512),
         ] as [(String, [Int], Int)])

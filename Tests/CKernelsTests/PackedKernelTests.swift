@@ -27,7 +27,7 @@ private struct Format: CustomStringConvertible, Sendable {
 extension tsr_packed_scales: @retroactive @unchecked Sendable {}
 
 private let factored =
-    [16, 32, 64, 128].map { Format(bits: 4, group: $0) } + [32, 64, 128].map { Format(bits: 8, group: $0) }
+    [4, 8].flatMap { bits in [16, 32, 64, 128].map { Format(bits: bits, group: $0) } }
     + [
         Format(bits: 4, group: 8), Format(bits: 8, group: 4), Format(bits: 4, group: 512),
         Format(bits: 8, group: 512),

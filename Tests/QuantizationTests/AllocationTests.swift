@@ -8,11 +8,12 @@ import Testing
 @Suite struct AllocationTests {
     private func candidate(
         _ name: String, _ block: Int?,
+        rows: Range<Int> = 0..<10,
         _ options: [(bits: GroupFormat.Bits, group: Int, bytes: Int, cost: Double)]
     ) throws -> Allocation.Candidate {
         let use = Operation.WeightUse(name, Role("text.mlp.up"), block: block)
         return Allocation.Candidate(
-            name, [use], values: 100,
+            name, [use], rows: rows, values: 100,
             try options.map { try .init(format($0.bits, $0.group), bytes: $0.bytes, cost: $0.cost) })
     }
 
@@ -66,6 +67,27 @@ import Testing
         }
         #expect(failure?.kind == .limit)
         #expect(failure?.message.contains("10 bytes") == true)
+    }
+
+    /// Neighbours in one format become one band, and one band is no band.
+    @Test func partsOfAWeightBecomeBands() throws {
+        func recipe(_ costs: [Double], budget: Int) throws -> Recipe {
+            let starts = [0, 16, 64, 128]
+            let parts = try zip(starts, costs).enumerated().map { place, part in
+                let end = place + 1 < starts.count ? starts[place + 1] : 200
+                return try candidate(
+                    "w", nil, rows: part.0..<end, [(.four, 32, 10, part.1), (.six, 64, 16, 0)])
+            }
+            return try Allocation(parts.reversed(), budget: budget, describe: { "\($0)" }).recipe(
+                "mine", summary: "", solver: .refit, rest: Recipe("rest", rules: []))
+        }
+        let use = Operation.WeightUse("w", Role("text.mlp.up"))
+        let banded = try recipe([9, 8, 0.2, 0.1], budget: 52)
+        let bands = try #require(RowBands("int6-g64+64:int4-g32"))
+        #expect(banded.choice(for: [use]) == .bands(bands, .refit))
+        #expect(try Recipe(json: banded.json) == banded)
+        #expect(
+            try recipe([9, 8, 3, 2], budget: 64).choice(for: [use]) == .groups(try format(.six, 64), .refit))
     }
 
     @Test func aRecipeNamesBlocksWhereTheyDiffer() throws {

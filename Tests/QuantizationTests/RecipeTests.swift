@@ -121,7 +121,19 @@ private func use(_ role: String, block: Int? = nil) -> Operation.WeightUse {
             "recipe.rules[0].encoding", "no such groups"
         ),
         (
-            #"{"name": "x", "rules": [{"roles": "a", "encoding": {"bits": 8, "group": 16}}]}"#,
+            #"{"name": "x", "rules": [{"roles": "a", "encoding": {"bands": [{"bits": 8, "group": 32}]}}]}"#,
+            "recipe.rules[0].encoding.bands", "do not follow"
+        ),
+        (
+            #"{"name": "x", "rules": [{"roles": "a", "encoding": {"bands": [{"bits": 8, "group": 32}, {"bits": 4, "group": 32}]}}]}"#,
+            "recipe.rules[0].encoding.bands[1]", "is no number"
+        ),
+        (
+            #"{"name": "x", "rules": [{"roles": "a", "encoding": {"bands": [{"bits": 8, "group": 8}]}}]}"#,
+            "recipe.rules[0].encoding.bands[0]", "no such groups"
+        ),
+        (
+            #"{"name": "x", "rules": [{"roles": "a", "encoding": {"bits": 8, "group": 8}}]}"#,
             "recipe.rules[0].encoding", "no such groups"
         ),
         (

@@ -24,10 +24,10 @@ except ImportError:
 PAGE = 4096
 MAGIC = b"\x89TSR\r\n\x1a\n"
 TABLE, ENTRY = 128, 64
-GROUP_TILES, ZERO_POINT_TILES, UPPER_BIT_TILES = 1, 2, 4
-KNOWN_FEATURES = GROUP_TILES | ZERO_POINT_TILES | UPPER_BIT_TILES
+GROUP_TILES, ZERO_POINT_TILES, UPPER_BIT_TILES, ROW_BANDS = 1, 2, 4, 8
+KNOWN_FEATURES = GROUP_TILES | ZERO_POINT_TILES | UPPER_BIT_TILES | ROW_BANDS
 LIMITS = {"WGTS": 2**63 - 1, "GRPH": 64 << 20, "META": 64 << 20, "TOKN": 256 << 20, "DIRY": 64 << 20}
-GROUP_SIZES = {4: (16, 32, 64, 128), 5: (32, 64, 128), 6: (32, 64, 128), 8: (32, 64, 128)}
+GROUP_SIZES = {4: (16, 32, 64, 128), 5: (32, 64, 128), 6: (32, 64, 128), 8: (16, 32, 64, 128)}
 FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 
@@ -71,6 +71,68 @@ class Section:
         self.stored, self.decoded, self.digest = stored, decoded, digest
 
 
+class Groups:
+    """Rows in tiles of group codes of one format."""
+
+    def __init__(self, encoding, rows, columns):
+        match = re.fullmatch(r"int([4568])-g(\d+)(-f16)?", encoding)
+        need(match, f"unknown encoding {encoding}")
+        self.bits, self.size, self.has_zero_points = int(match[1]), int(match[2]), bool(match[3])
+        need(self.size in GROUP_SIZES[self.bits], f"{encoding}: no such groups")
+        need(not self.has_zero_points or self.bits in (4, 8), f"{encoding}: no such codes have zero points")
+        self.rows, self.columns = rows, columns
+        self.groups, self.tiles = -(-columns // self.size), -(-rows // 16)
+        self.table = align(48 * self.groups) if self.has_zero_points else 128 + align(32 * self.groups)
+        self.tile_bytes = self.table + 16 * self.groups * self.size * self.bits // 8
+
+    def feature(self):
+        """The bit that a reader of these rows has to know."""
+        if self.has_zero_points:
+            return ZERO_POINT_TILES
+        return UPPER_BIT_TILES if self.bits in (5, 6) else GROUP_TILES
+
+    def length(self):
+        return self.tiles * self.tile_bytes
+
+    def codes(self, raw):
+        """[tile, group, row, k]."""
+        bits, size, groups, tiles = self.bits, self.size, self.groups, self.tiles
+        codes = raw[:, self.table:]
+        if bits == 8:
+            # tile, group, step, row, i  ->  tile, group, row, k = 4·step + i
+            return codes.reshape(tiles, groups, size // 4, 16, 4).transpose(0, 1, 3, 2, 4).reshape(tiles, groups, 16, size)
+        codes = codes.reshape(tiles, groups, size * bits // 32, 64)
+        nibbles, upper = codes[:, :, :size // 8], codes[:, :, size // 8:]
+        low, high = nibbles & 15, nibbles >> 4
+        if bits > 4:
+            width = bits - 4
+            # A step of upper bits serves 4 / width steps of nibbles, for each the low nibble first.
+            shifts = np.arange(0, 8, width, dtype=np.uint8).reshape(4 // width, 2, 1)
+            above = upper[:, :, :, None, None, :] >> shifts & ((1 << width) - 1)
+            above = above.reshape(tiles, groups, size // 8, 2, 64) << 4
+            low, high = low | above[:, :, :, 0], high | above[:, :, :, 1]
+        halves = [half.reshape(tiles, groups, size // 8, 16, 4).transpose(0, 1, 3, 2, 4)
+                  .reshape(tiles, groups, 16, size // 2) for half in (low, high)]
+        return np.concatenate(halves, axis=3)
+
+    def dequantize(self, data):
+        groups, tiles = self.groups, self.tiles
+        raw = np.frombuffer(data, np.uint8).reshape(tiles, self.tile_bytes)
+        q = self.codes(raw).astype(np.float32)
+        if self.has_zero_points:
+            entries = raw[:, :48 * groups].reshape(tiles, groups, 48)
+            s = entries[:, :, :32].copy().view("<f2").astype(np.float32)
+            w = s[:, :, :, None] * (q - entries[:, :, 32:, None])
+        else:
+            factors = raw[:, :128].copy().view("<f4").reshape(tiles, 2, 16)
+            scales = raw[:, 128:128 + 32 * groups].reshape(tiles, groups, 2, 16).astype(np.float32)
+            d = factors[:, 0, None, :, None] * scales[:, :, 0, :, None]
+            m = factors[:, 1, None, :, None] * scales[:, :, 1, :, None]
+            w = d * q - m
+        w = w.transpose(0, 2, 1, 3).reshape(tiles * 16, groups * self.size)
+        return w[:self.rows, :self.columns]
+
+
 class Tensor:
     def __init__(self, entry, weights_length):
         self.name, self.shape, self.encoding = entry["name"], entry["shape"], entry["encoding"]
@@ -78,40 +140,39 @@ class Tensor:
         need(isinstance(self.name, str) and 0 < len(self.name.encode()) <= 1024, "a tensor has no proper name")
         need(isinstance(self.shape, list) and len(self.shape) in (1, 2)
              and all(isinstance(extent, int) and extent > 0 for extent in self.shape), f"{self.name}: shape")
+        self.bands = [] if self.encoding in FLOATS else self.read_bands()
         need(self.length == self.expected_length(), f"{self.name}: length does not follow from shape and encoding")
         need(0 <= self.offset and self.offset + self.length <= weights_length, f"{self.name}: outside the weights")
 
-    def group(self):
-        match = re.fullmatch(r"int([48])-g(\d+)(-f16)?|int([56])-g(\d+)", self.encoding)
-        need(match, f"{self.name}: unknown encoding {self.encoding}")
-        bits, size = int(match[1] or match[4]), int(match[2] or match[5])
-        need(size in GROUP_SIZES[bits], f"{self.name}: group size {size}")
+    def read_bands(self):
+        """The runs of rows in one format each."""
         need(len(self.shape) == 2, f"{self.name}: groups need a matrix")
-        return bits, size
+        parts = self.encoding.split("+")
+        need(len(parts) <= 16, f"{self.name}: more than 16 bands")
+        starts, encodings = [0], [parts[0]]
+        for part in parts[1:]:
+            match = re.fullmatch(r"([1-9]\d*):(int\d-g\d+)", part)
+            need(match, f"{self.name}: unknown encoding {self.encoding}")
+            starts.append(int(match[1]))
+            encodings.append(match[2])
+            need(starts[-1] % 16 == 0 and starts[-1] > starts[-2], f"{self.name}: bands out of order")
+        need(starts[-1] < self.shape[0], f"{self.name}: a band behind the last row")
+        ends = starts[1:] + [self.shape[0]]
+        bands = [Groups(encoding, end - start, self.shape[1]) for encoding, start, end in zip(encodings, starts, ends)]
+        need(len(bands) == 1 or not any(band.has_zero_points for band in bands), f"{self.name}: zero points in bands")
+        return bands
 
-    def has_zero_points(self):
-        return self.encoding.endswith("-f16")
-
-    def feature(self):
-        """The bit that a reader of this tensor has to know."""
-        if self.encoding in FLOATS:
-            return 0
-        if self.has_zero_points():
-            return ZERO_POINT_TILES
-        return UPPER_BIT_TILES if self.group()[0] in (5, 6) else GROUP_TILES
-
-    def tile_shape(self):
-        bits, size = self.group()
-        rows, columns = self.shape
-        groups, tiles = -(-columns // size), -(-rows // 16)
-        table = align(48 * groups) if self.has_zero_points() else 128 + align(32 * groups)
-        return bits, size, groups, tiles, table, table + 16 * groups * size * bits // 8
+    def features(self):
+        """The bits that a reader of this tensor has to know."""
+        bits = ROW_BANDS if len(self.bands) > 1 else 0
+        for band in self.bands:
+            bits |= band.feature()
+        return bits
 
     def expected_length(self):
         if self.encoding in FLOATS:
             return FLOATS[self.encoding] * int(np.prod(self.shape, dtype=object))
-        _, _, _, tiles, _, tile_bytes = self.tile_shape()
-        return tiles * tile_bytes
+        return sum(band.length() for band in self.bands)
 
     def dequantize(self, data):
         """The values as float32, in the tensor's shape."""
@@ -123,38 +184,11 @@ class Tensor:
             return np.frombuffer(data, "<f2").astype(np.float32).reshape(self.shape)
         if self.encoding == "BF16":
             return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(self.shape)
-        bits, size, groups, tiles, table, tile_bytes = self.tile_shape()
-        raw = np.frombuffer(data, np.uint8).reshape(tiles, tile_bytes)
-        codes = raw[:, table:]
-        if bits == 8:
-            # tile, group, step, row, i  ->  tile, group, row, k = 4·step + i
-            q = codes.reshape(tiles, groups, size // 4, 16, 4).transpose(0, 1, 3, 2, 4).reshape(tiles, groups, 16, size)
-        else:
-            codes = codes.reshape(tiles, groups, size * bits // 32, 64)
-            nibbles, upper = codes[:, :, :size // 8], codes[:, :, size // 8:]
-            low, high = nibbles & 15, nibbles >> 4
-            if bits > 4:
-                width = bits - 4
-                # A step of upper bits serves 4 / width steps of nibbles, for each the low nibble first.
-                shifts = np.arange(0, 8, width, dtype=np.uint8).reshape(4 // width, 2, 1)
-                above = upper[:, :, :, None, None, :] >> shifts & ((1 << width) - 1)
-                above = above.reshape(tiles, groups, size // 8, 2, 64) << 4
-                low, high = low | above[:, :, :, 0], high | above[:, :, :, 1]
-            halves = [half.reshape(tiles, groups, size // 8, 16, 4).transpose(0, 1, 3, 2, 4)
-                      .reshape(tiles, groups, 16, size // 2) for half in (low, high)]
-            q = np.concatenate(halves, axis=3)
-        if self.has_zero_points():
-            entries = raw[:, :48 * groups].reshape(tiles, groups, 48)
-            s = entries[:, :, :32].copy().view("<f2").astype(np.float32)
-            w = s[:, :, :, None] * (q.astype(np.float32) - entries[:, :, 32:, None])
-        else:
-            factors = raw[:, :128].copy().view("<f4").reshape(tiles, 2, 16)
-            scales = raw[:, 128:128 + 32 * groups].reshape(tiles, groups, 2, 16).astype(np.float32)
-            d = factors[:, 0, None, :, None] * scales[:, :, 0, :, None]
-            m = factors[:, 1, None, :, None] * scales[:, :, 1, :, None]
-            w = d * q.astype(np.float32) - m
-        w = w.transpose(0, 2, 1, 3).reshape(tiles * 16, groups * size)
-        return w[:self.shape[0], :self.shape[1]]
+        rows, offset = [], 0
+        for band in self.bands:
+            rows.append(band.dequantize(data[offset:offset + band.length()]))
+            offset += band.length()
+        return np.concatenate(rows)
 
 
 class Bundle:
@@ -181,7 +215,7 @@ class Bundle:
         need(self.tensors_digest() == self.sections["WGTS"].digest, "the tensors' digest does not match")
         expected = 0
         for tensor in self.tensors:
-            expected |= tensor.feature()
+            expected |= tensor.features()
         need(features == expected, "the feature bits do not match the encodings")
 
     def read_table(self, page, count):

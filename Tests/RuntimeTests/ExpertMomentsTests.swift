@@ -242,7 +242,7 @@ import Threads
         let source = prepared.model.bundle
         let plan = try QuantizationPlan(recipe, prepared.graph, BundleWeights(source).weights)
         let weights = try RewriteSearch(plan, prepared.graph, source, calibration, threads: 1) {
-            _, _ throws(Failure) in
+            _ throws(Failure) in
         }.weights
         let writer = try BundleWriter(path, fingerprint: recipe.json, plan: plan.descriptions)
         let quantizer = try CalibratedQuantizer(plan, prepared.graph, weights, calibration, threads: threads)
