@@ -57,28 +57,40 @@ typedef struct {
     size_t tile_bytes, half_steps, ahead, pitch;
 } block_group;
 
-/// Adds Σ q·c over `count` steps from `first` on: of the low nibbles (or bytes) with `codes`, and of the high ones, where
-/// `halves` has them, with `high_codes`. The codes `ahead` bytes farther on are prefetched; with 0 that is a line already here.
+/// Adds Σ q·c of step j: of its low nibbles (or bytes) with `codes`, and of its high ones, where `halves` has them, with
+/// `high_codes`. The codes `ahead` bytes farther on are prefetched; with 0 that is a line already here.
+static inline __attribute__((always_inline)) void step_dots(__m512i dot[MAX_TILES][MAX_TOKENS], const block_group *b, size_t j,
+                                                            const int8_t *codes, const int8_t *high_codes, const int halves,
+                                                            const int tiles, const int tokens, const int bits) {
+    __m512i low[MAX_TILES], high[MAX_TILES];
+    UNROLL for (int i = 0; i < tiles; i++) {
+        const uint8_t *group = b->group + i * b->tile_bytes;
+        if (halves & 1) _mm_prefetch((const char *)group + j * 64 + b->ahead, _MM_HINT_T1);
+        if (halves & 1) low[i] = operand(group, b->half_steps, j, 0, bits);
+        if (halves & 2) high[i] = operand(group, b->half_steps, j, 1, bits);
+    }
+    if (halves & 1) UNROLL for (int t = 0; t < tokens; t++) {
+        __m512i c = broadcast4(codes + t * b->pitch);
+        UNROLL for (int i = 0; i < tiles; i++) dot[i][t] = _mm512_dpbusd_epi32(dot[i][t], low[i], c);
+    }
+    if (halves & 2) UNROLL for (int t = 0; t < tokens; t++) {
+        __m512i c = broadcast4(high_codes + t * b->pitch);
+        UNROLL for (int i = 0; i < tiles; i++) dot[i][t] = _mm512_dpbusd_epi32(dot[i][t], high[i], c);
+    }
+}
+
+/// The same over `count` steps from `first` on. What reads memory as fast as it comes is unrolled, which large blocks have no
+/// registers for.
 static inline __attribute__((always_inline)) void dots_of(__m512i dot[MAX_TILES][MAX_TOKENS], const block_group *b,
                                                           size_t first, size_t count, const int8_t *codes,
                                                           const int8_t *high_codes, const int halves, const int tiles,
                                                           const int tokens, const int bits) {
-    _Pragma("clang loop unroll(disable)") for (size_t j = first; j < first + count; j++, codes += 4, high_codes += 4) {
-        __m512i low[MAX_TILES], high[MAX_TILES];
-        UNROLL for (int i = 0; i < tiles; i++) {
-            const uint8_t *group = b->group + i * b->tile_bytes;
-            if (halves & 1) _mm_prefetch((const char *)group + j * 64 + b->ahead, _MM_HINT_T1);
-            if (halves & 1) low[i] = operand(group, b->half_steps, j, 0, bits);
-            if (halves & 2) high[i] = operand(group, b->half_steps, j, 1, bits);
-        }
-        if (halves & 1) UNROLL for (int t = 0; t < tokens; t++) {
-            __m512i c = broadcast4(codes + t * b->pitch);
-            UNROLL for (int i = 0; i < tiles; i++) dot[i][t] = _mm512_dpbusd_epi32(dot[i][t], low[i], c);
-        }
-        if (halves & 2) UNROLL for (int t = 0; t < tokens; t++) {
-            __m512i c = broadcast4(high_codes + t * b->pitch);
-            UNROLL for (int i = 0; i < tiles; i++) dot[i][t] = _mm512_dpbusd_epi32(dot[i][t], high[i], c);
-        }
+    if (tiles * tokens <= STREAM_TOKENS) {
+        _Pragma("clang loop unroll_count(8)") for (size_t j = 0; j < count; j++)
+            step_dots(dot, b, first + j, codes + 4 * j, high_codes + 4 * j, halves, tiles, tokens, bits);
+    } else {
+        _Pragma("clang loop unroll(disable)") for (size_t j = 0; j < count; j++)
+            step_dots(dot, b, first + j, codes + 4 * j, high_codes + 4 * j, halves, tiles, tokens, bits);
     }
 }
 

@@ -3,10 +3,12 @@ internal import Calibration
 internal import GroupFormats
 internal import Storage
 
-/// Second moments made ready for solving: H itself, and the upper triangular U with UᵀU = (H + λI)⁻¹, its columns in the order
-/// in which they are rounded.
+/// Second moments made ready for solving: H itself, and the upper triangular U with UᵀU = H⁻¹, its columns in the order in which
+/// they are rounded.
 ///
-/// λ is `damping` times the mean of H's diagonal. Columns that no input ever used weigh as the damping alone does.
+/// H = (1 − γ)·E + γ·diag(E) + λI, E the moments. γ, `shrinkage`, is what of the correlations of columns is not believed: those of another
+/// text differ more than its mean squares do (after Ledoit and Wolf, 2004). λ is `damping` times the mean of E's diagonal. Columns
+/// that no input ever used weigh as the damping alone does.
 final class MomentFactor {
     /// K.
     let columns: Int
@@ -22,12 +24,17 @@ final class MomentFactor {
 
     /// Factors moments for groups of `groupSize`.
     /// - Throws: `badInput` when they are those of no inputs.
-    init(_ source: SecondMoments, groupSize: Int, damping: Double) throws(Failure) {
+    init(
+        _ source: SecondMoments, groupSize: Int, damping: Double, shrinkage: Double
+    ) throws(Failure) {
         let k = source.columns
         columns = k
         moments = .allocate(capacity: k * k)
         upper = .allocate(capacity: k * k)
         source.fill(moments)
+        for row in 0..<k {
+            for column in 0..<k where column != row { moments[row * k + column] *= Float(1 - shrinkage) }
+        }
         let mean = (0..<k).reduce(0.0) { [moments] in $0 + Double(moments[$1 * k + $1]) } / Double(k)
         order = ColumnOrder((0..<k).map { source[$0, $0] }, groupSize: groupSize)
         let work = UnsafeMutableBufferPointer<Double>.allocate(capacity: k * k)

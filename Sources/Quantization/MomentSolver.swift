@@ -5,7 +5,8 @@ public import GroupFormats
 public import Storage
 public import Threads
 
-/// Chooses group codes so that the outputs of a linear change least: minimises tr(Δ H Δᵀ), Δ = W − Ŵ, H = E[x xᵀ].
+/// Chooses group codes so that the outputs of a linear change least: minimises tr(Δ H Δᵀ), Δ = W − Ŵ, H = E[x xᵀ]
+/// with its off-diagonals shrunk and its diagonal damped (`MomentFactor`).
 ///
 /// 1. d and dm of each row come from the weighted search.
 /// 2. GPTQ (arXiv 2210.17323) rounds group by group; each group's scale and minimum are searched for on the weights as they
@@ -22,6 +23,8 @@ public struct MomentSolver {
         public var sweeps = 4
         /// λ over the mean of H's diagonal.
         public var damping = 0.01
+        /// How much of the correlations between columns is not believed, from 0 to 1.
+        public var shrinkage = 0.3
 
         /// The defaults.
         public init() {}
@@ -92,7 +95,8 @@ public struct MomentSolver {
         self.geometry = geometry
         self.options = options
         factor = try MomentFactor(
-            moments, groupSize: geometry.format.groupSize, damping: options.damping)
+            moments, groupSize: geometry.format.groupSize, damping: options.damping,
+            shrinkage: options.shrinkage)
         fitter = try GroupFitter(geometry, .search, importance: factor.diagonal)
         let k = geometry.columns
         importance = (0..<k).map { [factor] in

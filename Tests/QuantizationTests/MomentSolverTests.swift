@@ -38,9 +38,16 @@ import Threads
             geometry = try makeGeometry(format, rows, columns)
         }
 
-        func solve(_ options: MomentSolver.Options, threads: Int = 2) throws -> (
+        /// - Parameter seen: solves by so many of the inputs only.
+        func solve(_ options: MomentSolver.Options, threads: Int = 2, seen: Int? = nil) throws -> (
             tiles: [UInt8], losses: MomentSolver.Losses, distortion: Distortion
         ) {
+            var moments = moments
+            if let seen {
+                moments = SecondMoments(columns: geometry.columns)
+                let pool = try ThreadPool(threads: threads)
+                Array(inputs[..<(seen * geometry.columns)]).withUnsafeBufferPointer { moments.add($0, pool) }
+            }
             let solver = try MomentSolver(geometry, moments, options)
             var tiles = [UInt8](repeating: 1, count: geometry.byteCount)
             let pool = try ThreadPool(threads: threads)
@@ -51,7 +58,7 @@ import Threads
         }
 
         /// Σ over inputs x and rows of ((W − Ŵ)x)² / Σ (Wx)², from the tiles.
-        func outputError(_ tiles: [UInt8]) -> Double {
+        func outputError(_ tiles: [UInt8], unseen first: Int = 0) -> Double {
             let (rows, columns) = (geometry.rows, geometry.columns)
             var decoded = [Float](repeating: 0, count: rows * columns)
             decoded.withUnsafeMutableBufferPointer { decoded in
@@ -65,7 +72,7 @@ import Threads
                 }
             }
             var (error, energy) = (0.0, 0.0)
-            for sample in 0..<inputs.count / columns {
+            for sample in first..<inputs.count / columns {
                 for row in 0..<rows {
                     var (e, y) = (0.0, 0.0)
                     for column in 0..<columns {
@@ -90,18 +97,32 @@ import Threads
     @Test(arguments: shapes)
     func everyStepLosesLess(rows: Int, columns: Int, bits: GroupFormat.Bits, group: Int) throws {
         let problem = try Problem(rows, columns, try format(bits, group), seed: 7)
-        let (tiles, losses, distortion) = try problem.solve(.init())
+        var options = MomentSolver.Options()
+        options.shrinkage = 0
+        let (tiles, losses, distortion) = try problem.solve(options)
         #expect(losses.compensated < losses.search)
         #expect(losses.final < losses.compensated)
         #expect(distortion.squaredError > 0 && distortion.normalised < 0.1)
         // The solver's loss is that of damped moments: damping adds a hundredth of the mean at most.
         let measured = problem.outputError(tiles)
         #expect(abs(measured / losses.final - 1) < 0.25, "\(measured) \(losses.final)")
-        var plain = MomentSolver.Options()
+        var plain = options
         (plain.compensates, plain.sweeps) = (false, 0)
         let search = try problem.solve(plain)
         #expect(search.losses.final == search.losses.search)
         #expect(measured < problem.outputError(search.tiles))
+    }
+
+    /// Of few inputs correlations are learned that others do not have.
+    @Test(arguments: [1, 2, 3])
+    func doubtingCorrelationsServesUnseenInputs(seed: UInt64) throws {
+        let problem = try Problem(64, 96, try format(.four, 32), seed: seed)
+        let errors = try [0, 0.3].map { shrinkage in
+            var options = MomentSolver.Options()
+            options.shrinkage = shrinkage
+            return problem.outputError(try problem.solve(options, seen: 64).tiles, unseen: 64)
+        }
+        #expect(errors[1] < 0.95 * errors[0], "\(errors)")
     }
 
     @Test func threadsDoNotChangeTheBytes() throws {

@@ -17,7 +17,7 @@ static const struct { uint32_t bits, group; tsr_packed_scales scales; } formats[
     {4, 16, TSR_ROW_FACTORS}, {4, 32, TSR_ROW_FACTORS}, {4, 64, TSR_ROW_FACTORS}, {4, 128, TSR_ROW_FACTORS},
     {4, 128, TSR_ZERO_POINTS}, {5, 32, TSR_ROW_FACTORS}, {5, 64, TSR_ROW_FACTORS}, {5, 128, TSR_ROW_FACTORS},
     {6, 32, TSR_ROW_FACTORS}, {6, 64, TSR_ROW_FACTORS}, {6, 128, TSR_ROW_FACTORS}, {8, 32, TSR_ROW_FACTORS},
-    {8, 64, TSR_ROW_FACTORS}, {8, 128, TSR_ROW_FACTORS},
+    {8, 16, TSR_ROW_FACTORS}, {8, 64, TSR_ROW_FACTORS}, {8, 128, TSR_ROW_FACTORS},
     {8, 128, TSR_ZERO_POINTS},
 };
 static const char *const kinds[] = {[TSR_ROW_FACTORS] = "", [TSR_ZERO_POINTS] = " f16"};
