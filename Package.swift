@@ -195,6 +195,7 @@ let package = Package(
                 "Bundles", "CKernels", "Calibration", "Generations", "GraphIR", "GroupFormats",
                 "Quantization", "Storage", "Threads",
             ]),
+        tests("AccuracyTests", ["Accuracy"]),
         tests("CommandTests", ["Bundles", "Checkpoints", "Storage"]),
     ]
 )

@@ -1,3 +1,4 @@
+import Bundles
 import Prompts
 import Runtime
 public import Storage
@@ -20,6 +21,8 @@ public struct AnswerCount {
         public var isRight: Bool { expected == answer }
     }
 
+    /// The bundle of the model that answered.
+    public let model: String
     /// All questions in the order of the file.
     public let items: [Item]
 
@@ -43,9 +46,19 @@ public struct AnswerCount {
             let picture = try model.picture(Path.join(Path.directory(path), image))
             let prompt = try Session(model, capacity: 1).prepare([.image(picture), .text(question)])
             let session = try Session(model, capacity: prompt.tokens.count + 64)
-            let answer = try session.answer(prompt, options: .init(sampling: .init(), maximumTokens: 64))
-            items.append(Item(image: image, question: question, expected: expected, answer: answer.text))
+            let text: String
+            do throws(Failure) {
+                text = try session.answer(prompt, options: .init(sampling: .init(), maximumTokens: 64)).text
+            } catch { throw error.located(in: model.bundle.path) }
+            items.append(Item(image: image, question: question, expected: expected, answer: text))
         }
+        self.model = model.bundle.path
         self.items = items
+    }
+
+    /// That not one answer is right; nil when one is.
+    public var failure: Failure? {
+        right > 0
+            ? nil : Failure(.mismatch, "not one of \(items.count) answers is right", file: model)
     }
 }

@@ -10,7 +10,7 @@ public import Tessera
 /// `second_per_grid_ts`) and any of these references: `image.`/`video.` `patch_embed`, `block{i}.attn`, `block{i}`, `out`;
 /// `llm.inputs_embeds`, `llm.layer{i}.attn`, `.mlp`, `.out`, `llm.norm`, `llm.position_ids`, `logits`, `logits_last`,
 /// `greedy.ids`. Where a name with `_legacy` stands beside one, the former holds what the models were trained with and is
-/// the one compared.
+/// the one compared. Any other name, but for a few that references keep for themselves (`ReferenceNames`), is an error.
 public struct GoldenComparison {
     /// In the order of execution.
     public let stages: [StageError]
@@ -20,10 +20,44 @@ public struct GoldenComparison {
     public let divergence: Divergence.Summary?
     /// The tokens that the reference and the model choose greedily; nil without a reference.
     public let greedy: (reference: [Int32], model: [Int32])?
+    /// Names in the file that were to be compared and were not: they are of no stage of this model, or of none that ran.
+    public let missed: [String]
+    /// References that have more values than the model computed, or fewer.
+    public let sizes: [(name: String, reference: Int, model: Int)]
 
     /// The first stage whose relative maximum error is beyond `tolerance`.
     public func firstBeyond(_ tolerance: Double) -> StageError? {
         stages.first { !($0.relativeMaximum <= tolerance) }
+    }
+
+    /// All that speaks against the model, or against the file as its reference: none when the comparison succeeds.
+    public func faults(_ tolerance: Double) -> [Failure] {
+        var faults: [Failure] = []
+        func add(_ message: String, at place: String? = nil) {
+            faults.append(Failure(.mismatch, message, at: place))
+        }
+        if stages.isEmpty, positionsEqual == nil, greedy == nil { add("nothing was compared") }
+        if let name = missed.first {
+            add(
+                "was not compared: it is of no stage of this model, or of none that ran"
+                    + (missed.count > 1 ? "; so are \(missed.count - 1) more" : ""), at: "tensor '\(name)'")
+        }
+        for size in sizes {
+            add("has \(size.reference) values where the model computed \(size.model)", at: size.name)
+        }
+        if positionsEqual == false { add("the positions differ") }
+        if let stage = stages.first(where: { $0.nonFinite.count > 0 }) {
+            faults += [stage.nonFinite.failure(at: stage.name, unit: "row")].compactMap { $0 }
+        } else if let stage = firstBeyond(tolerance) {
+            add(
+                "is the first stage beyond \(tolerance): relative error \(Float(stage.relativeMaximum))",
+                at: stage.name)
+        }
+        if let greedy, greedy.reference != greedy.model {
+            let same = zip(greedy.reference, greedy.model).prefix { $0 == $1 }.count
+            add("the greedy tokens differ from number \(same) on")
+        }
+        return faults
     }
 
     /// Runs the model on the inputs of `file` and compares.
@@ -43,19 +77,18 @@ public struct GoldenComparison {
         let prompt = try PreparedPrompt(tokens: ids.values, visuals: visuals, settings: model.prompt)
         let run = try StageComparison(file)
         let rows = try model.encodeVisuals(of: prompt) { _, medium in
-            { name, values, _ in run.compare("\(medium.rawValue).", name, values) }
+            { name, values, columns in run.compare("\(medium.rawValue).", name, values, columns) }
         }
-        let context = try TextContext(model.engine, capacity: prompt.tokens.count + 64)
-        let hidden = try context.evaluate(prompt.input(rows), wanted: .all) { name, values, _ in
-            run.compare("llm.", name, values)
+        let reference = try file.integers("greedy.ids")?.values ?? []
+        let context = try TextContext(model.engine, capacity: prompt.tokens.count + reference.count + 1)
+        let hidden = try context.evaluate(prompt.input(rows), wanted: .all) { name, values, columns in
+            run.compare("llm.", name, values, columns)
         }
-        divergence = try GoldenComparison.compareLogits(model, hidden, file, run)
-        if let failure = run.failure { throw failure }
-        stages = run.stages
-        positionsEqual = try file.integers("position_ids_legacy", "llm.position_ids").map {
-            $0.values == prompt.positions.values
-        }
-        if let reference = try file.integers("greedy.ids")?.values {
+        divergence = try GoldenComparison.compareLogits(model, hidden, run)
+        positionsEqual = try run.positions().map { $0 == prompt.positions.values }
+        (stages, sizes) = try run.finish()
+        missed = run.missed(greedy: !reference.isEmpty)
+        if !reference.isEmpty {
             let tokens = try context.continueGreedily(
                 from: hidden, next: prompt.positions.next, count: reference.count)
             greedy = (reference, tokens)
@@ -67,7 +100,10 @@ public struct GoldenComparison {
     private static func visuals(
         _ file: ReferenceFile, _ medium: PromptPiece.Medium, _ pixels: String, _ grids: String, _ model: Model
     ) throws(Failure) -> [PreparedPrompt.Visual] {
-        guard let pixels = try file.floats(pixels), let grids = try file.integers(grids) else { return [] }
+        guard let pixels = try file.floats(pixels) else { return [] }
+        guard let grids = try file.integers(grids) else {
+            throw .badInput("holds pixels without '\(grids)'", file: file.path)
+        }
         let width = model.engine.patchWidth
         guard pixels.shape.last == width, grids.shape.last == 3 else {
             throw .badInput("holds pixels that are not patches of \(width)", file: file.path)
@@ -89,120 +125,39 @@ public struct GoldenComparison {
                 .init(medium, Patches(values: values, grid: grid), secondsPerFrame: secondsPerFrame ?? 1))
             start += count
         }
+        guard start * width == pixels.values.count else {
+            throw .badInput("holds grids that do not fit the pixels", file: file.path)
+        }
         return visuals
     }
 
     private static func compareLogits(
-        _ model: Model, _ hidden: Engine.Rows, _ file: ReferenceFile, _ run: StageComparison
+        _ model: Model, _ hidden: Engine.Rows, _ run: StageComparison
     ) throws(Failure) -> Divergence.Summary? {
-        guard let reference = try file.floats("logits_legacy", "logits", "logits_last") else { return nil }
         let vocabulary = model.engine.vocabulary
-        let count = reference.values.count / vocabulary
-        guard reference.values.count == count * vocabulary, count <= hidden.count else {
-            throw .badInput("holds logits of another vocabulary", file: file.path)
-        }
-        let rows = Engine.Rows(
-            values: Array(hidden.values.suffix(count * model.engine.width)), columns: model.engine.width)
-        let logits = try model.engine.logits(rows)
         var divergence = Divergence()
-        reference.values.withUnsafeBufferPointer { base in
-            logits.values.withUnsafeBufferPointer { other in
-                run.compare(other, reference: base, stage: "logits")
-                for row in 0..<count {
-                    let range = row * vocabulary..<(row + 1) * vocabulary
-                    divergence.add(
-                        base: UnsafeBufferPointer(rebasing: base[range]),
-                        other: UnsafeBufferPointer(rebasing: other[range]), target: nil)
+        for name in ["logits", "logits_last"] {
+            guard let reference = try run.reference("", name, isText: true) else { continue }
+            // Of the last rows, as many as there are.
+            let last = max(1, min(hidden.count, reference.values.count / vocabulary))
+            let rows = name == "logits" ? hidden.count : last
+            let count = min(rows, reference.values.count / vocabulary)
+            let logits = try model.engine.logits(
+                Engine.Rows(
+                    values: Array(hidden.values.suffix(rows * hidden.columns)), columns: hidden.columns)
+            )
+            logits.values.withUnsafeBufferPointer { run.compare($0, reference.values, name, vocabulary) }
+            reference.values.withUnsafeBufferPointer { base in
+                logits.values.withUnsafeBufferPointer { other in
+                    for row in 0..<count {
+                        let range = row * vocabulary..<(row + 1) * vocabulary
+                        divergence.add(
+                            base: UnsafeBufferPointer(rebasing: base[range]),
+                            other: UnsafeBufferPointer(rebasing: other[range]), target: nil)
+                    }
                 }
             }
         }
         return divergence.summary
-    }
-}
-
-/// Compares named values with those of a file as they come, piece by piece.
-private final class StageComparison {
-    private let file: ReferenceFile
-    private var order: [String] = []
-    private var errors: [String: StageError.Accumulator] = [:]
-    /// Elements of each stage already seen: pictures and chunks come one after the other.
-    private var seen: [String: Int] = [:]
-    private(set) var failure: Failure?
-
-    /// Whether the reference placed text after a long video elsewhere than the model was trained: then only what has
-    /// a `_legacy` form is comparable in the decoder.
-    private let decoderNeedsLegacy: Bool
-
-    init(_ file: ReferenceFile) throws(Failure) {
-        self.file = file
-        let legacy = try file.integers("position_ids_legacy")?.values
-        let current = try file.integers("llm.position_ids")?.values
-        decoderNeedsLegacy = legacy != nil && current != nil && legacy != current
-    }
-
-    var stages: [StageError] { order.compactMap { name in errors[name]?.finish(name) } }
-
-    func compare(_ prefix: String, _ name: String, _ values: UnsafeBufferPointer<Float>) {
-        let reference = prefix + StageComparison.referenceName(name, isText: prefix == "llm.")
-        do {
-            let legacy = try file.floats(reference + "_legacy")
-            let needsLegacy = decoderNeedsLegacy && prefix == "llm." && name != "inputs"
-            let plain = needsLegacy ? nil : try file.floats(reference)
-            guard let stored = legacy ?? plain else { return }
-            let expected =
-                name.hasPrefix("block")
-                ? try inRasterOrder(stored, file.integers(prefix + "window_index")) : stored
-            let start = seen[reference, default: 0]
-            guard start + values.count <= expected.values.count else {
-                throw Failure.badInput(
-                    "has another size than the model's", file: file.path, at: "tensor '\(reference)'")
-            }
-            seen[reference] = start + values.count
-            expected.values.withUnsafeBufferPointer {
-                compare(
-                    values, reference: UnsafeBufferPointer(rebasing: $0[start..<start + values.count]),
-                    stage: reference)
-            }
-        } catch {
-            failure = failure ?? error as? Failure
-        }
-    }
-
-    /// A reference that computes window by window keeps its blocks' rows in that order: merged row k is the picture's
-    /// row `order[k]`.
-    private func inRasterOrder(
-        _ stored: (values: [Float], shape: [Int]), _ order: (values: [Int32], shape: [Int])?
-    ) throws(Failure) -> (values: [Float], shape: [Int]) {
-        guard let order = order?.values else { return stored }
-        let size = stored.values.count / max(1, order.count)
-        guard order.count * size == stored.values.count,
-            order.allSatisfy({ order.indices.contains(Int($0)) })
-        else { throw .badInput("holds windows that do not fit the rows", file: file.path) }
-        var result = stored
-        for (index, row) in order.enumerated() {
-            let target = Int(row) * size
-            result.values.replaceSubrange(
-                target..<target + size, with: stored.values[index * size..<(index + 1) * size])
-        }
-        return result
-    }
-
-    func compare(_ values: UnsafeBufferPointer<Float>, reference: UnsafeBufferPointer<Float>, stage: String) {
-        if errors[stage] == nil { order.append(stage) }
-        errors[stage, default: .init()].add(values, reference: reference)
-    }
-
-    /// The name that the goldens use for a value of the graph.
-    private static func referenceName(_ name: String, isText: Bool) -> String {
-        let words = name.split(separator: ".")
-        guard words.first == "block", words.count >= 2 else {
-            return name == "inputs" ? "inputs_embeds" : name
-        }
-        let block = (isText ? "layer" : "block") + words[1]
-        switch words.dropFirst(2).first {
-        case "attention": return block + ".attn"
-        case let part?: return block + "." + part
-        case nil: return isText ? block + ".out" : block
-        }
     }
 }

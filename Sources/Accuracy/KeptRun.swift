@@ -22,7 +22,9 @@ public struct KeptRun {
     }
 
     /// Rows scored of each window: of its second half, those with a token after them.
-    private var rowsPerWindow: Int { window - window / 2 - 1 }
+    var rowsPerWindow: Int { Self.rows(of: window) }
+
+    private static func rows(of window: Int) -> Int { window - window / 2 - 1 }
 
     /// The tokens of a window.
     func tokens(_ index: Int) -> [Int32] { Array(allTokens[index * window..<(index + 1) * window]) }
@@ -56,7 +58,7 @@ public struct KeptRun {
     /// - Parameters:
     ///   - maximumWindows: 0 for all.
     ///   - keep: a file to keep the run in; one that holds the same run is read instead of running.
-    /// - Throws: `badInput` when the text has no whole window, or `keep` holds another run.
+    /// - Throws: `badInput` when the text has no whole window, or `keep` holds another run, or one that is damaged.
     public init(
         _ model: Model, text: String, window: Int, maximumWindows: Int, keep: String?,
         report: (Int, Int) throws(Failure) -> Void
@@ -71,18 +73,10 @@ public struct KeptRun {
         windows = maximumWindows > 0 ? min(maximumWindows, available) : available
         allTokens = Array(all.prefix(windows * window))
         width = model.engine.width
-        let header = try KeptRun.header(model, allTokens, window)
-        let count = (window - window / 2 - 1) * windows * width
+        let identity = try KeptRun.identity(model, allTokens, window)
+        let count = KeptRun.rows(of: window) * windows * width
         if let keep, Path.exists(keep) {
-            let file = try MappedFile(keep)
-            guard file.bytes.count == header.count + count * 4,
-                file.bytes.prefix(header.count).elementsEqual(header),
-                let bytes = MappedBytes(file, header.count..<file.bytes.count)
-            else {
-                throw .badInput(
-                    "holds the run of another model or text", file: keep, remedy: "give another name")
-            }
-            values = .file(bytes)
+            values = .file(try KeptRun.values(keep, identity, byteCount: count * 4))
             return
         }
         var hidden: [Float] = []
@@ -92,14 +86,42 @@ public struct KeptRun {
                 .values
             try report(index + 1, windows)
         }
-        if let keep { try writeFile(keep, header + hidden.withUnsafeBytes(Array.init)) }
+        // What is not finite fails the comparison, and is of no use to another.
+        if let keep, hidden.allSatisfy(\.isFinite) {
+            let bytes = hidden.withUnsafeBytes(Array.init)
+            try writeFile(keep, identity + SHA256.digest(bytes).bytes + bytes)
+        }
         values = .memory(hidden)
     }
 
-    /// 8 bytes of name, then the SHA-256 of model, tokens and window; the values follow.
-    private static func header(_ model: Model, _ tokens: [Int32], _ window: Int) throws(Failure) -> [UInt8] {
+    /// What a file holds of the run of that identity.
+    private static func values(
+        _ path: String, _ identity: [UInt8], byteCount: Int
+    ) throws(Failure) -> MappedBytes {
+        let file = try MappedFile(path)
+        let start = identity.count + 32
+        guard file.bytes.count == start + byteCount,
+            file.bytes.prefix(identity.count).elementsEqual(identity),
+            let values = MappedBytes(file, start..<file.bytes.count)
+        else {
+            throw .badInput("holds the run of another model or text", file: path, remedy: "give another name")
+        }
+        guard
+            try file.digest(of: start..<file.bytes.count).bytes.elementsEqual(
+                file.bytes[identity.count..<start])
+        else {
+            throw .badInput(
+                "is damaged: its values are not those that were kept", file: path, remedy: "remove it")
+        }
+        return values
+    }
+
+    /// 8 bytes of name, then the SHA-256 of model, tokens and window. That of the values follows, and the values.
+    private static func identity(
+        _ model: Model, _ tokens: [Int32], _ window: Int
+    ) throws(Failure) -> [UInt8] {
         let identity =
             model.bundle.digest.bytes + tokens.withUnsafeBytes(Array.init) + Array("\(window)".utf8)
-        return Array("TSRHIDE1".utf8) + (try SHA256.digest(identity)).bytes
+        return Array("TSRHIDE2".utf8) + (try SHA256.digest(identity)).bytes
     }
 }

@@ -15,10 +15,14 @@ struct LogitComparison {
     private static let batch = 32
 
     /// Shows the logits of each row of final hidden states of both.
+    /// - Throws: `mismatch` when there are not as many of both, or of other vocabularies.
     func run(
         _ baseHidden: Engine.Rows, _ otherHidden: Engine.Rows,
         _ body: (_ row: Int, _ base: UnsafeBufferPointer<Float>, _ other: UnsafeBufferPointer<Float>) -> Void
     ) throws(Failure) {
+        guard baseHidden.count == otherHidden.count, base.vocabulary == other.vocabulary else {
+            throw Failure(.mismatch, "the two runs have logits of other sizes")
+        }
         for start in stride(from: 0, to: baseHidden.count, by: LogitComparison.batch) {
             let rows = start..<min(baseHidden.count, start + LogitComparison.batch)
             let p = try base.logits(LogitComparison.slice(baseHidden, rows)).values

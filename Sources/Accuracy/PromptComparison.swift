@@ -22,6 +22,14 @@ public struct PromptComparison {
     /// The number of the first token of the answers that differs; nil when none does.
     public let firstDifference: Int?
 
+    /// Where the first value comes that is not finite; nil when all are.
+    public var nonFinite: Failure? {
+        for stage in stages {
+            if let failure = stage.nonFinite.failure(at: stage.name, unit: "row") { return failure }
+        }
+        return divergence.nonFinite.failure(at: "logits", unit: "position")
+    }
+
     /// Compares on one turn with pictures.
     /// - Parameter answerTokens: how long the answers are, at most.
     /// - Throws: `mismatch` when the models are not of one shape.
@@ -33,28 +41,31 @@ public struct PromptComparison {
         }
         var parts: [Session.Part] = []
         for path in pictures { parts.append(.image(try base.picture(path))) }
-        let capacity = answerTokens + 1
-        func answer(_ model: Model) throws(Failure) -> (prompt: PreparedPrompt, answer: Session.Answer) {
-            let probe = try Session(model, capacity: 1)
-            let prompt = try probe.prepare(parts + [.text(text)])
-            let session = try Session(model, capacity: prompt.tokens.count + capacity)
-            let options = Session.Options(sampling: .init(), maximumTokens: answerTokens)
-            return (prompt, try session.answer(prompt, options: options))
+        let tokenizer = try base.requireTokenizer()
+        func answer(_ model: Model) throws(Failure) -> (prompt: PreparedPrompt, tokens: [Int32]) {
+            let prompt = try Session(model, capacity: 1).prepare(parts + [.text(text)])
+            let context = try TextContext(model.engine, capacity: prompt.tokens.count + answerTokens)
+            let hidden = try context.evaluate(prompt: prompt.input(try model.encodeVisuals(of: prompt)))
+            let tokens = try context.continueGreedily(
+                from: hidden, next: prompt.positions.next, count: answerTokens,
+                stops: model.prompt.stopTokens)
+            return (prompt, tokens)
         }
-        let (prompt, baseAnswer) = try answer(base)
-        let otherAnswer = try answer(other).answer
-        self.baseAnswer = baseAnswer.text
-        self.otherAnswer = otherAnswer.text
-        firstDifference = PromptComparison.firstDifference(baseAnswer.tokens, otherAnswer.tokens)
+        let (prompt, baseTokens) = try answer(base)
+        let otherTokens = try answer(other).tokens
+        baseAnswer = tokenizer.decode(baseTokens)
+        otherAnswer = tokenizer.decode(otherTokens)
+        firstDifference = PromptComparison.firstDifference(baseTokens, otherTokens)
 
         let whole = try PreparedPrompt(
-            tokens: prompt.tokens + baseAnswer.tokens, visuals: prompt.visuals, settings: base.prompt)
+            tokens: prompt.tokens + baseTokens, visuals: prompt.visuals, settings: base.prompt)
         let spool = try StageSpool()
-        let baseHidden = try PromptComparison.evaluate(base, whole) { spool.add($0, $1) }
+        let baseHidden = try PromptComparison.evaluate(base, whole) { name, values, _ in
+            spool.add(name, values)
+        }
         let errors = StageErrors(spool)
-        let otherHidden = try PromptComparison.evaluate(other, whole) { errors.add($0, $1) }
-        if let failure = errors.failure { throw failure }
-        stages = errors.stages
+        let otherHidden = try PromptComparison.evaluate(other, whole) { errors.add($0, $1, columns: $2) }
+        stages = try errors.finish()
         let first = prompt.tokens.count - 1
         var (all, answers) = (Divergence(), Divergence())
         try LogitComparison(base.engine, other.engine).run(baseHidden, otherHidden) { row, p, q in
@@ -73,14 +84,14 @@ public struct PromptComparison {
 
     private static func evaluate(
         _ model: Model, _ prompt: PreparedPrompt,
-        _ show: @escaping (String, UnsafeBufferPointer<Float>) -> Void
+        _ show: @escaping Observer
     ) throws(Failure) -> Engine.Rows {
         let rows = try model.encodeVisuals(of: prompt) { index, _ in
-            { name, values, _ in show("vision.\(name)", values) }
+            { name, values, columns in show("vision.\(name)", values, columns) }
         }
         let context = try TextContext(model.engine, capacity: prompt.tokens.count)
-        return try context.evaluate(prompt.input(rows), wanted: .all) { name, values, _ in
-            show("text.\(name)", values)
+        return try context.evaluate(prompt.input(rows), wanted: .all) { name, values, columns in
+            show("text.\(name)", values, columns)
         }
     }
 
@@ -98,13 +109,22 @@ private final class StageErrors {
     private var next = 0
     private var order: [String] = []
     private var accumulators: [String: StageError.Accumulator] = [:]
-    private(set) var failure: Failure?
+    private var failure: Failure?
 
     init(_ spool: StageSpool) { self.spool = spool }
 
-    var stages: [StageError] { order.compactMap { name in accumulators[name]?.finish(name) } }
+    /// The stages' errors, in order.
+    /// - Throws: `mismatch` when the runs have other stages.
+    func finish() throws(Failure) -> [StageError] {
+        if let failure { throw failure }
+        if next < spool.stages.count {
+            throw Failure(
+                .mismatch, "the two runs do not have the same stages", at: spool.stages[next].name)
+        }
+        return order.compactMap { name in accumulators[name]?.finish(name) }
+    }
 
-    func add(_ name: String, _ values: UnsafeBufferPointer<Float>) {
+    func add(_ name: String, _ values: UnsafeBufferPointer<Float>, columns: Int) {
         guard failure == nil else { return }
         guard next < spool.stages.count, spool.stages[next].name == name,
             spool.stages[next].count == values.count
@@ -115,7 +135,7 @@ private final class StageErrors {
         if accumulators[name] == nil { order.append(name) }
         do {
             try spool.withValues(spool.stages[next]) {
-                accumulators[name, default: .init()].add(values, reference: $0)
+                accumulators[name, default: .init()].add(values, reference: $0, columns: columns)
             }
         } catch { failure = error }
         next += 1

@@ -6,6 +6,9 @@ struct ReferenceFile {
     let path: String
     private let tensors: [String: SourceTensor]
 
+    /// The names of all that the file holds, sorted.
+    var names: [String] { tensors.keys.sorted() }
+
     init(_ path: String) throws(Failure) {
         self.path = path
         var tensors: [String: SourceTensor] = [:]
@@ -14,7 +17,7 @@ struct ReferenceFile {
     }
 
     /// The floats of the first of these tensors that is there, and its shape; nil when none is.
-    /// - Throws: `badInput` when it holds anything but F32.
+    /// - Throws: `badInput` when it holds anything but F32, or a value that is not finite.
     func floats(_ names: String...) throws(Failure) -> (values: [Float], shape: [Int])? {
         guard let name = names.first(where: { tensors[$0] != nil }), let tensor = tensors[name] else {
             return nil
@@ -25,6 +28,9 @@ struct ReferenceFile {
         let bytes = tensor.data.bytes
         let values = (0..<tensor.shape.count).map {
             bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self)
+        }
+        if let index = values.firstIndex(where: { !$0.isFinite }) {
+            throw .badInput("holds \(values[index]) at element \(index)", file: path, at: "tensor '\(name)'")
         }
         return (values, tensor.shape.extents)
     }

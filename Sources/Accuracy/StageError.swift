@@ -10,16 +10,30 @@ public struct StageError: Sendable {
         private var own = 0.0
         private var largestDifference: Float = 0
         private var largestReference: Float = 0
-        private var finite = true
+        private var nonFinite = NonFinite()
+        private var rows = 0
 
         /// Nothing added yet.
         public init() {}
 
-        /// Adds elements `a` against their reference `b`.
-        public mutating func add(_ a: UnsafeBufferPointer<Float>, reference b: UnsafeBufferPointer<Float>) {
-            for index in a.indices {
+        /// Adds rows `a` of `columns` elements against their reference `b`.
+        public mutating func add(
+            _ a: UnsafeBufferPointer<Float>, reference b: UnsafeBufferPointer<Float>, columns: Int
+        ) {
+            for start in stride(from: 0, to: a.count, by: max(1, columns)) {
+                addRow(a, b, start..<min(a.count, start + max(1, columns)))
+                rows += 1
+            }
+        }
+
+        private mutating func addRow(
+            _ a: UnsafeBufferPointer<Float>, _ b: UnsafeBufferPointer<Float>, _ row: Range<Int>
+        ) {
+            var (ownIsFinite, referenceIsFinite) = (true, true)
+            for index in row {
                 let delta = a[index] - b[index]
-                finite = finite && a[index].isFinite
+                ownIsFinite = ownIsFinite && a[index].isFinite
+                referenceIsFinite = referenceIsFinite && b[index].isFinite
                 difference += Double(delta) * Double(delta)
                 reference += Double(b[index]) * Double(b[index])
                 product += Double(a[index]) * Double(b[index])
@@ -27,31 +41,35 @@ public struct StageError: Sendable {
                 largestDifference = max(largestDifference, abs(delta))
                 largestReference = max(largestReference, abs(b[index]))
             }
+            nonFinite.add(rows, base: !referenceIsFinite, other: !ownIsFinite)
         }
 
         /// The measures of what was added.
         public func finish(_ name: String) -> StageError {
             let tiny = Double.leastNormalMagnitude
+            let finite = nonFinite.count == 0
             return StageError(
                 name: name,
                 relativeMaximum: finite
                     ? Double(largestDifference) / max(Double(largestReference), tiny) : .infinity,
                 relativeL2: finite ? (difference / max(reference, tiny)).squareRoot() : .infinity,
-                cosine: product / max((own * reference).squareRoot(), tiny),
-                largestReference: Double(largestReference))
+                cosine: finite ? product / max((own * reference).squareRoot(), tiny) : .nan,
+                largestReference: Double(largestReference), nonFinite: nonFinite)
         }
     }
 
     /// The stage: `vision.block.3`, `text.norm`, `logits`.
     public let name: String
-    /// max |a − b| / max |b|.
+    /// max |a − b| / max |b|; infinite where either is not finite.
     public let relativeMaximum: Double
-    /// ‖a − b‖ / ‖b‖.
+    /// ‖a − b‖ / ‖b‖; infinite where either is not finite.
     public let relativeL2: Double
-    /// Σ ab / (‖a‖ ‖b‖).
+    /// Σ ab / (‖a‖ ‖b‖); NaN where either is not finite.
     public let cosine: Double
     /// max |b|.
     public let largestReference: Double
+    /// The rows in which either is not finite; the base is the reference.
+    public let nonFinite: NonFinite
 
     /// Signal to quantization noise, in decibels: −20 log₁₀ of the relative L2 error.
     public var signalToNoise: Double { relativeL2 > 0 ? -20 * log10(relativeL2) : .infinity }

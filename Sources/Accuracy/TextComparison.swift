@@ -11,6 +11,8 @@ public struct TextComparison {
     public let windows: Int
     /// Tokens of a window.
     public let window: Int
+    /// Where the first value comes that is not finite; nil when all are.
+    public let nonFinite: Failure?
 
     /// Compares over the windows of `text`.
     /// - Parameters:
@@ -40,5 +42,24 @@ public struct TextComparison {
         self.divergence = summary
         windows = kept.windows
         window = kept.window
+        nonFinite = try TextComparison.describe(summary.nonFinite, base, other, kept)
+    }
+
+    /// Runs the window of the first position once more, to see where the trouble begins.
+    private static func describe(
+        _ found: NonFinite, _ base: Model, _ other: Model, _ kept: KeptRun
+    ) throws(Failure) -> Failure? {
+        guard let failure = found.failure(at: "logits", unit: "position") else { return nil }
+        let (window, row) = found.first.quotientAndRemainder(dividingBy: kept.rowsPerWindow)
+        let model = found.side == .other ? other : base
+        let place = "token \(kept.window / 2 + row) of window \(window)"
+        guard let begin = try FirstNonFinite(model, kept.tokens(window)) else {
+            return Failure(.mismatch, "\(failure.message), \(place)", at: "logits")
+        }
+        return Failure(
+            .mismatch,
+            "the logits are not finite at \(found.count) positions, the first \(place), of "
+                + "\(found.side.rawValue); this stage is the first that is not, at token \(begin.row)",
+            at: begin.stage)
     }
 }

@@ -145,6 +145,12 @@ public struct BundleJob {
     }
 
     private func report(_ reports: [TensorReport], _ path: String, _ digest: Digest, seconds: Double) {
+        let blind = reports.filter(\.lacksInputs).map(\.name)
+        if let first = blind.first {
+            Console.log(
+                "\(blind.count) weights were quantized without calibration, since nothing of the set came to them: "
+                    + "\(first)\(blind.count > 1 ? ", …" : "")")
+        }
         if options.json {
             let tensors = reports.map { report in
                 JSON.pairs([
@@ -157,6 +163,7 @@ public struct BundleJob {
                             "final": .double($0.final),
                         ])
                     } ?? .null,
+                    "lacks_inputs": .bool(report.lacksInputs),
                 ])
             }
             var json = JSON.pairs([

@@ -100,7 +100,9 @@ public struct CalibrationFile: PatchStore {
         for modality in Modality.allCases {
             if let moments = try moments(stage, modality) { parts.append(moments) }
         }
-        return SecondMoments.balanced(parts)
+        do { return try SecondMoments.balanced(parts) } catch {
+            throw Failure(error.kind, error.message, file: bundle.path, at: "stage '\(stage)'")
+        }
     }
 
     /// The second moments of a stage's inputs; nil when there are none of that modality, or the file has no details.
@@ -117,6 +119,10 @@ public struct CalibrationFile: PatchStore {
             let triangle = bytes.bindMemory(to: Float.self)
             guard triangle.allSatisfy(\.isFinite), mean.allSatisfy(\.isFinite) else { throw notFinite(name) }
             moments.add(triangle: triangle, mean: mean, count: summary.rows)
+            guard moments.diagonal.allSatisfy({ $0 >= 0 }) else {
+                throw .badInput(
+                    "has sums of squares below 0", file: bundle.path, at: "tensor '\(name)'")
+            }
         }
         return moments
     }

@@ -135,7 +135,7 @@ public struct CalibrationRecorder {
         }
         guard let statistics else { return try append(experts.map(Double.init)) }
         switch (part, layout.detail) {
-        case (.summary, _): try append(statistics.summary.values)
+        case (.summary, _): try append(statistics.summary().values)
         case (.mean, _): try append(statistics.moments.mean)
         case (.peaks, _): try append(statistics.peaks)
         case (.experts, _): try append(experts.map(Double.init))

@@ -103,6 +103,6 @@ extension ModelRun.Visit {
     /// - Parameter split: the moments of the whole stage, by whose modalities those of experts are balanced.
     public func expertRows(_ split: borrowing SplitMoments) throws(Failure) -> ExpertRows? {
         guard let routes = stage.routes else { return nil }
-        return try ExpertRows(self, routes, shares: split.shares)
+        return try ExpertRows(self, routes, shares: try split.shares())
     }
 }

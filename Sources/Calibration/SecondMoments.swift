@@ -69,6 +69,16 @@ public final class SecondMoments {
     /// Σ x².
     public var diagonal: [Float] { (0..<columns).map { products[$0 * columns + $0] } }
 
+    /// E[x²] of each column; differences of moments that came out below 0 by rounding are 0.
+    /// - Throws: `badInput` when nothing was seen, or one is not finite.
+    public func meanSquares() throws(Failure) -> [Float] {
+        let squares = diagonal.map { $0 / Float(weight) }
+        guard squares.allSatisfy(\.isFinite) else {
+            throw .badInput("the mean squares of the inputs are not finite")
+        }
+        return squares.map { max(0, $0) }
+    }
+
     /// E[x]; zeros when nothing was seen.
     public var mean: [Float] { sums.map { weight > 0 ? Float($0 / weight) : 0 } }
 
@@ -112,23 +122,40 @@ public final class SecondMoments {
     /// Σ x² over all columns.
     public var trace: Double { (0..<columns).reduce(0) { $0 + Double(products[$1 * columns + $1]) } }
 
+    /// Whether no row was seen, or none that was not 0.
+    ///
+    /// - Throws: `badInput` when squares are not finite: rows were not, or are beyond what float32 holds the squares of.
+    func isEmpty() throws(Failure) -> Bool {
+        guard trace.isFinite else {
+            throw .badInput("the second moments of the inputs are not finite")
+        }
+        return trace <= 0
+    }
+
     /// Moments in which each of `parts` counts alike, whatever its number of rows and their size; nil when nothing was seen.
-    public static func balanced(_ parts: [SecondMoments]) -> SecondMoments? {
-        let parts = parts.filter { $0.trace > 0 && $0.trace.isFinite }
+    /// - Throws: `badInput` when any of them is not finite.
+    public static func balanced(_ parts: [SecondMoments]) throws(Failure) -> SecondMoments? {
+        let parts = try seen(parts)
         guard let first = parts.first, parts.count > 1 else { return parts.first }
         let result = SecondMoments(columns: first.columns)
         for part in parts { result.add(part, share: 1 / part.trace) }
         return result
     }
 
+    private static func seen(_ parts: [SecondMoments]) throws(Failure) -> [SecondMoments] {
+        var seen: [SecondMoments] = []
+        for part in parts where try !part.isEmpty() { seen.append(part) }
+        return seen
+    }
+
     /// These moments and those of `rows` more rows, which are as `all` are on average; both of mean size 1.
     ///
     /// What few rows say of single pairs of columns is mostly chance: the fewer there are, the more `all` says in their place.
-    func shrunk(towards all: SecondMoments, rows: Double) -> SecondMoments {
+    /// - Throws: `badInput` when either is not finite.
+    func shrunk(towards all: SecondMoments, rows: Double) throws(Failure) -> SecondMoments {
         let result = SecondMoments(columns: columns)
-        let (own, others) = (trace, all.trace)
-        if own > 0, own.isFinite { result.add(self, share: Double(count) / own) }
-        if others > 0, others.isFinite { result.add(all, share: rows / others) }
+        if try !isEmpty() { result.add(self, share: Double(count) / trace) }
+        if try !all.isEmpty() { result.add(all, share: rows / all.trace) }
         return result
     }
 

@@ -18,28 +18,32 @@ public struct SplitMoments: ~Copyable {
     }
 
     /// What a row of each modality counts once they are balanced; 0 of one that was not seen.
-    var shares: [Modality: Double] {
+    /// - Throws: `badInput` when moments are not finite.
+    func shares() throws(Failure) -> [Modality: Double] {
         var shares: [Modality: Double] = [:]
         for (place, modality) in Modality.allCases.enumerated() {
-            let trace = fitted[place].trace + heldOut[place].trace
-            shares[modality] = trace > 0 && trace.isFinite ? 1 / trace : 0
+            let (first, second) = (try fitted[place].isEmpty(), try heldOut[place].isEmpty())
+            shares[modality] = first && second ? 0 : 1 / (fitted[place].trace + heldOut[place].trace)
         }
         return shares
     }
 
     /// Lends both parts, modalities balanced in each; nil when there are too few samples for two.
+    /// - Throws: `badInput` when moments are not finite, and what `body` does.
     public func withParts<Result>(
         _ body: (SecondMoments, SecondMoments) throws(Failure) -> Result
     ) throws(Failure) -> Result? {
-        guard let most = SecondMoments.balanced(fitted), let rest = SecondMoments.balanced(heldOut) else {
+        guard let most = try SecondMoments.balanced(fitted), let rest = try SecondMoments.balanced(heldOut)
+        else {
             return nil
         }
         return try body(most, rest)
     }
 
     /// Everything, modalities balanced; nil when nothing was seen.
-    public consuming func whole() -> SecondMoments? {
+    /// - Throws: `badInput` when moments are not finite.
+    public consuming func whole() throws(Failure) -> SecondMoments? {
         for (most, rest) in zip(fitted, heldOut) { most.add(rest) }
-        return SecondMoments.balanced(fitted)
+        return try SecondMoments.balanced(fitted)
     }
 }

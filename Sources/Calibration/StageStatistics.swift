@@ -1,5 +1,5 @@
 internal import Glibc
-import Storage
+public import Storage
 public import Threads
 
 /// What is known of the rows that a stage's linears read.
@@ -30,7 +30,7 @@ public final class StageStatistics {
         peakSums.flatMap { $0.map { Float($0 / Double(max(1, moments.count))) } }
     }
 
-    /// Adds rows.
+    /// Adds rows, which must be finite.
     public func add(_ rows: UnsafeBufferPointer<Float>, _ pool: ThreadPool) {
         moments.add(rows, pool)
         var sum = 0.0
@@ -61,7 +61,9 @@ public final class StageStatistics {
 
     /// As a calibration file keeps them: rows, smallest, largest, kurtosis of the elements, and the share of Σ x² that the
     /// largest hundredth of the columns has.
-    public var summary: StageSummary {
+    /// - Throws: `badInput` when squares are beyond float32.
+    public func summary() throws(Failure) -> StageSummary {
+        _ = try moments.isEmpty()
         let diagonal = moments.diagonal.sorted(by: >)
         let total = diagonal.reduce(0) { $0 + Double($1) }
         let elements = Double(max(1, moments.count * moments.columns))
@@ -98,7 +100,8 @@ public struct StageSummary: Equatable, Sendable {
 
     /// Nil when the values cannot be those of a stage.
     init?(_ values: [Double]) {
-        guard values.count == Self.count, values.allSatisfy(\.isFinite), values[0] >= 0, values[0] < 0x1p53
+        guard values.count == Self.count, values.allSatisfy(\.isFinite), values[0] >= 0, values[0] < 0x1p53,
+            values[0].rounded() == values[0], values[1] <= values[2], values[3] >= 0, values[4] >= 0
         else { return nil }
         self.init(
             rows: Int(values[0]), minimum: values[1], maximum: values[2], kurtosis: values[3],

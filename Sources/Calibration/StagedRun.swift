@@ -1,3 +1,4 @@
+import CKernels
 public import GraphIR
 public import Runtime
 public import Storage
@@ -45,7 +46,8 @@ public final class StagedRun {
     /// - Parameters:
     ///   - weight: lends a weight by its name, as it is to be run: in full precision, or quantized.
     ///   - report: told after each sample how many are done.
-    /// - Throws: `badInput` when a weight is missing or a value becomes infinite or NaN; `io` when the disk is full.
+    /// - Throws: `badInput` when a weight is missing or a value that goes on to the next part is infinite or NaN; `io` when the
+    ///   disk is full.
     public func advance(
         report: (Int) throws(Failure) -> Void = { _ throws(Failure) in },
         weight: (String) throws(Failure) -> LentWeight?
@@ -59,8 +61,9 @@ public final class StagedRun {
         for sample in 0..<feed.count {
             let inputs = try part.given.map { (id) throws(Failure) in try value(id, sample) }
             let places = try runner(feed.extents(sample), inputs) { (results) throws(Failure) in
-                try results.map { (values) throws(Failure) in
-                    (try next.file.append(UnsafeRawBufferPointer(values)), values.count)
+                try zip(part.results, results).map { (id, values) throws(Failure) in
+                    try check(values, id, sample)
+                    return (try next.file.append(UnsafeRawBufferPointer(values)), values.count)
                 }
             }
             next.places.append(places)
@@ -130,10 +133,31 @@ public final class StagedRun {
             places: carried.places.map { ($0[0].offset, $0[0].count / columns) })
     }
 
+    /// - Throws: `badInput` that names the value, who reads it, the sample and the row, when an element is not finite.
+    private func check(
+        _ values: UnsafeBufferPointer<Float>, _ id: Graph.ValueID, _ sample: Int
+    ) throws(Failure) {
+        var index = 0
+        guard let base = values.baseAddress,
+            tsr_first_nonfinite(TSR_F32, base, values.count, &index) != 0
+        else { return }
+        let value = staged.graph[id]
+        let reader = staged.stages.first { $0.input == id }.map { ", which '\($0.name)' reads," } ?? ""
+        throw .badInput(
+            "'\(value.name)'\(reader) is \(values[index]) in row \(index / max(1, value.type.columns ?? 1)) of "
+                + "sample \(sample) of \(feed.count)", at: "graph '\(staged.graph.name)'")
+    }
+
     /// A value that is fed, or was computed by the last part.
     private func value(_ id: Graph.ValueID, _ sample: Int) throws(Failure) -> PlanInput {
         guard let carried, let index = carried.values.firstIndex(of: id) else {
-            return try feed.input(staged.graph[id].name, sample)
+            let input = try feed.input(staged.graph[id].name, sample)
+            if case .floats(let values, _) = input {
+                try values.withUnsafeBufferPointer { (values) throws(Failure) in
+                    try check(values, id, sample)
+                }
+            }
+            return input
         }
         let place = carried.places[sample][index]
         return .floats(try carried.file.floats(at: place.offset, count: place.count))

@@ -92,7 +92,7 @@ public final class CalibratedQuantizer {
             let split = try visit.splitMoments(quantizer.pool)
             let damping = try damping(own, split)
             let experts = try visit.expertRows(split)
-            let moments = split.whole()
+            let moments = try split.whole()
             if let experts, let moments {
                 try solve(due, experts, moments, damping)
             } else {
@@ -258,7 +258,11 @@ public final class CalibratedQuantizer {
                 continue
             }
             try writer.append(UnsafeRawBufferPointer(tensor.bytes), to: index)
-            reports.append(TensorReport(item, tensor.distortion, tensor.losses))
+            let lacksInputs =
+                tensor.losses == nil && item.solution?.solver.isCalibrated == true
+                && stages[item.weight.name] != nil
+            reports.append(
+                TensorReport(item, tensor.distortion, tensor.losses, lacksInputs: lacksInputs))
         }
     }
 

@@ -23,7 +23,7 @@ final class MomentFactor {
     let diagonal: [Float]
 
     /// Factors moments for groups of `groupSize`.
-    /// - Throws: `badInput` when they are those of no inputs.
+    /// - Throws: `badInput` when they are those of no inputs, or not finite.
     init(
         _ source: SecondMoments, groupSize: Int, damping: Double, shrinkage: Double
     ) throws(Failure) {
@@ -84,6 +84,7 @@ final class MomentFactor {
         dpotrf_("L", &size, work.baseAddress, &size, &info)
         guard info == 0 else { return false }
         dtrtri_("L", "N", &size, work.baseAddress, &size, &info)
-        return info == 0
+        // A NaN makes neither of them complain.
+        return info == 0 && (0..<k).allSatisfy { work[$0 * k + $0].isFinite }
     }
 }

@@ -180,11 +180,15 @@ public struct TensorReport: Sendable {
     public let distortion: Distortion
     /// What the solvers' steps left of the error of the outputs; nil where none was at work.
     public let losses: MomentSolver.Losses?
+    /// Whether a solver that goes by the inputs had to do without: nothing of the set came to this weight.
+    public let lacksInputs: Bool
 
     init(
-        _ item: QuantizationPlan.Item, _ distortion: Distortion, _ losses: MomentSolver.Losses? = nil
+        _ item: QuantizationPlan.Item, _ distortion: Distortion, _ losses: MomentSolver.Losses? = nil,
+        lacksInputs: Bool = false
     ) {
         self.losses = losses
+        self.lacksInputs = lacksInputs
         name = item.weight.name
         shape = item.weight.shape
         encoding = item.description.encoding

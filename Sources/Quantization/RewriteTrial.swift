@@ -40,7 +40,8 @@ struct RewriteTrial {
         base = try probe.hidden(Self.plain(source), report: report)
     }
 
-    /// The mean KL divergence of the changed and quantized model from the model as it is.
+    /// The mean KL divergence of the changed and quantized model from the model as it is: infinite where its answers are not
+    /// finite.
     func divergence(_ rewrites: [String: Rewrite], report: Report) throws(Failure) -> Double {
         let changed = RewrittenWeights(source, rewrites)
         let plan = try QuantizationPlan(recipe, model, changed.weights, solver: .best(calibrated: true))
@@ -51,7 +52,8 @@ struct RewriteTrial {
             return try quantize(index, changed, plan.items[index], rewrites[name])
         }
         let hidden = try probe.hidden(quantized, report: report)
-        return try probe.divergence(base, Self.plain(source), hidden, quantized)
+        let divergence = try probe.divergence(base, Self.plain(source), hidden, quantized)
+        return divergence.isNaN ? .infinity : divergence
     }
 
     private static func plain(_ source: BundleWeights) -> AnswerProbe.Weights {
@@ -117,9 +119,7 @@ struct RewriteTrial {
         guard calibration.detail == .full, let stage = stages[name] else { return nil }
         // Of wide inputs, which nothing changes, all moments would take gigabytes.
         guard rewrite?.columns.isEmpty == false else { return try calibration.balancedSquares(stage) }
-        return try moments(name, rewrite).map { moments in
-            moments.diagonal.map { max(0, $0 / Float(moments.weight)) }
-        }
+        return try moments(name, rewrite).map { (moments) throws(Failure) in try moments.meanSquares() }
     }
 }
 

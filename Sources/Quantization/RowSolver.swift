@@ -10,7 +10,8 @@ final class RowSolver {
     private let damping: Double
     private var prepared: [(format: GroupFormat, options: MomentSolver.Options, solver: MomentSolver)] = []
 
-    /// A solver for rows that read inputs of these moments; nil where nothing is known of them.
+    /// A solver for rows that read inputs of these moments; nil where nothing is known of them. Then a calibrated solver does
+    /// what the uncalibrated search does, and gives no losses.
     init(_ moments: SecondMoments?, damping: Double) {
         self.moments = moments
         self.damping = damping
@@ -24,7 +25,8 @@ final class RowSolver {
     ) throws(Failure) -> (distortion: Distortion, losses: MomentSolver.Losses?) {
         guard solver.isCalibrated, let moments else {
             let fitter = try GroupFitter(
-                geometry, solver, importance: moments?.diagonal.map { $0 / Float(moments?.weight ?? 1) })
+                geometry, solver,
+                importance: try moments.map { (all) throws(Failure) in try all.meanSquares() })
             return (try fitter.fit(rows, type, firstRow: firstRow, into: tiles, pool), nil)
         }
         let options = MomentSolver.Options(solver, damping: damping)

@@ -63,7 +63,11 @@ struct SampledRows {
         defer { matrix.deallocate() }
         others.fill(matrix)
         let energy = power(values, matrix)
-        return energy > 0 ? power(errors, matrix) / energy : 0
+        let error = power(errors, matrix)
+        guard energy.isFinite, error.isFinite else {
+            throw .badInput("the error of the outputs is not finite")
+        }
+        return energy > 0 ? error / energy : 0
     }
 
     /// tr(A H Aᵀ).

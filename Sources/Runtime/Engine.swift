@@ -166,12 +166,15 @@ public final class Engine {
     }
 
     /// Runs a plan in the engine's arena and copies its output out.
+    /// - Throws: `badInput` when the cache does not hold what was to be kept.
     func run(
         _ plan: Plan, _ extents: Extents, _ inputs: [PlanInput], cache: KeyValueCache?, _ observer: Observer?
     ) throws(Failure) -> Rows {
         let executor = PlanRun(plan, weights, pool, options.largeProduct)
-        return try executor.run(extents, inputs, cache: cache, arena: arena, observer) { results in
+        let rows = try executor.run(extents, inputs, cache: cache, arena: arena, observer) { results in
             Rows(values: Array(results[0]), columns: plan.output.columns)
         }
+        try cache?.check()
+        return rows
     }
 }

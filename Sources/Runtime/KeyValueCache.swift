@@ -28,6 +28,14 @@ public final class KeyValueCache {
     public private(set) var count = 0
     private let memory: AnonymousMemory
     private var layers: [Int: Layer] = [:]
+    /// The first finite number stored that float16 does not hold.
+    private var overflow: Place?
+
+    /// Where keys or values of a position are.
+    struct Place: Equatable {
+        let layer: Int
+        let position: Int
+    }
 
     /// A cache for the causal attentions of `part` over at most `capacity` positions.
     init(_ part: GraphPart, capacity: Int, precision: Precision) throws(Failure) {
@@ -90,23 +98,77 @@ public final class KeyValueCache {
     }
 
     /// Appends rows of keys or values after the `count` positions, without counting them yet.
+    ///
+    /// A row that is not finite is kept as NaN: an infinite key could have the score −∞, and attention would pass over it.
     func store(
         _ rows: UnsafePointer<Float>, pitch: Int, tokens: Int, layer: Int, values: Bool, keyHeads: Int,
         headDimension: Int
     ) {
         let (base, headStride) = part(layer, values: values)
         for head in 0..<keyHeads {
+            let target = base + (head * headStride + count * headDimension) * precision.width
             for token in 0..<tokens {
                 let source = rows + token * pitch + head * headDimension
-                let element = head * headStride + (count + token) * headDimension
-                let target = base + element * precision.width
+                let row = target + token * headDimension * precision.width
                 switch precision {
                 case .float16:
-                    tsr_f32_to_f16(source, headDimension, target.assumingMemoryBound(to: UInt16.self))
+                    tsr_f32_to_f16(source, headDimension, row.assumingMemoryBound(to: UInt16.self))
                 case .float32:
-                    target.copyMemory(from: source, byteCount: headDimension * 4)
+                    row.copyMemory(from: source, byteCount: headDimension * 4)
                 }
             }
+            guard !isFinite(target, tokens * headDimension) else { continue }
+            for token in 0..<tokens {
+                let source = rows + token * pitch + head * headDimension
+                let row = target + token * headDimension * precision.width
+                guard !isFinite(row, headDimension) else { continue }
+                var index = 0
+                if tsr_first_nonfinite(TSR_F32, source, headDimension, &index) == 0 {
+                    overflow = overflow ?? Place(layer: layer, position: count + token)
+                }
+                fillWithNaN(row, headDimension)
+            }
         }
+    }
+
+    /// - Throws: `badInput` when a key or value stored since the last check is beyond what the cache holds.
+    func check() throws(Failure) {
+        guard let place = overflow else { return }
+        overflow = nil
+        throw .badInput(
+            "a key or value of position \(place.position) is beyond the 65504 that a cache of f16 holds",
+            at: "layer \(place.layer)", remedy: "--cache-type f32 keeps it")
+    }
+
+    /// The first of the layers, and of its positions, whose keys or values are not finite; nil when all are.
+    var firstNonFinite: Place? {
+        for (number, layer) in layers.sorted(by: { $0.key < $1.key }) {
+            var first: Int?
+            for values in [false, true] {
+                let (base, stride) = part(number, values: values)
+                for head in 0..<layer.keyHeads {
+                    var index = 0
+                    let start = base + head * stride * precision.width
+                    let found = tsr_first_nonfinite(
+                        precision.type, start, count * layer.headDimension, &index)
+                    if found != 0 { first = min(first ?? .max, index / layer.headDimension) }
+                }
+            }
+            if let first { return Place(layer: number, position: first) }
+        }
+        return nil
+    }
+
+    private func fillWithNaN(_ elements: UnsafeMutableRawPointer, _ count: Int) {
+        switch precision {
+        case .float16:
+            elements.assumingMemoryBound(to: UInt16.self).update(repeating: 0x7E00, count: count)
+        case .float32: elements.assumingMemoryBound(to: Float.self).update(repeating: .nan, count: count)
+        }
+    }
+
+    private func isFinite(_ elements: UnsafeRawPointer, _ count: Int) -> Bool {
+        var index = 0
+        return tsr_first_nonfinite(precision.type, elements, count, &index) == 0
     }
 }

@@ -1,4 +1,6 @@
+import CKernels
 import Glibc
+public import Storage
 
 /// Chooses the next token from logits.
 ///
@@ -40,18 +42,28 @@ public struct Sampler: Sendable {
         random = SplitMix64(state: settings.seed)
     }
 
-    /// The next token; `seen` are the tokens of the context, prompt included.
-    public mutating func next(_ logits: [Float], seen: Set<Int32>) -> Int32 {
+    /// The next token; `seen` are the tokens of the context, prompt included. A logit of −∞ is a probability of 0.
+    /// - Throws: `badInput` when the logits are no distribution: with a NaN or +∞ among them, or without a finite maximum;
+    ///   `usage` when the settings are not possible.
+    public mutating func next(_ logits: [Float], seen: Set<Int32>) throws(Failure) -> Int32 {
+        try settings.check()
+        guard Sampler.isDistribution(logits) else { throw Sampler.failure(logits) }
         var logits = logits
         if settings.repetitionPenalty != 1 {
-            for token in seen where logits.indices.contains(Int(token)) {
+            for token in seen where logits.indices.contains(Int(token)) && logits[Int(token)].isFinite {
                 let value = logits[Int(token)]
-                logits[Int(token)] =
+                let penalised =
                     value > 0 ? value / settings.repetitionPenalty : value * settings.repetitionPenalty
+                let most = Float.greatestFiniteMagnitude
+                logits[Int(token)] = min(most, max(-most, penalised))
             }
         }
         guard settings.temperature > 0 else { return Sampler.mostLikely(logits) }
-        var candidates = logits.indices.map { (token: Int32($0), weight: logits[$0] / settings.temperature) }
+        // So low a temperature that quotients overflow divides differences instead.
+        let divides = logits.allSatisfy { !$0.isFinite || ($0 / settings.temperature).isFinite }
+        var candidates = logits.indices.map {
+            (token: Int32($0), weight: divides ? logits[$0] / settings.temperature : logits[$0])
+        }
         // Ties fall to the lower id, so that a seed gives the same text everywhere.
         candidates.sort { ($1.weight, $0.token) < ($0.weight, $1.token) }
         if settings.topK > 0, settings.topK < candidates.count {
@@ -60,7 +72,8 @@ public struct Sampler: Sendable {
         let highest = candidates[0].weight
         var total: Float = 0
         for index in candidates.indices {
-            candidates[index].weight = expf(candidates[index].weight - highest)
+            let difference = candidates[index].weight - highest
+            candidates[index].weight = expf(divides ? difference : difference / settings.temperature)
             total += candidates[index].weight
         }
         var kept = 0
@@ -77,11 +90,41 @@ public struct Sampler: Sendable {
         return candidates[kept - 1].token
     }
 
-    /// The token with the highest logit; the lowest id among equals.
+    /// Whether logits stand for a distribution: no NaN and no +∞ among them, and a finite one.
+    public static func isDistribution(_ logits: [Float]) -> Bool {
+        var index = 0
+        guard tsr_first_nonfinite(TSR_F32, logits, logits.count, &index) != 0 else { return !logits.isEmpty }
+        return logits.allSatisfy { $0 < .infinity } && logits.contains { $0.isFinite }
+    }
+
+    /// What is wrong with logits that are no distribution.
+    private static func failure(_ logits: [Float]) -> Failure {
+        guard let token = logits.firstIndex(where: { !($0 < .infinity) }) else {
+            return .badInput("the logits are no distribution: none of \(logits.count) is finite")
+        }
+        return .badInput(
+            "the logits are no distribution: that of token \(token) is \(logits[token].isNaN ? "NaN" : "∞")")
+    }
+
+    /// The token with the highest of logits that are a distribution; the lowest id among equals.
     public static func mostLikely(_ logits: [Float]) -> Int32 {
         var best = 0
         for index in logits.indices where logits[index] > logits[best] { best = index }
         return Int32(best)
+    }
+}
+
+extension Sampler.Settings {
+    /// - Throws: `usage` when one of them is no number that a choice can be made by.
+    fileprivate func check() throws(Failure) {
+        guard temperature >= 0, temperature.isFinite, repetitionPenalty > 0, repetitionPenalty.isFinite,
+            topP >= 0, topP <= 1
+        else {
+            throw Failure(
+                .usage,
+                "a temperature of \(temperature), a top-p of \(topP) and a repetition penalty of "
+                    + "\(repetitionPenalty) are not possible")
+        }
     }
 }
 

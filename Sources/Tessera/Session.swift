@@ -140,7 +140,7 @@ public final class Session {
         var (text, tokens): (String, [Int32]) = ("", [])
         var end = Answer.End.length
         while tokens.count < options.maximumTokens {
-            let token = sampler.next(try model.engine.logits(hidden).values, seen: seen)
+            let token = try context.choose(&sampler, after: hidden, seen: seen)
             guard !model.prompt.stopTokens.contains(token) else {
                 end = .stop
                 break

@@ -19,7 +19,8 @@ import Threads
             A bundle against reference activations:  tessera-diff MODEL --golden case.safetensors
             Questions with known answers:            tessera-diff MODEL [OTHER] --answers answers.json
 
-            KL divergences are KL(BASE || OTHER) in nats. Exit code 1 when a limit given is exceeded.
+            KL divergences are KL(BASE || OTHER) in nats. Exit code 1 when a limit given is exceeded, and whenever values
+            are not finite, nothing was compared, a reference was left over, or no answer is right.
             """)
 
     @Argument(help: "The bundle to measure against.")
@@ -84,26 +85,58 @@ import Threads
         guard other != nil || golden != nil || answers != nil else {
             throw ValidationError("give a second bundle")
         }
-        guard threads > 0, maxTokens > 0 else {
-            throw ValidationError("--threads and --max-tokens must be above 0")
+        guard golden == nil || other == nil else {
+            throw ValidationError("--golden compares one bundle")
+        }
+        guard threads > 0, (1...Self.most).contains(maxTokens), (4...Self.most).contains(window),
+            (0...Self.most).contains(chunks)
+        else {
+            throw ValidationError(
+                "--threads and --max-tokens must be above 0, --ctx at least 4, --chunks not below 0, all at most \(Self.most)"
+            )
+        }
+        for limit in [maxRelError, maxKl].compactMap({ $0 }) where !(limit >= 0 && limit.isFinite) {
+            throw ValidationError("a limit of \(limit) is none: give a number from 0 on")
+        }
+        guard maxRelError == nil || prompt != nil || golden != nil else {
+            throw ValidationError(
+                "--max-rel-error is for --prompt and --golden: nothing else compares stages")
+        }
+        guard maxKl == nil || answers == nil else {
+            throw ValidationError("--max-kl has nothing to limit with --answers")
+        }
+        guard keepBase == nil || text != nil else { throw ValidationError("--keep-base is for --text") }
+        guard image.isEmpty || prompt != nil || golden != nil else {
+            throw ValidationError("--image is for --prompt and --golden")
         }
     }
 
+    /// More of anything is no wish but a slip.
+    private static let most = 1 << 24
+
     mutating func execute() throws(Failure) {
         let base = try open(base)
+        let report = DiffReport(json: json, allStages: verbose)
         if let golden { return try compareGolden(base, golden) }
         let second = try other.map { (path) throws(Failure) in try open(path) }
-        if let answers { return try countAnswers([base] + (second.map { [$0] } ?? []), answers) }
+        if let answers {
+            let models = [base] + (second.map { [$0] } ?? [])
+            let counts = try models.map { (model) throws(Failure) in try AnswerCount(model, file: answers) }
+            report.print(counts)
+            return try fail(counts.compactMap(\.failure))
+        }
         guard let second else { return }
         if let prompt {
             let comparison = try PromptComparison(
                 base: base, other: second, pictures: image, prompt: prompt, answerTokens: maxTokens)
-            DiffReport(json: json, allStages: verbose).print(comparison)
-            try check(comparison.stages, mean: comparison.divergence.mean)
+            report.print(comparison)
+            try fail(
+                [comparison.nonFinite, beyond(comparison.stages), beyond(comparison.divergence.mean)]
+                    .compactMap { $0 })
         } else if let text {
             let comparison = try compareText(base, second, text)
-            DiffReport(json: json, allStages: verbose).print(comparison)
-            try check([], mean: comparison.divergence.mean)
+            report.print(comparison)
+            try fail([comparison.nonFinite, beyond(comparison.divergence.mean)].compactMap { $0 })
         }
     }
 
@@ -133,30 +166,39 @@ import Threads
         for path in image { visuals.append(.init(.image, try model.picture(path))) }
         let comparison = try GoldenComparison(model, file: path, visuals: visuals)
         let tolerance = maxRelError ?? 1e-3
-        DiffReport(json: json, allStages: true).print(comparison, tolerance: tolerance)
-        if comparison.positionsEqual == false { throw Failure(.mismatch, "the positions differ", file: path) }
-        try check(comparison.stages, mean: comparison.divergence?.mean, tolerance: tolerance)
-    }
-
-    private func countAnswers(_ models: [Model], _ path: String) throws(Failure) {
-        for model in models {
-            let count = try AnswerCount(model, file: path)
-            DiffReport(json: json, allStages: verbose).print(count, model: model.bundle.path)
+        var faults = comparison.faults(tolerance)
+        if maxKl != nil, comparison.divergence == nil {
+            faults.append(Failure(.mismatch, "there are no logits to measure a divergence by"))
         }
+        faults += [comparison.divergence.flatMap { beyond($0.mean) }].compactMap { $0 }
+        DiffReport(json: json, allStages: true).print(comparison, tolerance: tolerance, faults)
+        try fail(faults.map { $0.located(in: path) })
     }
 
-    private func check(_ stages: [StageError], mean: Double?, tolerance: Double? = nil) throws(Failure) {
-        if let limit = tolerance ?? maxRelError,
-            let stage = stages.first(where: { !($0.relativeMaximum <= limit) })
-        {
-            throw Failure(
+    /// The first stage that is further away than allowed, if any.
+    private func beyond(_ stages: [StageError]) -> Failure? {
+        guard let limit = maxRelError else { return nil }
+        guard !stages.isEmpty else { return Failure(.mismatch, "there are no stages to compare") }
+        return stages.first { !($0.relativeMaximum <= limit) }.map {
+            Failure(
                 .mismatch,
-                "is the first stage beyond \(limit): relative error \(significant(stage.relativeMaximum))",
-                at: stage.name)
+                "is the first stage beyond \(limit): relative error \(significant($0.relativeMaximum))",
+                at: $0.name)
         }
-        if let maxKl, let mean, !(mean <= maxKl) {
-            throw Failure(.mismatch, "the mean KL divergence is \(significant(mean)), above \(maxKl)")
-        }
+    }
+
+    /// What to say of a mean divergence that is larger than allowed.
+    private func beyond(_ mean: Double) -> Failure? {
+        guard let maxKl, !(mean <= maxKl) else { return nil }
+        let much = mean.isFinite ? significant(mean) : "infinite"
+        return Failure(.mismatch, "the mean KL divergence is \(much), above \(maxKl)")
+    }
+
+    /// Ends the comparison with all that speaks against it.
+    private func fail(_ faults: [Failure]) throws(Failure) {
+        guard let first = faults.first else { return }
+        throw faults.count == 1
+            ? first : Failure(.mismatch, faults.map(\.description).joined(separator: "; "))
     }
 }
 

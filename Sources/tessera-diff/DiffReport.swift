@@ -48,7 +48,7 @@ struct DiffReport {
         print(divergences: [("the text", comparison.divergence)])
     }
 
-    func print(_ comparison: GoldenComparison, tolerance: Double) {
+    func print(_ comparison: GoldenComparison, tolerance: Double, _ faults: [Failure]) {
         let first = comparison.firstBeyond(tolerance)
         let greedy = comparison.greedy.map { $0.reference == $0.model }
         guard !json else {
@@ -59,35 +59,34 @@ struct DiffReport {
                     "first_beyond_tolerance": (first?.name).map(JSON.string) ?? .null,
                     "tolerance": .double(tolerance), "divergence": comparison.divergence?.json ?? .null,
                     "greedy_equal": greedy.map(JSON.bool) ?? .null,
+                    "not_compared": .array(comparison.missed.map(JSON.string)),
+                    "faults": .array(faults.map { .string($0.description) }),
                 ]))
         }
         print(stages: comparison.stages)
         if let equal = comparison.positionsEqual { print("positions are \(equal ? "equal" : "NOT equal")") }
         if let greedy { print("greedy tokens are \(greedy ? "equal" : "NOT equal")") }
         if let divergence = comparison.divergence { print(divergences: [("all positions", divergence)]) }
-        print(
-            first.map { "first stage beyond \(tolerance): \($0.name)" }
-                ?? "every stage is within \(tolerance)")
+        let count = comparison.stages.count
+        if let first {
+            print("first stage beyond \(tolerance): \(first.name)")
+        } else if count > 0 {
+            print("all of \(count) stages are within \(tolerance)")
+        }
+        for fault in faults { print("FAILED: \(fault)") }
     }
 
-    func print(_ count: AnswerCount, model: String) {
+    /// Of one model an object, of two an array of two.
+    func print(_ counts: [AnswerCount]) {
         guard !json else {
-            return print(
-                .pairs([
-                    "model": .string(model), "right": .int(count.right), "questions": .int(count.items.count),
-                    "wrong": .array(
-                        count.items.filter { !$0.isRight }.map {
-                            .pairs([
-                                "image": .string($0.image), "question": .string($0.question),
-                                "expected": .string($0.expected), "answer": .string($0.answer),
-                            ])
-                        }),
-                ]))
+            return print(counts.count == 1 ? counts[0].json : .array(counts.map(\.json)))
         }
-        for item in count.items where allStages && !item.isRight {
-            print("\(item.image): \(item.question) \(item.expected) was expected, not \(item.answer)")
+        for count in counts {
+            for item in count.items where allStages && !item.isRight {
+                print("\(item.image): \(item.question) \(item.expected) was expected, not \(item.answer)")
+            }
+            print("\(count.model): \(count.right) of \(count.items.count) answers right")
         }
-        print("\(model): \(count.right) of \(count.items.count) answers right")
     }
 
     private func print(stages: [StageError]) {
@@ -96,8 +95,8 @@ struct DiffReport {
         where allStages || !(stage.name.hasSuffix(".attention") || stage.name.hasSuffix(".mlp")) {
             table.add(
                 stage.name, significant(stage.relativeMaximum), significant(stage.relativeL2),
-                stage.signalToNoise.isFinite ? fixed(stage.signalToNoise, 1) : "exact", fixed(stage.cosine, 6)
-            )
+                stage.signalToNoise == .infinity ? "exact" : fixed(stage.signalToNoise, 1),
+                fixed(stage.cosine, 6))
         }
         print(table.text)
     }
@@ -117,6 +116,11 @@ struct DiffReport {
                 significant(summary.maximum), "\(fixed(summary.agreement * 100, 2)) %", perplexity ?? "")
         }
         print(table.text)
+        for (name, summary) in divergences where summary.nonFinite.count > 0 {
+            print(
+                "over \(name), \(summary.nonFinite.count) of \(summary.positions) positions are not finite, "
+                    + "the first \(summary.nonFinite.first)")
+        }
     }
 
     private func print(_ json: JSON) { print(json.serialized(pretty: true)) }
@@ -129,13 +133,44 @@ private func zip<A, B>(_ a: A?, _ b: B?) -> (A, B)? {
     if let a, let b { (a, b) } else { nil }
 }
 
+extension JSON {
+    /// A number; JSON has none that is not finite, and null could be taken for 0.
+    fileprivate static func measure(_ value: Double) -> JSON {
+        if value.isFinite { return .double(value) }
+        return value.isNaN ? "not a number" : value > 0 ? "infinite" : "-infinite"
+    }
+}
+
+extension NonFinite {
+    fileprivate var firstJSON: JSON {
+        count == 0 ? .null : .pairs(["row": .int(first), "side": .string(side.rawValue)])
+    }
+}
+
+extension AnswerCount {
+    fileprivate var json: JSON {
+        .pairs([
+            "model": .string(model), "right": .int(right), "questions": .int(items.count),
+            "wrong": .array(
+                items.filter { !$0.isRight }.map {
+                    .pairs([
+                        "image": .string($0.image), "question": .string($0.question),
+                        "expected": .string($0.expected), "answer": .string($0.answer),
+                    ])
+                }),
+        ])
+    }
+}
+
 extension StageError {
     fileprivate var json: JSON {
         .pairs([
-            "name": .string(name), "relative_maximum": .double(relativeMaximum),
-            "relative_l2": .double(relativeL2),
-            "sqnr_db": .double(signalToNoise), "cosine": .double(cosine),
-            "largest": .double(largestReference),
+            "name": .string(name), "relative_maximum": .measure(relativeMaximum),
+            "relative_l2": .measure(relativeL2),
+            "sqnr_db": signalToNoise == .infinity ? .null : .measure(signalToNoise),
+            "cosine": .measure(cosine), "largest": .measure(largestReference),
+            "non_finite": .int(nonFinite.count),
+            "first_non_finite": nonFinite.firstJSON,
         ])
     }
 }
@@ -143,11 +178,13 @@ extension StageError {
 extension Divergence.Summary {
     fileprivate var json: JSON {
         .pairs([
-            "positions": .int(positions), "mean": .double(mean), "standard_error": .double(standardError),
-            "median": .double(median), "p99": .double(percentile99), "p999": .double(percentile999),
-            "maximum": .double(maximum), "same_top1": .double(agreement),
-            "base_perplexity": basePerplexity.map(JSON.double) ?? .null,
-            "other_perplexity": otherPerplexity.map(JSON.double) ?? .null,
+            "positions": .int(positions), "mean": .measure(mean), "standard_error": .measure(standardError),
+            "median": .measure(median), "p99": .measure(percentile99), "p999": .measure(percentile999),
+            "maximum": .measure(maximum), "same_top1": .double(agreement),
+            "base_perplexity": basePerplexity.map(JSON.measure) ?? .null,
+            "other_perplexity": otherPerplexity.map(JSON.measure) ?? .null,
+            "non_finite": .int(nonFinite.count),
+            "first_non_finite": nonFinite.firstJSON,
         ])
     }
 }

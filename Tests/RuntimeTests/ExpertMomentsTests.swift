@@ -69,7 +69,7 @@ import Threads
             visit: { (visit) throws(Failure) in
                 guard visit.stage.routes != nil else { return }
                 let split = try visit.splitMoments(pool)
-                guard let experts = try visit.expertRows(split), let all = split.whole() else { return }
+                guard let experts = try visit.expertRows(split), let all = try split.whole() else { return }
                 try body(try Mixture(visit), experts, all)
                 seen += 1
             })

@@ -1,45 +1,108 @@
 import Runtime
+import Storage
 import Testing
 
 @Suite struct SamplerTests {
     private let logits: [Float] = [0, 3, 1, 3, 2]
 
-    @Test func greedyTakesTheLowestOfEquals() {
+    @Test func greedyTakesTheLowestOfEquals() throws {
         var sampler = Sampler(.init())
-        #expect(sampler.next(logits, seen: []) == 1)
+        #expect(try sampler.next(logits, seen: []) == 1)
     }
 
-    @Test func theRepetitionPenaltyCountsSeenTokens() {
+    @Test func theRepetitionPenaltyCountsSeenTokens() throws {
         var sampler = Sampler(.init(repetitionPenalty: 2))
-        #expect(sampler.next(logits, seen: [1]) == 3)
+        #expect(try sampler.next(logits, seen: [1]) == 3)
         // Negative logits are multiplied, so that they fall as well.
-        #expect(sampler.next([-1, -1.5], seen: [0]) == 1)
+        #expect(try sampler.next([-1, -1.5], seen: [0]) == 1)
     }
 
-    @Test func aSeedGivesTheSameDraws() {
-        func draws(_ seed: UInt64) -> [Int32] {
+    @Test func aSeedGivesTheSameDraws() throws {
+        func draws(_ seed: UInt64) throws -> [Int32] {
             var sampler = Sampler(.init(temperature: 1, seed: seed))
-            return (0..<64).map { _ in sampler.next(logits, seen: []) }
+            return try (0..<64).map { _ in try sampler.next(logits, seen: []) }
         }
-        #expect(draws(1) == draws(1))
-        #expect(draws(1) != draws(2))
-        #expect(Set(draws(1)).count > 2)
+        #expect(try draws(1) == draws(1))
+        #expect(try draws(1) != draws(2))
+        #expect(try Set(draws(1)).count > 2)
     }
 
-    @Test func topKAndTopPLeaveOnlyTheLikely() {
+    @Test func topKAndTopPLeaveOnlyTheLikely() throws {
         var two = Sampler(.init(temperature: 1, topK: 2))
         var narrow = Sampler(.init(temperature: 1, topP: 0.1))
         for _ in 0..<64 {
-            #expect([1, 3].contains(two.next(logits, seen: [])))
-            #expect(narrow.next(logits, seen: []) == 1)
+            #expect(try [1, 3].contains(two.next(logits, seen: [])))
+            #expect(try narrow.next(logits, seen: []) == 1)
         }
     }
 
-    @Test func frequenciesFollowTheSoftmax() {
+    @Test func frequenciesFollowTheSoftmax() throws {
         var sampler = Sampler(.init(temperature: 1, seed: 7))
         var counts = [0, 0]
-        for _ in 0..<8000 { counts[Int(sampler.next([0, 1], seen: []))] += 1 }
+        for _ in 0..<8000 { counts[Int(try sampler.next([0, 1], seen: []))] += 1 }
         // σ(1) = 0.731; three standard deviations are 0.015.
         #expect(abs(Double(counts[1]) / 8000 - 0.7311) < 0.015)
+    }
+}
+
+/// What is no distribution is an error, whatever the settings; and no setting makes a NaN of what is one.
+@Suite struct SamplerErrorTests {
+    private static let settings: [Sampler.Settings] = [
+        .init(), .init(temperature: 0.7),
+        .init(temperature: 1, topK: 3, topP: 0.9, repetitionPenalty: 1.3, seed: 3),
+        .init(temperature: 0x1p-140), .init(repetitionPenalty: 0x1p-140),
+    ]
+
+    @Test(arguments: settings)
+    func whatIsNoDistributionIsRefused(settings: Sampler.Settings) {
+        let rows: [([Float], String)] = [
+            ([.nan, .nan, .nan], "token 0"), ([1, .nan, 2], "token 1"), ([1, 2, .infinity], "token 2"),
+            ([-.infinity, -.infinity], "none of 2"), ([], "none of 0"),
+        ]
+        for (row, words) in rows {
+            var sampler = Sampler(settings)
+            #expect(throws: Failure.self) { try sampler.next(row, seen: [0]) }
+            do { _ = try sampler.next(row, seen: [0]) } catch {
+                #expect(error.kind == .badInput && error.message.contains(words), "\(error)")
+            }
+        }
+    }
+
+    /// −∞ is a probability of 0.
+    @Test(arguments: settings)
+    func impossibleTokensAreNeverTaken(settings: Sampler.Settings) throws {
+        var sampler = Sampler(settings)
+        for _ in 0..<64 {
+            #expect(try [1, 3].contains(sampler.next([-.infinity, 2, -.infinity, 1.5], seen: [0, 1])))
+        }
+    }
+
+    /// The nearest that float32 comes to its ends, in logits and in settings.
+    @Test func extremesAreChosenFrom() throws {
+        let logits: [Float] = [-3.4e38, 3.4e38, 3.3e38, 0]
+        for temperature in [Float.leastNonzeroMagnitude, 0x1p-140, 1e-38, 0.1, 1, 1e38] {
+            for penalty in [Float.leastNonzeroMagnitude, 1, .greatestFiniteMagnitude] {
+                var sampler = Sampler(.init(temperature: temperature, repetitionPenalty: penalty))
+                let token = try sampler.next(logits, seen: [0])
+                #expect(temperature > 1 || token == 1)
+                #expect(try (0..<4).contains(sampler.next(logits, seen: [0, 1, 2, 3])))
+            }
+        }
+        // Almost no temperature is none.
+        var cold = Sampler(.init(temperature: 0x1p-140))
+        for _ in 0..<16 { #expect(try cold.next([1, 1.5, -2, 1.4999], seen: []) == 1) }
+    }
+
+    @Test(arguments: [
+        Sampler.Settings(temperature: .nan), .init(temperature: -1), .init(temperature: .infinity),
+        .init(temperature: 1, topP: .nan), .init(repetitionPenalty: 0), .init(repetitionPenalty: .nan),
+        .init(repetitionPenalty: -1), .init(temperature: 1, topP: -0.5),
+    ])
+    func impossibleSettingsAreRefused(settings: Sampler.Settings) {
+        var sampler = Sampler(settings)
+        do {
+            _ = try sampler.next([1, 2], seen: [0])
+            Issue.record("\(settings) were accepted")
+        } catch { #expect(error.kind == .usage) }
     }
 }

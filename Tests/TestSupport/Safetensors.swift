@@ -5,9 +5,12 @@ public import Storage
 public struct TestTensor {
     /// As the file will have it.
     public let name: String
-    let type: String
-    let shape: [Int]
-    let bytes: [UInt8]
+    /// Its type as the file has it: `F32`.
+    public let type: String
+    /// Its extents.
+    public let shape: [Int]
+    /// Its elements.
+    public let bytes: [UInt8]
 
     /// A tensor from its parts.
     public init(_ name: String, _ type: String, _ shape: [Int], _ bytes: [UInt8]) {

@@ -1,0 +1,213 @@
+import Storage
+import TestSupport
+import Testing
+
+/// A gate passes on something that was compared, or not at all.
+@Suite struct GateTests {
+    private static let directory = Result { try TemporaryDirectory() }
+    private static let demo = Result { try convert("demo-qwen2-vl") }
+    private static let random = Result { try convert("qwen2-vl/published") }
+
+    private static func convert(_ fixture: String) throws -> String {
+        let path = try directory.get().file(fixture.prefix { $0 != "/" } + ".tessera")
+        let outcome = try run("tessera-from-qwen2-vl", Fixtures.path(fixture), "-o", path)
+        guard outcome.status == 0 else { throw Failure.badInput(outcome.errors) }
+        return path
+    }
+
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    /// Compares with the golden text of the random model, changed.
+    private func golden(
+        _ arguments: [String] = [], _ change: ([TestTensor]) -> [TestTensor]
+    ) throws -> Outcome {
+        let path = directory.file("changed.safetensors")
+        try writeSafetensors(
+            change(try readSafetensors(Fixtures.path("qwen2-vl/golden/text.safetensors"))), to: path)
+        return try run(
+            "tessera-diff", arguments: [try Self.random.get(), "--golden", path] + arguments)
+    }
+
+    private func expect(_ outcome: Outcome, _ status: Int32, _ words: String, line: Int = #line) {
+        #expect(outcome.status == status, "line \(line): \(outcome.errors)")
+        #expect(outcome.errors.contains(words), "line \(line): \(outcome.errors)")
+    }
+
+    @Test func aReferenceThatIsReachedPasses() throws {
+        let outcome = try golden(["--max-kl", "1e-6"]) { $0 }
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.output.contains("stages are within"))
+    }
+
+    @Test func aReferenceOfNothingFails() throws {
+        let foreign = TestTensor("my.layer", "F32", [2], [UInt8](repeating: 0, count: 8))
+        for more in [[], [foreign]] {
+            let outcome = try golden { $0.filter { $0.name == "input_ids" } + more }
+            expect(outcome, 1, "nothing was compared")
+            #expect(more.isEmpty || outcome.errors.contains("my.layer"))
+        }
+    }
+
+    /// A name that no stage has, one of a layer that the model lacks, one of a picture that the prompt lacks.
+    @Test(arguments: ["my.layer", "llm.layer9.out", "image.out", "llm.layer0.outt", "logits.1"])
+    func aReferenceLeftOverFails(name: String) throws {
+        let extra = TestTensor(name, "F32", [2], [UInt8](repeating: 0, count: 8))
+        let outcome = try golden(["--json"]) { $0 + [extra] }
+        expect(outcome, 1, name)
+        let report = try JSON(parsing: Array(outcome.output.utf8))
+        #expect(report["not_compared"]?.strings == [name])
+        #expect(report["faults"]?.strings?.count == 1)
+    }
+
+    /// What the reference implementation has of its own is no stage.
+    @Test func auxiliariesAreLeftAlone() throws {
+        let bytes = [UInt8](repeating: 0, count: 8)
+        let names = [
+            "llm.rope_cos", "generate.logits", "llm.layer0.in", "image.cu_seqlens", "image.merger_raw",
+        ]
+        let outcome = try golden { $0 + names.map { TestTensor($0, "F32", [2], bytes) } }
+        #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+
+    @Test(arguments: ["llm.norm", "logits_last"], [-1, 1])
+    func everyValueMustBeThere(name: String, change: Int) throws {
+        let outcome = try golden { tensors in
+            tensors.map { tensor in
+                guard tensor.name == name else { return tensor }
+                let bytes = change < 0 ? Array(tensor.bytes.dropLast(4)) : tensor.bytes + [0, 0, 0, 0]
+                return TestTensor(name, tensor.type, [bytes.count / 4], bytes)
+            }
+        }
+        expect(outcome, 1, "values where the model computed")
+    }
+
+    @Test func greedyTokensAndPositionsMustAgree() throws {
+        for (name, words) in [
+            ("greedy.ids", "greedy tokens differ from number 3"), ("position_ids_legacy", "positions differ"),
+        ] {
+            let outcome = try golden { tensors in
+                tensors.map { tensor in
+                    guard tensor.name == name else { return tensor }
+                    var bytes = tensor.bytes
+                    bytes[3 * 8] ^= 1
+                    return TestTensor(name, tensor.type, tensor.shape, bytes)
+                }
+            }
+            expect(outcome, 1, words)
+        }
+    }
+
+    @Test(arguments: ["llm.norm", "logits_last"], [Float.nan, .infinity])
+    func aReferenceMustBeFinite(name: String, value: Float) throws {
+        let outcome = try golden { tensors in
+            tensors.map { tensor in
+                guard tensor.name == name else { return tensor }
+                let bytes = withUnsafeBytes(of: value) { Array($0) } + tensor.bytes.dropFirst(4)
+                return TestTensor(name, tensor.type, tensor.shape, bytes)
+            }
+        }
+        expect(outcome, 3, name)
+    }
+
+    @Test func aDivergenceNeedsLogits() throws {
+        let outcome = try golden(["--max-kl", "1"]) { $0.filter { $0.name != "logits_last" } }
+        expect(outcome, 1, "no logits")
+    }
+
+    /// Limits that nothing is measured by, and limits that are none.
+    @Test func gatesThatCannotCloseAreWrongUsage() throws {
+        let (model, text) = (try Self.demo.get(), directory.file("text.txt"))
+        try writeFile(text, Array("What colour is the circle?".utf8))
+        let answers = Fixtures.path("demo-pictures/answers.json")
+        let golden = Fixtures.path("qwen2-vl/golden/text.safetensors")
+        let limits = ["inf", "nan", "-1", "-0.001"].flatMap { limit in
+            ["--max-kl", "--max-rel-error"].map { [model, model, "-p", "Hello", "\($0)=\(limit)"] }
+        }
+        let calls = [
+            [model, model, "--text", text, "--max-rel-error", "1"],
+            [model, "--answers", answers, "--max-kl", "1"],
+            [model, "--answers", answers, "--max-rel-error", "1"], [model, model, "--golden", golden],
+            [model, model, "-p", "Hello", "--keep-base", "x"],
+            [model, model, "--text", text, "--image", "x.png"],
+        ]
+        for arguments in calls + limits {
+            let outcome = try run("tessera-diff", arguments: arguments)
+            #expect(outcome.status == 2 && outcome.output.isEmpty, "\(arguments): \(outcome.errors)")
+        }
+        let short = try run("tessera-diff", model, model, "--text", text)
+        #expect(short.status == 3 && short.errors.contains("fewer than a window"))
+    }
+
+    @Test func aModelIsEqualToItself() throws {
+        let text = directory.file("text.txt")
+        try writeFile(text, Array(String(repeating: "What colour is the circle? ", count: 20).utf8))
+        let model = try Self.demo.get()
+        for arguments in [
+            ["--text", text, "--ctx", "16"], ["-p", "Hello", "--max-rel-error", "0", "-n", "4"],
+        ] {
+            let outcome = try run(
+                "tessera-diff", arguments: [model, model, "--max-kl", "0", "--json"] + arguments)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            let divergence = try JSON(parsing: Array(outcome.output.utf8))["divergence"]
+            #expect(divergence?["mean"]?.double == 0 && divergence?["non_finite"]?.int == 0)
+        }
+    }
+
+    /// One document, whatever was asked; and not one right answer fails.
+    @Test func answersAreCountedInOneDocument() throws {
+        let (model, folder) = (try Self.demo.get(), Fixtures.path("demo-pictures"))
+        let known = try #require(try Fixtures.json("demo-pictures/answers.json").array).prefix(2)
+        func ask(_ entries: [JSON], _ models: Int, json: Bool) throws -> Outcome {
+            try writeFile(directory.file("answers.json"), Array(JSON.array(entries).serialized().utf8))
+            return try run(
+                "tessera-diff",
+                arguments: Array(repeating: model, count: models)
+                    + ["--answers", directory.file("answers.json")] + (json ? ["--json"] : []))
+        }
+        let there = Array(known)
+        for name in there.compactMap({ $0["image"]?.string }) {
+            try writeFile(directory.file(name), try readFile(Path.join(folder, name)))
+        }
+        let wrong = there.map { $0.setting("answer", to: "something else") }
+        let two = try ask(there, 2, json: true)
+        #expect(two.status == 0, "\(two.errors)")
+        let reports = try #require(try JSON(parsing: Array(two.output.utf8)).array)
+        #expect(reports.count == 2 && reports.allSatisfy { $0["right"]?.int == 2 })
+        let one = try ask(there, 1, json: true)
+        #expect(try JSON(parsing: Array(one.output.utf8))["questions"]?.int == 2)
+        for models in 1...2 {
+            let none = try ask(wrong, models, json: true)
+            expect(none, 1, "not one of 2 answers is right")
+            _ = try JSON(parsing: Array(none.output.utf8))
+        }
+        expect(try ask([], 1, json: false), 3, "no list of questions")
+    }
+
+    /// What was kept of a base is taken for that and nothing else, and only as it was kept.
+    @Test func aKeptBaseIsChecked() throws {
+        let (model, kept, text) = (
+            try Self.demo.get(), directory.file("base.kept"), directory.file("text.txt")
+        )
+        try writeFile(text, Array(String(repeating: "What colour is the circle? ", count: 20).utf8))
+        func compare(_ window: Int = 16) throws -> Outcome {
+            try run(
+                "tessera-diff", model, model, "--text", text, "--ctx", "\(window)", "--chunks", "2",
+                "--keep-base", kept, "--max-kl", "0")
+        }
+        #expect(try compare().status == 0)
+        #expect(try compare().status == 0)
+        expect(try compare(12), 3, "another model or text")
+        let whole = try readFile(kept)
+        var flipped = whole
+        flipped[whole.count - 3] ^= 1
+        let nan = whole.dropLast(4) + [0, 0, 0xC0, 0x7F]
+        for bytes in [
+            Array(whole.dropLast(4)), whole + [0, 0, 0, 0], [], Array(whole.prefix(8)), flipped, Array(nan),
+        ] {
+            try writeFile(kept, bytes)
+            expect(try compare(), 3, "base.kept")
+        }
+    }
+}
