@@ -71,7 +71,8 @@ public struct BundleJob {
     public func printPlan(of checkpoint: CheckpointPlan? = nil) throws(Failure) {
         let report = try PlanReport(plan, graph, roles, of: checkpoint)
         if let coverage { Console.log(coverage.text) }
-        print(options.json ? report.json.serialized(pretty: true) : report.text(verbose: options.verbose))
+        Console.print(
+            options.json ? report.json.serialized(pretty: true) : report.text(verbose: options.verbose))
     }
 
     private var byteCount: Int { plan.descriptions.reduce(0) { $0 + $1.byteCount } }
@@ -173,7 +174,7 @@ public struct BundleJob {
             ])
             if let coverage { json = json.setting("imatrix", to: coverage.json) }
             if let rewrites { json = json.setting("steps", to: rewrites.json) }
-            print(json.serialized(pretty: true))
+            Console.print(json.serialized(pretty: true))
             return
         }
         if options.verbose {
@@ -189,10 +190,10 @@ public struct BundleJob {
                     report.losses.map { significant($0.compensated) } ?? "",
                     report.losses.map { significant($0.final) } ?? "")
             }
-            print(table.text)
+            Console.print(table.text)
         }
-        print(EncodingTable(plan.descriptions).text)
-        print(
+        Console.print(EncodingTable(plan.descriptions).text)
+        Console.print(
             "\(path): \(ByteCount.text(byteCount)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight, "
                 + "\(fixed(seconds, 1)) s")
     }

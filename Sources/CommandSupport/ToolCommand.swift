@@ -11,6 +11,7 @@ public protocol ToolCommand: ParsableCommand {
 extension ToolCommand {
     /// Parses the arguments, executes, and exits: 0, or the code of the failure (2 for wrong usage).
     public static func main() {
+        StandardStreams.secure()
         do {
             var command = try parseAsRoot()
             if var tool = command as? any ToolCommand {
@@ -19,12 +20,11 @@ extension ToolCommand {
                 try command.run()
             }
         } catch let failure as Failure {
-            Console.log("\(Path.name(CommandLine.arguments[0])): error: \(failure)")
-            Glibc.exit(failure.kind.rawValue)
+            Console.fail(failure)
         } catch {
             let succeeded = exitCode(for: error) == .success
             let message = fullMessage(for: error)
-            if succeeded { print(message) } else { Console.log(message) }
+            if succeeded { Console.print(message) } else { Console.log(message) }
             Glibc.exit(succeeded ? 0 : Failure.Kind.usage.rawValue)
         }
     }

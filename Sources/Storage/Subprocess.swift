@@ -27,9 +27,20 @@ public final class Subprocess {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output.writing.descriptor, 1)
         posix_spawn_file_actions_adddup2(&actions, errors.writing.descriptor, 2)
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // What this program ignores another may count on.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for number in [SIGPIPE, SIGXFSZ] { sigaddset(&signals, number) }
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
         var id: pid_t = 0
         let status = CStrings.with([name] + arguments) { words in
-            CStrings.with(Subprocess.environment) { posix_spawnp(&id, name, &actions, nil, words, $0) }
+            CStrings.with(Subprocess.environment) {
+                posix_spawnp(&id, name, &actions, &attributes, words, $0)
+            }
         }
         if status == ENOENT { return nil }
         guard status == 0 else { throw .system("cannot start the program", file: name, errno: status) }

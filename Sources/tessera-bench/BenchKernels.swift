@@ -52,7 +52,7 @@ struct BenchKernels: ToolCommand {
                     ]))
             }
         }
-        print(json ? JSON.array(report).serialized(pretty: true) : table.text)
+        Console.print(json ? JSON.array(report).serialized(pretty: true) : table.text)
     }
 }
 

@@ -112,7 +112,7 @@ struct BenchModel: ToolCommand {
 
     private func report(_ results: [(name: String, unit: String, rates: [Double])]) {
         guard !json else {
-            return print(
+            return Console.print(
                 JSON.array(
                     results.map { result in
                         .pairs([
@@ -128,6 +128,6 @@ struct BenchModel: ToolCommand {
                 result.name, fixed(result.rates[result.rates.count / 2], 1), fixed(result.rates.last ?? 0, 1),
                 result.unit)
         }
-        print(table.text)
+        Console.print(table.text)
     }
 }

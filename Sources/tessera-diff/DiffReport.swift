@@ -125,7 +125,7 @@ struct DiffReport {
 
     private func print(_ json: JSON) { print(json.serialized(pretty: true)) }
 
-    private func print(_ line: String) { Swift.print(line) }
+    private func print(_ line: String) { Console.print(line) }
 }
 
 /// Both, when both are there.

@@ -17,14 +17,14 @@ struct Manifests: ToolCommand {
         for name in CheckpointManifest.publishedNames {
             manifests.append(try CheckpointManifest(named: name))
         }
-        guard !json else { return print(JSON.array(manifests.map(report)).serialized(pretty: true)) }
+        guard !json else { return Console.print(JSON.array(manifests.map(report)).serialized(pretty: true)) }
         var table = Table("manifest", "published as", "tensors", "bytes", "")
         for manifest in manifests {
             table.add(
                 manifest.name, manifest.source, "\(manifest.weights.count)", "\(manifest.byteCount)",
                 ByteCount.text(manifest.byteCount))
         }
-        print(table.text)
+        Console.print(table.text)
     }
 
     private func report(_ manifest: CheckpointManifest) -> JSON {

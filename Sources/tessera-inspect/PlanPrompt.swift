@@ -52,7 +52,7 @@ struct PlanPrompt: ToolCommand {
             capacity: context, patches: largest?.patches ?? 0, segments: largest?.grid.t ?? 1,
             mapped: model.bundle.file.bytes.count)
         if json {
-            print(report(model, plans, tokens, memory).serialized(pretty: true))
+            Console.print(report(model, plans, tokens, memory).serialized(pretty: true))
         } else {
             printReport(model, plans, tokens, memory)
         }
@@ -89,17 +89,17 @@ struct PlanPrompt: ToolCommand {
                     "\(plan.size.width)x\(plan.size.height)", "\(plan.resized.width)x\(plan.resized.height)",
                     "\(plan.grid.t)x\(plan.grid.h)x\(plan.grid.w)", "\(plan.patches)", "\(plan.tokens)")
             }
-            print(table.text)
+            Console.print(table.text)
         }
-        print("places       in \(model.prompt.coordinates.explanation)")
-        print(
+        Console.print("places       in \(model.prompt.coordinates.explanation)")
+        Console.print(
             "context      \(context) tokens, \(tokens) for pictures; the model was made for \(model.contextLimit)"
         )
-        print("weights      \(ByteCount.text(memory.mapped)) mapped")
-        print("cache        \(ByteCount.text(memory.cache))")
-        print("activations  \(ByteCount.text(memory.arena))")
-        print("rows         \(ByteCount.text(memory.rows))")
-        print("memory       \(ByteCount.text(memory.anonymous)) beside the weights")
+        Console.print("weights      \(ByteCount.text(memory.mapped)) mapped")
+        Console.print("cache        \(ByteCount.text(memory.cache))")
+        Console.print("activations  \(ByteCount.text(memory.arena))")
+        Console.print("rows         \(ByteCount.text(memory.rows))")
+        Console.print("memory       \(ByteCount.text(memory.anonymous)) beside the weights")
     }
 
     private func report(

@@ -34,10 +34,10 @@ struct Show: ToolCommand {
     mutating func execute() throws(Failure) {
         let bundle = try Bundle(model)
         if let graph { return try printGraph(bundle, graph) }
-        if metadata { return print(try bundle.metadata.serialized(pretty: true)) }
+        if metadata { return Console.print(try bundle.metadata.serialized(pretty: true)) }
         if verify { try bundle.verify(threads: threads) }
         if json {
-            print(try report(bundle).serialized(pretty: true))
+            Console.print(try report(bundle).serialized(pretty: true))
         } else {
             try printReport(bundle)
         }
@@ -46,9 +46,9 @@ struct Show: ToolCommand {
     private func printGraph(_ bundle: Bundle, _ form: GraphForm) throws(Failure) {
         let json = try bundle.graphJSON
         switch form {
-        case .json: print(json.serialized(pretty: true))
-        case .text: print(try ModelGraph(json: json).text)
-        case .mermaid: print(try ModelGraph(json: json).mermaid)
+        case .json: Console.print(json.serialized(pretty: true))
+        case .text: Console.print(try ModelGraph(json: json).text)
+        case .mermaid: Console.print(try ModelGraph(json: json).mermaid)
         }
     }
 
@@ -56,22 +56,23 @@ struct Show: ToolCommand {
         let metadata = try bundle.metadata
         let general = metadata["general"]
         let provenance = metadata["provenance"]
-        print(
+        Console.print(
             "\(bundle.path): \(general?["architecture"]?.string ?? "unknown"), \(ByteCount.text(bundle.file.bytes.count))"
         )
-        print("digest       \(bundle.digest)\(verify ? " (verified)" : "")")
-        print("parameters   \(general?["parameter_count"]?.int ?? 0)")
-        print("context      \(general?["context_length"]?.int ?? 0) tokens")
-        print("made by      \(provenance?["tool"]?.string ?? "unknown")")
-        print("coverage     \(provenance?["ledger"]?["summary"]?.string ?? "unknown")")
+        Console.print("digest       \(bundle.digest)\(verify ? " (verified)" : "")")
+        Console.print("parameters   \(general?["parameter_count"]?.int ?? 0)")
+        Console.print("context      \(general?["context_length"]?.int ?? 0) tokens")
+        Console.print("made by      \(provenance?["tool"]?.string ?? "unknown")")
+        Console.print("coverage     \(provenance?["ledger"]?["summary"]?.string ?? "unknown")")
         if let codes = provenance?["ledger"]?["published"]?["summary"]?.string {
-            print("codes        \(codes)")
+            Console.print("codes        \(codes)")
         }
-        print("recipe       \(provenance?["recipe"]?["name"]?.string ?? "none")")
+        Console.print("recipe       \(provenance?["recipe"]?["name"]?.string ?? "none")")
         for source in provenance?["sources"]?.array ?? [] {
-            print("source       \(source["file"]?.string ?? "") sha256 \(source["sha256"]?.string ?? "")")
+            Console.print(
+                "source       \(source["file"]?.string ?? "") sha256 \(source["sha256"]?.string ?? "")")
         }
-        print(EncodingTable(bundle.tensors.map(\.description)).text)
+        Console.print(EncodingTable(bundle.tensors.map(\.description)).text)
         guard tensors else { return }
         var table = Table("tensor", "shape", "encoding", "bytes", "sha256")
         for tensor in bundle.tensors {
@@ -79,7 +80,7 @@ struct Show: ToolCommand {
                 tensor.name, "\(tensor.shape)", "\(tensor.encoding)", "\(tensor.byteCount)",
                 String("\(tensor.digest)".prefix(16)))
         }
-        print(table.text)
+        Console.print(table.text)
     }
 
     private func report(_ bundle: Bundle) throws(Failure) -> JSON {

@@ -23,8 +23,7 @@ struct Chat {
     func run(first parts: [Session.Part], videos: Model.VideoOptions) throws(Failure) {
         var media = parts
         while true {
-            Console.write("> ")
-            guard let line = readLine(), line != "/quit" else { return Console.write("\n") }
+            guard Console.write("> "), let line = readLine(), line != "/quit" else { break }
             // A picture that cannot be read is no reason to lose the conversation.
             do {
                 if line.hasPrefix("/image ") {
@@ -46,8 +45,7 @@ struct Chat {
                 media + [.text(line)], system: system, options: options
             ) { piece in
                 first = first ?? monotonicSeconds()
-                Console.write(piece)
-                return true
+                return Console.write(piece)
             }
             Console.write("\n")
             media = []
@@ -55,5 +53,6 @@ struct Chat {
                 Console.log(AnswerFigures(answer, start: start, first: first, end: monotonicSeconds()).text)
             }
         }
+        Console.write("\n")
     }
 }

@@ -92,7 +92,7 @@ import Threads
             let chat = Chat(try Session(model, capacity: ctxSize), options, system: system, verbose: verbose)
             return try chat.run(first: try readMedia(model), videos: videoOptions)
         }
-        let text = prompt == "-" ? Console.readAll() : prompt
+        let text = prompt == "-" ? try Console.readAll() : prompt
         let media = try readMedia(model)
         try checkMemory(model, media: media)
         let session = try Session(model, capacity: ctxSize)
@@ -103,19 +103,18 @@ import Threads
             media + [.text(text)], system: system, options: options
         ) { piece in
             first = first ?? monotonicSeconds()
-            if !quiet { Console.write(piece) }
-            return true
+            return quiet || Console.write(piece)
         }
         let figures = AnswerFigures(answer, start: start, first: first, end: monotonicSeconds())
         let objects = boxes ? try Places(model, picture: image.last ?? "").objects(in: answer) : []
         if json {
             let report = figures.json(answer)
-            print(
+            Console.print(
                 (boxes ? report.setting("boxes", to: .array(objects.map(\.json))) : report).serialized(
                     pretty: true))
         } else {
             Console.write("\n")
-            for object in objects { print("\(object.label ?? "-")\t\(object.coordinates)") }
+            for object in objects { Console.print("\(object.label ?? "-")\t\(object.coordinates)") }
             if verbose { Console.log(figures.text) }
         }
     }

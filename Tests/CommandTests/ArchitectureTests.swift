@@ -49,6 +49,22 @@ import Testing
         }
     }
 
+    /// Only `Console` sees whether stdout took what was written. A type may have a `print` of its own.
+    @Test func nobodyPrintsUnchecked() throws {
+        for module in try Path.list(ArchitectureTests.sources)
+        where Path.isDirectory(Path.join(ArchitectureTests.sources, module)) {
+            for file in try files(module) {
+                let ownsPrint = file.text.contains("func print(")
+                for line in file.text.split(separator: "\n") where !line.contains("//") {
+                    let unchecked =
+                        line.contains(/\b(Swift\.print|debugPrint|dump|putchar|puts|printf|fputs|fwrite)\(/)
+                        || (!ownsPrint && line.contains(/(^|[^.\w])print\(/))
+                    #expect(!unchecked, "\(module)/\(file.name): \(line)")
+                }
+            }
+        }
+    }
+
     @Test(arguments: [
         "Storage", "GraphIR", "GroupFormats", "Bundles", "Runtime", "Tessera", "Calibration", "Quantization",
         "Accuracy",
