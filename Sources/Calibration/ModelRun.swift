@@ -122,11 +122,17 @@ public struct ModelRun {
                 done += feed.count
                 guard part < run.staged.stages.count else { continue }
                 let stage = run.staged.stages[part]
-                try visit(
-                    Visit(
-                        graph: graph.name, stage: stage,
-                        columns: stage.columns(in: model) ?? graph[stage.input].type.columns ?? 0,
-                        run: run, visualRows: rows))
+                let columns = stage.columns(in: model) ?? graph[stage.input].type.columns ?? 0
+                do {
+                    try visit(
+                        Visit(
+                            graph: graph.name, stage: stage, columns: columns, run: run, visualRows: rows))
+                } catch {
+                    guard error.kind == .badInput, error.place == nil else { throw error }
+                    throw Failure(
+                        error.kind, error.message, file: error.file, at: "what '\(stage.name)' reads",
+                        remedy: error.remedy)
+                }
             }
             return run
         }

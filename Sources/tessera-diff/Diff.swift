@@ -88,12 +88,8 @@ import Threads
         guard golden == nil || other == nil else {
             throw ValidationError("--golden compares one bundle")
         }
-        guard threads > 0, (1...Self.most).contains(maxTokens), (4...Self.most).contains(window),
-            (0...Self.most).contains(chunks)
-        else {
-            throw ValidationError(
-                "--threads and --max-tokens must be above 0, --ctx at least 4, --chunks not below 0, all at most \(Self.most)"
-            )
+        guard threads > 0, maxTokens > 0 else {
+            throw ValidationError("--threads and --max-tokens must be above 0")
         }
         for limit in [maxRelError, maxKl].compactMap({ $0 }) where !(limit >= 0 && limit.isFinite) {
             throw ValidationError("a limit of \(limit) is none: give a number from 0 on")
@@ -110,9 +106,6 @@ import Threads
             throw ValidationError("--image is for --prompt and --golden")
         }
     }
-
-    /// More of anything is no wish but a slip.
-    private static let most = 1 << 24
 
     mutating func execute() throws(Failure) {
         let base = try open(base)
