@@ -65,11 +65,13 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
 
         // C.
         .target(name: "CKernels", cSettings: optimised),
+        .target(name: "CMappedFiles", cSettings: optimised),
         .target(name: "CImageCodecs", dependencies: ["CTurboJPEG", "CPNG", "CWebP"], cSettings: optimised),
 
         // Files that the program carries: a calibration set, and the contracts.
@@ -91,7 +93,7 @@ let package = Package(
             swiftSettings: strict),
 
         // The floors, lowest first: a target imports only what stands above it.
-        library("Storage", ["CJSON", "COpenSSL", "CZstd"]),
+        library("Storage", ["CJSON", "CMappedFiles", "COpenSSL", "CZlib", "CZstd"]),
         library("Threads", ["CKernels", "Storage"]),
         library("GroupFormats", ["CKernels", "Storage"]),
         library("Checkpoints", ["CKernels", "GroupFormats", "Storage"]),

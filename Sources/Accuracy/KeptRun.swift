@@ -69,6 +69,9 @@ public struct KeptRun {
         guard available > 0 else {
             throw .badInput("the text has \(all.count) tokens, fewer than a window of \(window)")
         }
+        let place = try keep.flatMap { (keep) throws(Failure) in
+            Path.exists(keep) ? nil : try OutputPath(keep, inputs: [model.bundle.path])
+        }
         self.window = window
         windows = maximumWindows > 0 ? min(maximumWindows, available) : available
         allTokens = Array(all.prefix(windows * window))
@@ -87,9 +90,9 @@ public struct KeptRun {
             try report(index + 1, windows)
         }
         // What is not finite fails the comparison, and is of no use to another.
-        if let keep, hidden.allSatisfy(\.isFinite) {
+        if let place, hidden.allSatisfy(\.isFinite) {
             let bytes = hidden.withUnsafeBytes(Array.init)
-            try writeFile(keep, identity + SHA256.digest(bytes).bytes + bytes)
+            try writeFile(place, identity + SHA256.digest(bytes).bytes + bytes)
         }
         values = .memory(hidden)
     }

@@ -79,10 +79,13 @@ public struct BundleJob {
 
     private var coverage: ColumnCoverage? { columns.map { ColumnCoverage(plan, graph, $0) } }
 
-    /// Streams the weights into the bundle at `path`; interrupted, it can be run again and goes on.
-    /// - Parameter fingerprint: everything beside the plan that determines the bytes.
+    /// Streams the weights into the bundle at `place`; interrupted, it can be run again and goes on.
+    /// - Parameters:
+    ///   - sources: the files that are read meanwhile.
+    ///   - fingerprint: everything beside the plan that determines the bytes.
     public func run(
-        _ source: some WeightSource, to path: String, fingerprint: JSON, metadata: JSON, tokenizer: [UInt8]
+        _ source: some WeightSource, to place: OutputPath, sources: [FileIdentity], fingerprint: JSON,
+        metadata: JSON, tokenizer: [UInt8]
     ) throws(Failure) {
         if let item = plan.items.first(where: { $0.solution?.solver.isCalibrated == true }) {
             throw Failure(
@@ -92,7 +95,7 @@ public struct BundleJob {
                     "convert without --quantize, then tessera-calibrate, then tessera-quantize --calibration")
         }
         let progress = Progress(total: source.weights.reduce(0) { $0 + $1.shape.count * $1.type.width })
-        try write(to: path, fingerprint: fingerprint, metadata: metadata, tokenizer: tokenizer) {
+        try write(place, sources, fingerprint: fingerprint, metadata: metadata, tokenizer: tokenizer) {
             (writer) throws(Failure) in
             defer { progress.finish() }
             let quantizer = try Quantizer(
@@ -106,8 +109,8 @@ public struct BundleJob {
 
     /// The same with a calibration file, block after block.
     public func run(
-        _ source: RewrittenWeights<BundleWeights>, _ calibration: CalibrationFile, to path: String,
-        fingerprint: JSON, metadata: JSON, tokenizer: [UInt8]
+        _ source: RewrittenWeights<BundleWeights>, _ calibration: CalibrationFile, to place: OutputPath,
+        sources: [FileIdentity], fingerprint: JSON, metadata: JSON, tokenizer: [UInt8]
     ) throws(Failure) {
         let quantizer = try CalibratedQuantizer(
             plan, graph, source, calibration, threads: options.threads, largeProduct: .openBLAS())
@@ -115,8 +118,10 @@ public struct BundleJob {
         if let divergence = roles.divergence {
             Console.log("expected KL divergence \(significant(divergence))")
         }
-        try write(to: path, fingerprint: fingerprint, metadata: metadata, tokenizer: tokenizer) {
-            (writer) throws(Failure) in
+        try write(
+            place, sources + [calibration.bundle.file.identity], fingerprint: fingerprint, metadata: metadata,
+            tokenizer: tokenizer
+        ) { (writer) throws(Failure) in
             let progress = SampleProgress()
             defer { progress.finish() }
             return try quantizer.run(into: writer) { (state) throws(Failure) in
@@ -127,22 +132,24 @@ public struct BundleJob {
     }
 
     private func write(
-        to path: String, fingerprint: JSON, metadata: JSON, tokenizer: [UInt8],
+        _ place: OutputPath, _ sources: [FileIdentity], fingerprint: JSON, metadata: JSON,
+        tokenizer: [UInt8],
         _ body: (BundleWriter) throws(Failure) -> [TensorReport]
     ) throws(Failure) {
-        Interruption.watch()
         if let summary = plan.codesSummary { Console.log(summary) }
         if let coverage { Console.log(coverage.text) }
         let writer = try BundleWriter(
-            path, fingerprint: fingerprint.setting("recipe", to: plan.recipe.json),
-            plan: plan.descriptions, overwrite: options.force)
+            place, fingerprint: fingerprint.setting("recipe", to: plan.recipe.json),
+            plan: plan.descriptions, sources: sources)
+        // Until here a signal ends the command at once, and loses nothing.
+        Interruption.watch()
         if writer.completed > 0 {
             Console.log("resuming after \(writer.completed) of \(plan.items.count) tensors")
         }
         let start = monotonicSeconds()
         let reports = try body(writer)
         let digest = try writer.finish(graph: graph.json, metadata: metadata, tokenizer: tokenizer)
-        report(reports, path, digest, seconds: monotonicSeconds() - start)
+        report(reports, place.path, digest, seconds: monotonicSeconds() - start)
     }
 
     private func report(_ reports: [TensorReport], _ path: String, _ digest: Digest, seconds: Double) {

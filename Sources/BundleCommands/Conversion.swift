@@ -2,7 +2,7 @@ import Checkpoints
 import CommandSupport
 import Generations
 import GraphIR
-import Quantization
+public import Quantization
 import Storage
 
 /// What every converter does once it understands its checkpoint.
@@ -24,14 +24,14 @@ struct Conversion {
         try job.printPlan(of: plan)
     }
 
-    /// Writes the bundle of `model`, whose plan this is, to `path`.
-    func run(_ model: ImportedModel, to path: String) throws(Failure) {
+    /// Writes the bundle of `model`, whose plan this is.
+    func run(_ model: ImportedModel, to place: OutputPath) throws(Failure) {
         Console.log(plan.ledger.summary)
         logUnused()
         let digests = try Conversion.digests(of: model.checkpoint.files)
         let metadata = job.metadata(entering: model.metadata(sources: digests, recipe: recipe.json))
         try job.run(
-            CheckpointWeights(model), to: path,
+            CheckpointWeights(model), to: place, sources: model.checkpoint.files.map(\.identity),
             // The metadata holds the digests of all sources, and everything else that was read.
             fingerprint: .pairs(["graph": plan.graph.json, "metadata": metadata]), metadata: metadata,
             tokenizer: model.tokenizer)
@@ -55,6 +55,11 @@ struct Conversion {
 }
 
 extension Recipe {
+    /// The file that a recipe is read from; none where it is one that every build knows, or none is named.
+    public static func files(_ name: String?) -> [String] {
+        [name].compactMap(\.self).filter { !names.contains($0) }
+    }
+
     /// Everything as the checkpoint had it.
     static var keep: Recipe { Recipe("keep", summary: "Everything as the checkpoint had it.", rules: []) }
 }

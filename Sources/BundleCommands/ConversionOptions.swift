@@ -1,8 +1,10 @@
 public import ArgumentParser
+import Bundles
 public import Checkpoints
 import CommandSupport
 public import Generations
 public import Prompts
+import Quantization
 public import Storage
 
 /// What every converter takes.
@@ -53,7 +55,8 @@ public struct ConversionOptions: ParsableArguments {
     ) throws(Failure) {
         switch (checkpoint, manifest) {
         case (let folder?, nil):
-            let destination = try output.destination
+            let destination = try output.destination(
+                inputs: OutputPath.inputs(in: folder) + Recipe.files(quantize))
             let model = try read(folder, resampling)
             for warning in model.warnings { Console.warn(warning) }
             let conversion = try Conversion(model.plan, recipe: quantize, output)

@@ -1,5 +1,5 @@
 public import ArgumentParser
-import Storage
+public import Storage
 import Threads
 
 /// What every command that makes a bundle takes.
@@ -29,17 +29,16 @@ public struct OutputOptions: ParsableArguments {
     public var verbose = false
 
     /// The bundle to write; nil when nothing is to be written.
-    /// - Throws: `usage` when one is needed and none is named.
-    public var destination: String? {
-        get throws(Failure) {
-            guard !dryRun else { return nil }
-            guard let output else {
-                throw Failure(
-                    .usage, "no bundle to write is named",
-                    remedy: "-o FILE names it; --dry-run says what would be written")
-            }
-            return output
+    /// - Parameter inputs: every file that is read for it.
+    /// - Throws: `usage` when one is needed and none is named, or when it must not be written.
+    public func destination(inputs: [String]) throws(Failure) -> OutputPath? {
+        guard !dryRun else { return nil }
+        guard let output else {
+            throw Failure(
+                .usage, "no bundle to write is named",
+                remedy: "-o FILE names it; --dry-run says what would be written")
         }
+        return try OutputPath(output, replacing: force, inputs: inputs)
     }
 
     /// For the argument parser.

@@ -87,8 +87,8 @@ extension Bundle {
         -> JSON
     {
         let text = try content(kind, header, file)
-        do { return try JSON(parsing: text) } catch {
-            throw .badInput(error.message, at: "section \(kind.code)")
+        do { return try JSON(parsing: text, valueLimit: kind.valueLimit) } catch {
+            throw .badInput(error.message, at: "section \(kind.code)" + (error.place.map { ", \($0)" } ?? ""))
         }
     }
 

@@ -7,14 +7,13 @@ public import Storage
 /// leaves `path.partial` and `path.partial.journal` behind, from which a writer with the same fingerprint and plan goes
 /// on. The bytes are the same whether or not a run was interrupted.
 public final class BundleWriter {
-    /// The final name.
-    public let path: String
     /// The tensors, in the order in which they must be written.
     public let plan: [TensorDescription]
     /// How many leading tensors are written, those of an interrupted run included: the next is `plan[completed]`.
     public var completed: Int { digests.count }
 
-    private let overwrite: Bool
+    private let place: OutputPath
+    private let sources: [FileIdentity]
     private let layout: WeightsLayout
     private let output: OutputFile
     private let journal: WriterJournal
@@ -31,33 +30,42 @@ public final class BundleWriter {
     /// Begins a bundle, or goes on with an interrupted one.
     ///
     /// - Parameters:
-    ///   - path: the final name.
+    ///   - place: where the bundle goes; an existing file is replaced at the end and at once.
     ///   - fingerprint: everything that determines the bytes: sources with their digests, recipe, program version.
     ///   - plan: every tensor, in the order of execution.
-    ///   - overwrite: whether to replace an existing file, at the end and at once.
-    /// - Throws: `.usage` when the file exists and must not be overwritten; `.badInput` when the plan names a tensor twice;
-    ///   `.io` when the disk is full, may not be written, or another process writes the same bundle.
+    ///   - sources: the files that the tensors are made from: what was made of one that changed is not kept.
+    /// - Throws: `.usage` when the place is taken by now; `.badInput` when the plan names a tensor twice; `.io` when the disk
+    ///   is full, may not be written, or another process writes the same bundle.
     public init(
-        _ path: String, fingerprint: JSON, plan: [TensorDescription], overwrite: Bool = false
+        _ place: OutputPath, fingerprint: JSON, plan: [TensorDescription], sources: [FileIdentity] = []
     ) throws(Failure) {
-        self.path = path
+        self.place = place
         self.plan = plan
-        self.overwrite = overwrite
+        self.sources = sources
         layout = try WeightsLayout(plan)
-        try Self.checkVacant(path, overwrite: overwrite)
-        let partial = path + ".partial"
-        journal = try WriterJournal(partial + ".journal")
+        journal = try WriterJournal(place)
+        // Whoever had the lock before may have finished.
+        try place.check()
         let identity = try Self.identity(fingerprint, plan)
-        let claimed = Path.exists(partial) ? try journal.finished(fingerprint: identity) : []
-        digests = try Self.intact(claimed, layout, partial)
+        let claimed = Path.exists(place.partial) ? try journal.finished(fingerprint: identity) : []
+        digests = try Self.intact(claimed, layout, place.partial)
         journaled = digests.count
-        output = try digests.isEmpty ? OutputFile(creating: partial) : OutputFile(resuming: partial)
+        if digests.isEmpty {
+            try Path.remove(place.partial)
+            try journal.restart(fingerprint: identity)
+            output = try OutputFile(creating: place.partial)
+        } else {
+            try journal.keep(fingerprint: identity, finished: digests)
+            output = try OutputFile(resuming: place.partial)
+        }
         // Whatever lies behind the finished tensors goes, so that padding is zero whatever happened before.
         let kept = digests.isEmpty ? 0 : Format.headerBytes + layout.ranges[digests.count - 1].upperBound
         try output.truncate(to: kept)
-        try output.reserve(Format.headerBytes + layout.byteCount)
-        try journal.restart(fingerprint: identity, finished: digests)
+        try output.reserve(Format.headerBytes + layout.byteCount, keeping: kept)
     }
+
+    /// Abandoned in good order, as by an interrupt or an error, a writer keeps all that it finished.
+    deinit { try? checkpoint() }
 
     /// Adds bytes to the tensor `plan[index]`. Tensors are written in order, each in as many pieces as suits the caller.
     ///
@@ -65,13 +73,14 @@ public final class BundleWriter {
     ///   disk is full.
     public func append(_ bytes: UnsafeRawBufferPointer, to index: Int) throws(Failure) {
         guard index == completed, index < plan.count else {
-            throw Failure(.mismatch, "tensor \(index) was written when \(completed) was due", file: path)
+            throw Failure(
+                .mismatch, "tensor \(index) was written when \(completed) was due", file: place.path)
         }
         let tensor = plan[index]
         guard bytes.count <= tensor.byteCount - written else {
             throw Failure(
                 .mismatch, "\(written + bytes.count) bytes written, but it takes \(tensor.byteCount)",
-                file: path,
+                file: place.path,
                 at: "tensor '\(tensor.name)'")
         }
         if hash == nil { hash = try SHA256() }
@@ -97,11 +106,12 @@ public final class BundleWriter {
         try bytes.withBytes { (buffer) throws(Failure) in try append(buffer, to: index) }
     }
 
-    /// Makes sure that every finished tensor outlives a crash. Called now and then by itself; call it before giving up on
-    /// an interrupt.
+    /// Makes sure that every finished tensor outlives a crash. Called now and then by itself.
+    /// - Throws: `.io` when a source changed, or what was written does not reach the disk.
     public func checkpoint() throws(Failure) {
         guard journaled < digests.count else { return }
-        // The journal must not promise what is not on the disk.
+        // The journal must not promise what is not on the disk, or was not made of the sources that are named.
+        for source in sources { try source.checkUnchanged() }
         try output.sync()
         try journal.append(digests[journaled...])
         journaled = digests.count
@@ -128,9 +138,12 @@ extension BundleWriter {
     @discardableResult
     public func finish(graph: JSON, metadata: JSON, tokenizer: [UInt8]) throws(Failure) -> Digest {
         guard completed == plan.count else {
-            throw Failure(.mismatch, "was not written", file: path, at: "tensor '\(plan[completed].name)'")
+            throw Failure(
+                .mismatch, "was not written", file: place.path,
+                at: "tensor '\(plan[completed].name)'")
         }
         try checkpoint()
+        for source in sources { try source.checkUnchanged() }
         let directory = TensorDirectory(plan, layout: layout, digests: digests)
         var sections = [
             Section(
@@ -158,11 +171,11 @@ extension BundleWriter {
     ) throws(Failure) -> Section {
         guard content.count <= kind.limit else {
             throw Failure(
-                .limit, "has \(content.count) bytes, more than the \(kind.limit) allowed", file: path,
+                .limit, "has \(content.count) bytes, more than the \(kind.limit) allowed", file: place.path,
                 at: "section \(kind.code)")
         }
         guard let start = Format.aligned(sections.last?.range.upperBound ?? 0) else {
-            throw Failure(.limit, "the file is too large to address", file: path)
+            throw Failure(.limit, "the file is too large to address", file: place.path)
         }
         let stored = try Zstd.compress(content)
         try output.write(stored, at: start)
@@ -175,16 +188,9 @@ extension BundleWriter {
     private func publish() throws(Failure) {
         let written = try Bundle(output.path)
         _ = try (written.graphJSON, written.metadata)
-        try Self.checkVacant(path, overwrite: overwrite)
-        try output.rename(to: path)
+        try place.check()
+        try output.rename(to: place.path)
         journal.remove()
-    }
-
-    private static func checkVacant(_ path: String, overwrite: Bool) throws(Failure) {
-        guard !Path.isDirectory(path) else { throw Failure(.usage, "is a folder", file: path) }
-        guard overwrite || !Path.exists(path) else {
-            throw Failure(.usage, "exists already", file: path, remedy: "--force replaces it")
-        }
     }
 
     /// What a partial file must agree on to be gone on with.

@@ -74,6 +74,11 @@ enum SectionKind: CaseIterable {
     }
 }
 
+extension SectionKind {
+    /// The most JSON values it may hold: the largest models need 4,000 for the graph and 10 for a tensor of the directory.
+    var valueLimit: Int { self == .directory ? JSON.maximumValues : 1 << 20 }
+}
+
 /// How a section's bytes are stored.
 enum Codec: UInt32 {
     case raw = 0

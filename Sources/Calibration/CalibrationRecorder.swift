@@ -43,13 +43,13 @@ public struct CalibrationRecorder {
     /// Bytes that the file will take, nearly.
     public var byteCount: Int { layout.plan.reduce(0) { $0 + $1.byteCount } }
 
-    /// Runs, and writes the file at `path`; interrupted, it can be run again and goes on.
+    /// Runs, and writes the file at `place`; interrupted, it can be run again and goes on.
     /// - Parameters:
     ///   - data: what the set was made of, for people to read.
     ///   - report: told how far it is; whatever it throws ends the run.
     /// - Returns: what the run showed to be wrong with the set. The file keeps it, together with `warnings`.
     public func run(
-        to path: String, overwrite: Bool, data: JSON,
+        to place: OutputPath, data: JSON,
         report: (ModelRun.Progress) throws(Failure) -> Void
     ) throws(Failure) -> [SetWarning] {
         let metadata = JSON.pairs([
@@ -57,7 +57,8 @@ public struct CalibrationRecorder {
             "detail": .string(layout.detail.rawValue), "sensitivity": .bool(sensitivity), "data": data,
             "set": prepared.json,
         ])
-        let writer = try BundleWriter(path, fingerprint: metadata, plan: layout.plan, overwrite: overwrite)
+        let writer = try BundleWriter(
+            place, fingerprint: metadata, plan: layout.plan, sources: [bundle.file.identity])
         for visual in writer.completed..<max(writer.completed, prepared.visuals.count) {
             try patches.withPatches(visual) { (bytes) throws(Failure) in try writer.append(bytes, to: visual)
             }

@@ -107,7 +107,8 @@ enum MediaFiles {
         return try model.video(try Self.path(name, folder))
     }
 
-    private static func path(_ name: String, _ folder: String) throws(Failure) -> String {
+    /// Where a file of that name is, named in a file in `folder`.
+    static func path(_ name: String, _ folder: String) throws(Failure) -> String {
         guard !name.contains("://") else { throw .badInput("names '\(name)'; only files can be read") }
         return name.hasPrefix("/") ? name : Path.join(folder, name)
     }

@@ -30,8 +30,13 @@ public enum SampleSource: Equatable, Sendable {
         return sources
     }
 
+    /// How deep folders within folders are looked into.
+    public static let maximumDepth = 16
+
     private static func find(folder: String, depth: Int) throws(Failure) -> [SampleSource] {
-        guard depth < 16 else { throw .badInput("has folders within folders, too deep", file: folder) }
+        guard depth < maximumDepth else {
+            throw .badInput("has folders within folders, too deep", file: folder)
+        }
         var sources: [SampleSource] = []
         for name in try Path.list(folder).sorted() {
             let path = Path.join(folder, name)

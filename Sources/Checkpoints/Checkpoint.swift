@@ -42,7 +42,7 @@ public struct Checkpoint: Sendable {
     private init(_ directory: String, shardsOf kind: ContainerKind) throws(Failure) {
         let path = Path.join(directory, kind.indexName)
         let index = try ShardIndex(path)
-        var files = [SourceFile(path: path, byteCount: try MappedFile(path).bytes.count)]
+        var files = [SourceFile(try MappedFile(path).identity)]
         var tensors: [SourceTensor] = []
         var held: [(file: String, tensor: String)] = []
         for name in index.files {

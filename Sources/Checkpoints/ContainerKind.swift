@@ -18,15 +18,13 @@ enum ContainerKind: CaseIterable {
 
     /// Reads the headers of the file at `path`.
     func open(_ path: String) throws(Failure) -> (file: SourceFile, tensors: [SourceTensor]) {
-        let (file, tensors): (MappedFile, [SourceTensor])
         switch self {
         case .safetensors:
             let opened = try SafetensorsFile(path)
-            (file, tensors) = (opened.file, opened.tensors)
+            return (SourceFile(opened.file.identity), opened.tensors)
         case .pyTorch:
             let opened = try PyTorchFile(path)
-            (file, tensors) = (opened.file, opened.tensors)
+            return (SourceFile(opened.file.identity, records: opened.records), opened.tensors)
         }
-        return (SourceFile(path: path, byteCount: file.bytes.count), tensors)
     }
 }

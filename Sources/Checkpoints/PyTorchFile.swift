@@ -9,21 +9,25 @@ struct PyTorchFile {
     let file: MappedFile
     /// In the order in which they lie in the file; several may show the same bytes.
     let tensors: [SourceTensor]
+    /// Everything in the zip file, to be checked when it is read.
+    let records: [ZipRecord]
 
     /// Maps and checks the file at `path`.
     /// - Throws: `.io` when it cannot be opened, `.badInput` when it is not what plain tensors are saved as.
     init(_ path: String) throws(Failure) {
         file = try MappedFile(path)
         do {
-            tensors = try Self.tensors(of: file)
+            try Self.checkFormat(file)
+            let archive = try ZipArchive(file)
+            records = Array(archive.entries.values)
+            tensors = try Self.tensors(of: archive)
         } catch {
             throw error.located(in: path)
         }
     }
 
-    private static func tensors(of file: MappedFile) throws(Failure) -> [SourceTensor] {
-        try checkFormat(file)
-        let archive = try TorchArchive(ZipArchive(file))
+    private static func tensors(of archive: ZipArchive) throws(Failure) -> [SourceTensor] {
+        let archive = try TorchArchive(archive)
         var tensors: [SourceTensor] = []
         for (name, tensor) in try archive.namedTensors() {
             do {
@@ -59,26 +63,27 @@ struct PyTorchFile {
 /// The entries of a zip file by what `torch.save` means by them.
 private struct TorchArchive {
     /// The name and bytes of the pickle.
-    private let pickle: (name: String, data: MappedBytes)
+    private let pickle: ZipRecord
     /// The bytes of each storage by its key.
     private let storages: [String: MappedBytes]
 
     init(_ archive: ZipArchive) throws(Failure) {
         let suffix = "/data.pkl"
         let pickles = archive.entries.keys.filter { $0.hasSuffix(suffix) }
-        guard pickles.count == 1, let name = pickles.first, let data = archive.entries[name] else {
+        guard pickles.count == 1, let name = pickles.first, let found = archive.entries[name] else {
             throw .badInput(
                 "is a zip file with \(pickles.count) entries named data.pkl; a file of torch.save has one")
         }
-        pickle = (name, data)
+        pickle = found
+        try pickle.check()
         let root = name.dropLast(suffix.count)
-        if let order = archive.entries["\(root)/byteorder"], !order.bytes.elementsEqual("little".utf8) {
+        if let order = archive.entries["\(root)/byteorder"], !order.data.bytes.elementsEqual("little".utf8) {
             throw .badInput("says that numbers are not little-endian", at: "\(root)/byteorder")
         }
         let folder = "\(root)/data/"
         var storages: [String: MappedBytes] = [:]
-        for (name, data) in archive.entries where name.hasPrefix(folder) {
-            storages[String(name.dropFirst(folder.count))] = data
+        for (name, record) in archive.entries where name.hasPrefix(folder) {
+            storages[String(name.dropFirst(folder.count))] = record.data
         }
         self.storages = storages
     }

@@ -129,8 +129,7 @@ private struct SafetensorsHeader {
             guard range.lowerBound == covered else {
                 throw .badInput(
                     "\(range.lowerBound - covered) bytes before it belong to no tensor",
-                    at: "tensor '\(tensor.name)'",
-                    remedy: "the header may name a tensor twice")
+                    at: "tensor '\(tensor.name)'")
             }
             covered = range.upperBound
         }

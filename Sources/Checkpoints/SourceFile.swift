@@ -4,28 +4,34 @@ public import Storage
 public struct SourceFile: Sendable {
     /// The name within the checkpoint's folder.
     public let name: String
-    /// Where it is.
-    public let path: String
-    /// Its size when the checkpoint was opened.
-    public let byteCount: Int
+    /// Which file it is, and as it was when the checkpoint was opened.
+    public let identity: FileIdentity
+    private let records: [ZipRecord]
 
-    /// The file at `path`, which is `byteCount` bytes long.
-    init(path: String, byteCount: Int) {
-        name = Path.name(path)
-        self.path = path
-        self.byteCount = byteCount
+    /// Where it is.
+    public var path: String { identity.path }
+    /// Its size when the checkpoint was opened.
+    public var byteCount: Int { identity.byteCount }
+
+    /// A file that was opened, and what it has check sums of.
+    init(_ identity: FileIdentity, records: [ZipRecord] = []) {
+        name = Path.name(identity.path)
+        self.identity = identity
+        self.records = records
     }
 
-    /// The SHA-256 of the whole file, read once from front to back.
+    /// The SHA-256 of the whole file, read once from front to back. What the file has check sums of is compared on the way.
     ///
     /// Resident memory stays at a few megabytes however large the file.
     /// - Parameter progress: told the bytes digested so far, after each few megabytes.
-    /// - Throws: `.io` when the file cannot be read, `.badInput` when its size changed since the checkpoint was opened.
+    /// - Throws: `.io` when the file cannot be read or changed since the checkpoint was opened, `.badInput` when a part of it
+    ///   does not match its check sum.
     public func digest(progress: (Int) -> Void = { _ in }) throws(Failure) -> Digest {
         let file = try MappedFile(path)
-        guard file.bytes.count == byteCount else {
-            throw .badInput("changed from \(byteCount) to \(file.bytes.count) bytes while in use", file: path)
-        }
-        return try file.digest(of: 0..<byteCount, progress: progress)
+        try identity.checkUnchanged()
+        var checks = ZipRecordChecks(records)
+        return try file.digest(
+            of: 0..<byteCount, visit: { (bytes, place) throws(Failure) in try checks.add(bytes, at: place) },
+            progress: progress)
     }
 }

@@ -5,29 +5,31 @@ internal import Storage
 /// Only what `torch.save` writes is read: nothing compressed, encrypted or spread over several files. The directory must
 /// agree with the entries' own headers, and no two entries may share a name or a byte.
 struct ZipArchive {
-    /// The bytes of each entry by its name.
-    let entries: [String: MappedBytes]
+    /// Each entry by its name.
+    let entries: [String: ZipRecord]
 
     /// Reads the directory of `file` and checks every entry of it.
     init(_ file: MappedFile) throws(Failure) {
         let end = try ZipEnd(file)
         var directory = ByteCursor(end.directory)
-        var entries: [String: MappedBytes] = [:]
+        var entries: [String: ZipRecord] = [:]
         var spans: [(range: Range<Int>, name: String)] = []
         for index in 0..<end.entryCount {
             let entry = try ZipEntry(&directory, index: index)
             let found = try entry.locate(in: file, before: end.directory.range.lowerBound)
-            guard entries.updateValue(found.data, forKey: entry.name) == nil else {
+            guard entries.updateValue(found.record, forKey: entry.name) == nil else {
                 throw .badInput("is there twice", at: "zip entry '\(entry.name)'")
             }
-            spans.append((found.header..<found.data.range.upperBound, entry.name))
+            spans.append((found.header..<found.record.data.range.upperBound, entry.name))
         }
         guard directory.remaining == 0 else {
             throw .badInput(
                 "the zip directory has \(directory.remaining) bytes more than its entries take")
         }
         try Self.checkOverlaps(spans)
-        self.entries = entries
+        // torch.save can be told not to compute check sums. It leaves 0 in every entry then; in some alone, that is damage.
+        let statesSums = entries.values.contains { $0.checksum != 0 }
+        self.entries = statesSums ? entries : entries.mapValues { ZipRecord(name: $0.name, data: $0.data) }
     }
 
     private static func checkOverlaps(_ spans: [(range: Range<Int>, name: String)]) throws(Failure) {

@@ -14,6 +14,8 @@ struct ZipEntry {
     /// Where its local header begins.
     let headerOffset: UInt64
     private let flags: UInt16
+    /// The CRC-32 of its bytes.
+    private let checksum: UInt32
 
     /// Reads the next record of the directory, which is the one numbered `index`.
     init(_ directory: inout ByteCursor, index: Int) throws(Failure) {
@@ -29,7 +31,8 @@ struct ZipEntry {
         try directory.skip(4)  // the versions
         flags = try directory.integer()
         let method = try directory.integer(UInt16.self)
-        try directory.skip(8)  // date, time and checksum
+        try directory.skip(4)  // time and date
+        checksum = try directory.integer()
         let packed = try directory.integer(UInt32.self)
         let unpacked = try directory.integer(UInt32.self)
         let nameLength = Int(try directory.integer(UInt16.self))
@@ -70,8 +73,8 @@ struct ZipEntry {
 
     /// Finds the bytes of the entry and compares its local header with the directory.
     /// - Parameter end: where the entries end and the directory begins.
-    /// - Returns: where the local header begins, and the entry's bytes, which lie before `end`.
-    func locate(in file: MappedFile, before end: Int) throws(Failure) -> (header: Int, data: MappedBytes) {
+    /// - Returns: where the local header begins, and the entry, whose bytes lie before `end`.
+    func locate(in file: MappedFile, before end: Int) throws(Failure) -> (header: Int, record: ZipRecord) {
         do throws(Failure) {
             guard let start = Int(exactly: headerOffset), start < end,
                 let rest = MappedBytes(file, start..<end)
@@ -84,7 +87,8 @@ struct ZipEntry {
                 throw .badInput(
                     "has \(size) bytes, of which only \(cursor.remaining) are there before the directory")
             }
-            return (start, try cursor.part(Int(size)).source)
+            let data = try cursor.part(Int(size)).source
+            return (start, ZipRecord(name: name, data: data, checksum: checksum))
         } catch {
             throw error.placed(in: "zip entry '\(name)'")
         }
@@ -96,7 +100,8 @@ struct ZipEntry {
         try header.skip(2)  // the version
         let localFlags = try header.integer(UInt16.self)
         let method = try header.integer(UInt16.self)
-        try header.skip(8)  // date, time and checksum
+        try header.skip(4)  // time and date
+        let localChecksum = try header.integer(UInt32.self)
         let packed = try header.integer(UInt32.self)
         let unpacked = try header.integer(UInt32.self)
         let nameLength = Int(try header.integer(UInt16.self))
@@ -107,6 +112,9 @@ struct ZipEntry {
             throw .badInput("is described differently by its local header and by the directory")
         }
         if flags & Self.sizeFollows != 0, packed == 0, unpacked == 0 { return }
+        guard localChecksum == checksum || flags & Self.sizeFollows != 0 else {
+            throw .badInput("has another check sum in its local header than in the directory")
+        }
         var wide = try Zip64Extra(in: extra)
         guard try wide.widen(unpacked) == size, try wide.widen(packed) == size else {
             throw .badInput("has another size in its local header than in the directory")

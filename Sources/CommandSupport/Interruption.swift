@@ -6,11 +6,16 @@ import Synchronization
 public enum Interruption {
     private static let requested = Atomic<Bool>(false)
 
-    /// From now on, SIGINT and SIGTERM ask the job to stop.
+    /// From now on, SIGINT and SIGTERM ask the job to stop; asked again, it ends at once.
     public static func watch() {
-        for number in [SIGINT, SIGTERM] {
-            signal(number) { _ in Interruption.requested.store(true, ordering: .relaxed) }
+        // Made here: a handler may not make anything.
+        requested.store(false, ordering: .relaxed)
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in
+            Interruption.requested.store(true, ordering: .relaxed)
         }
+        action.sa_flags = Int32(bitPattern: UInt32(SA_RESETHAND)) | SA_RESTART
+        for number in [SIGINT, SIGTERM] { sigaction(number, &action, nil) }
     }
 
     /// - Throws: `interrupted` once a signal has come.

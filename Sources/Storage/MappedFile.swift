@@ -1,15 +1,21 @@
+internal import CMappedFiles
 import Glibc
 
 /// A file mapped read-only. Views into it keep it alive.
 public final class MappedFile: Sendable {
-    /// Where it is.
-    public let path: String
+    /// Which file it is, and as it was when it was mapped.
+    public let identity: FileIdentity
     /// The whole file.
     public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+    /// Where it is noted in case a page gets lost.
+    private let place: Int32
 
-    /// Maps the file at `path`. Empty files are allowed; directories and devices are not.
+    /// Where it is.
+    public var path: String { identity.path }
+
+    /// Maps the file at `path`. Empty files are allowed; directories, devices and pipes are not, nor is one waited for.
     public init(_ path: String) throws(Failure) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system("cannot open", file: path, errno: errno) }
         defer { close(descriptor) }
         var status = stat()
@@ -17,19 +23,22 @@ public final class MappedFile: Sendable {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw .badInput("is not a regular file", file: path)
         }
-        let length = Int(status.st_size)
-        self.path = path
+        identity = FileIdentity(path, status)
+        let length = identity.byteCount
         guard length > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            place = -1
             return
         }
         guard let base = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
             throw .system("cannot map", file: path, errno: errno)
         }
         bytes = UnsafeRawBufferPointer(start: base, count: length)
+        place = tsr_mapped_add(base, length, path)
     }
 
     deinit {
+        tsr_mapped_remove(place)
         if let base = bytes.baseAddress {
             munmap(UnsafeMutableRawPointer(mutating: base), bytes.count)
         }
@@ -72,6 +81,24 @@ public final class MappedFile: Sendable {
         let upper = advice == .dontNeed ? range.upperBound / page * page : range.upperBound
         guard lower < upper, upper <= bytes.count else { return }
         _ = madvise(UnsafeMutableRawPointer(mutating: base + lower), upper - lower, advice.code)
+    }
+}
+
+extension MappedFile {
+    /// What is to be said of a file that lost pages while it was mapped.
+    private static let lostMessage = "changed while in use, or could not be read"
+
+    /// Why the kernel could not read at an address; nil when that shows no mapped file.
+    static func lost(_ address: UnsafeRawPointer) -> Failure? {
+        tsr_mapped_path(address).map { Failure(.io, lostMessage, file: String(cString: $0)) }
+    }
+
+    /// From now on, a page of a mapped file that is not there any more, as the file was cut short or its disk fails, ends the
+    /// process with the code of `io` and a sentence on stderr. For commands: a library does not decide this.
+    /// - Parameter before: what the sentence begins with.
+    public static func explainLostPages(_ before: String) {
+        // The handler must not allocate: the texts are made here and stay.
+        tsr_mapped_watch(strdup(before), strdup(": \(lostMessage)\n"), Failure.Kind.io.rawValue)
     }
 }
 

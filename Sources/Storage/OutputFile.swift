@@ -1,15 +1,17 @@
 import Glibc
 
-/// Writes a file so that its final name never shows a half-written one: to a temporary name beside it, synced, renamed.
-public func writeFile(_ path: String, _ bytes: [UInt8]) throws(Failure) {
-    let temporary = path + ".partial"
-    let output = try OutputFile(creating: temporary)
+/// Writes a file so that its final name never shows a half-written one: to a name of nobody else beside it, synced, renamed.
+/// - Throws: `usage` when the place was taken meanwhile, `io` when it cannot be written.
+public func writeFile(_ place: OutputPath, _ bytes: [UInt8]) throws(Failure) {
+    let suffix = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+    let output = try OutputFile(creating: "\(place.path).\(suffix)")
     do {
         try output.write(bytes, at: 0)
         try output.sync()
-        try output.rename(to: path)
+        try place.check()
+        try output.rename(to: place.path)
     } catch {
-        unlink(temporary)
+        unlink(output.path)
         throw error
     }
 }
@@ -20,18 +22,19 @@ public final class OutputFile {
     public let path: String
     private let descriptor: Int32
 
-    /// Creates or truncates.
+    /// Creates a file where nothing is.
+    /// - Throws: `io` when something is there, a link included, or it cannot be made.
     public init(creating path: String) throws(Failure) {
         self.path = path
-        descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw .system("cannot create", file: path, errno: errno) }
     }
 
-    /// Opens what an interrupted run left behind.
+    /// Opens what an interrupted run left behind, or creates it.
+    /// - Throws: `usage` when that is not a file with this one name, `io` when it cannot be opened.
     public init(resuming path: String) throws(Failure) {
         self.path = path
-        descriptor = open(path, O_RDWR | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .system("cannot open", file: path, errno: errno) }
+        descriptor = try openOwn(path)
     }
 
     deinit { close(descriptor) }
@@ -42,6 +45,8 @@ public final class OutputFile {
         while done < bytes.count, let base = bytes.baseAddress {
             let count = pwrite(descriptor, base + done, bytes.count - done, off_t(offset + done))
             if count < 0 && errno == EINTR { continue }
+            // The kernel met a page of the source that is not there any more.
+            if count < 0 && errno == EFAULT, let lost = MappedFile.lost(base + done) { throw lost }
             guard count > 0 else { throw .system("cannot write", file: path, errno: errno) }
             done += count
         }
@@ -59,12 +64,14 @@ public final class OutputFile {
         }
     }
 
-    /// Extends the file with zeros to `length` bytes and sets the space aside, so that a full disk shows at once.
+    /// Extends the file from `kept` to `length` bytes with zeros and sets the space aside, so that a full disk shows at once.
     ///
     /// File systems that cannot do so are left to run full later.
-    public func reserve(_ length: Int) throws(Failure) {
+    public func reserve(_ length: Int, keeping kept: Int) throws(Failure) {
         let code = posix_fallocate(descriptor, 0, off_t(length))
         if code == ENOSPC || code == EFBIG {
+            // Others may need what was set aside so far.
+            try truncate(to: kept)
             throw .system("cannot set aside \(length) bytes", file: path, errno: code)
         }
     }
@@ -83,4 +90,21 @@ public final class OutputFile {
             close(directory)
         }
     }
+}
+
+/// Opens a file that this program keeps beside an output, or creates it, for reading and writing.
+/// - Returns: its descriptor.
+/// - Throws: `usage` when what is there is no regular file, a link, or has other names: to write it would change something
+///   that is not this program's; `io` when it cannot be opened.
+public func openOwn(_ path: String) throws(Failure) -> Int32 {
+    let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw .system("cannot open", file: path, errno: errno) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_nlink <= 1 else {
+        close(descriptor)
+        throw Failure(
+            .usage, "is no file of this program's: it is no regular file, or has other names", file: path,
+            remedy: "remove it, or name another output")
+    }
+    return descriptor
 }

@@ -37,6 +37,20 @@ public enum Path {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Whether a regular file is there, following links: no folder, device or pipe, which reading may wait for.
+    public static func isRegularFile(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
+    /// Removes a file, if one is there.
+    /// - Throws: `io` when it cannot be removed.
+    public static func remove(_ path: String) throws(Failure) {
+        guard unlink(path) == 0 || errno == ENOENT else {
+            throw .system("cannot remove", file: path, errno: errno)
+        }
+    }
+
     /// The names in a directory, sorted, without `.` and `..`.
     public static func list(_ path: String) throws(Failure) -> [String] {
         guard let handle = opendir(path) else {

@@ -11,13 +11,26 @@ public enum Zstd {
         return output
     }
 
-    /// Decompresses a frame that states its size, refusing one that claims more than `limit` bytes.
+    /// How many times longer than the compressed bytes the result may be.
+    public static let maximumRatio = 1000
+    /// What may be decompressed to whatever the ratio.
+    public static let alwaysAllowed = 1 << 20
+
+    /// Decompresses a frame that states its size.
+    /// - Throws: `limit` when that is more than `limit` bytes, or so many times the frame's as only a bomb has; `badInput`
+    ///   when the frame is no sound one.
     public static func decompress(_ bytes: UnsafeRawBufferPointer, limit: Int) throws(Failure) -> [UInt8] {
         let claimed = ZSTD_getFrameContentSize(bytes.baseAddress, bytes.count)
         // The two highest values are zstd's codes for "unknown" and "error".
         guard claimed < UInt64.max - 1 else { throw .badInput("is not a zstd frame of known size") }
         guard claimed <= UInt64(limit) else {
             throw Failure(.limit, "claims to decompress to \(claimed) bytes, more than the \(limit) allowed")
+        }
+        guard claimed <= UInt64(max(alwaysAllowed, bytes.count * maximumRatio)) else {
+            throw Failure(
+                .limit,
+                "claims to decompress from \(bytes.count) to \(claimed) bytes, more than \(maximumRatio) times"
+            )
         }
         var output = [UInt8](repeating: 0, count: Int(claimed))
         let count = ZSTD_decompress(&output, output.count, bytes.baseAddress, bytes.count)

@@ -14,6 +14,8 @@ struct VideoFile {
     init(_ path: String) throws(Failure) {
         self.path = path
         guard Path.exists(path) else { throw Failure(.io, "is not there", file: path) }
+        // From a pipe or a device ffprobe would wait for ever.
+        guard Path.isRegularFile(path) else { throw .badInput("is not a regular file", file: path) }
         let probe = try VideoFile.start(
             "ffprobe",
             ["-v", "error"] + VideoFile.input(path) + [

@@ -61,10 +61,15 @@ import Threads
     }
 
     mutating func execute() throws(Failure) {
+        let sources = try SampleSource.find(data)
+        let place = try OutputPath(
+            output, replacing: force,
+            inputs: [model] + sources.flatMap(\.files)
+                + data.flatMap { OutputPath.inputs(in: $0, depth: SampleSource.maximumDepth) })
         Interruption.watch()
         let opened = try Model(model, .init(threads: threads, largeProduct: .openBLAS()))
         let builder = try SetBuilder(
-            try SampleSource.find(data), opened,
+            sources, opened,
             .init(window: window, tokens: tokens, answerTokens: answers)
         ) { _ throws(Failure) in try Interruption.check() }
         let prepared = builder.prepared
@@ -80,7 +85,7 @@ import Threads
         for warning in recorder.warnings { Console.warn(warning.message) }
         let start = monotonicSeconds()
         let progress = SampleProgress()
-        let found = try recorder.run(to: output, overwrite: force, data: .array(data.map { .string($0) })) {
+        let found = try recorder.run(to: place, data: .array(data.map { .string($0) })) {
             (state) throws(Failure) in
             progress.show(state.done, state.total, state.place)
             try Interruption.check()

@@ -40,7 +40,8 @@ import Storage
     @OptionGroup var options: OutputOptions
 
     mutating func execute() throws(Failure) {
-        let destination = try options.destination
+        let destination = try options.destination(
+            inputs: [model] + Recipe.files(recipe) + [calibration].compactMap(\.self))
         let bundle = try Bundle(model)
         var recipe = try Recipe(named: recipe)
         let graph: ModelGraph
@@ -81,11 +82,13 @@ import Storage
         switch inputs {
         case .set(let file):
             try job.run(
-                source, file, to: destination, fingerprint: fingerprint, metadata: metadata,
+                source, file, to: destination, sources: [bundle.file.identity], fingerprint: fingerprint,
+                metadata: metadata,
                 tokenizer: tokenizer)
         case .columns, nil:
             try job.run(
-                source, to: destination, fingerprint: fingerprint, metadata: metadata, tokenizer: tokenizer)
+                source, to: destination, sources: [bundle.file.identity], fingerprint: fingerprint,
+                metadata: metadata, tokenizer: tokenizer)
         }
     }
 

@@ -95,6 +95,26 @@ import Testing
         try expect("not a zstd frame") { $0.graph = [] }
         try expect("not a zstd frame") { $0.graph = Array("no zstd at all".utf8) }
         try expect("not valid JSON") { $0.graph = try Zstd.compress(Array("{]".utf8)) }
+        // Little that says much: more bytes than so little may become, or more values than memory should hold.
+        let zeros = [UInt8](repeating: UInt8(ascii: " "), count: 64 << 20)
+        try expect("more than 1000 times") {
+            $0.graph = try Zstd.compress(zeros)
+            $0.graphCount = zeros.count
+        }
+        let values =
+            Array("[".utf8) + Array(repeatElement(Array("[],".utf8), count: 1 << 20).joined())
+            + Array("0]".utf8)
+        try expect("more than 1048576 JSON values") {
+            // Ten thousand digits that cannot be compressed much make the frame long enough.
+            var state: UInt32 = 1
+            let digits = (0..<10_000).map { _ in
+                state = state &* 1_664_525 &+ 1_013_904_223
+                return UInt8(ascii: "0") + UInt8(state >> 24) % 10
+            }
+            let text = Array("[\"".utf8) + digits + Array("\",".utf8) + values + Array("]".utf8)
+            $0.graph = try Zstd.compress(text)
+            $0.graphCount = text.count
+        }
         let deep = [UInt8](repeating: UInt8(ascii: "["), count: 100_000)
         try expect("not valid JSON") {
             $0.graph = try Zstd.compress(deep)

@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func aBundleOfNoTensors() throws {
-        let writer = try BundleWriter(path, fingerprint: .null, plan: [])
+        let writer = try BundleWriter(OutputPath(path, inputs: []), fingerprint: .null, plan: [])
         try writer.finish(graph: .array([]), metadata: .object([]), tokenizer: [])
         let bundle = try Bundle(path)
         #expect(bundle.tensors.isEmpty)
@@ -53,7 +53,8 @@ import Testing
         try putFile(path, [1, 2, 3])
         #expect(try failure { try sample.write(to: path) }?.kind == .usage)
         #expect(try readFile(path) == [1, 2, 3])
-        let writer = try BundleWriter(path, fingerprint: "sample", plan: sample.plan, overwrite: true)
+        let writer = try BundleWriter(
+            OutputPath(path, replacing: true, inputs: []), fingerprint: "sample", plan: sample.plan)
         try sample.append(to: writer, until: sample.plan.count)
         #expect(try readFile(path) == [1, 2, 3], "the old file stands until the new one is complete")
         try writer.finish(graph: .null, metadata: .null, tokenizer: [])
@@ -61,7 +62,7 @@ import Testing
     }
 
     @Test func refusesWhatThePlanDoesNotHold() throws {
-        let writer = try BundleWriter(path, fingerprint: "sample", plan: sample.plan)
+        let writer = try BundleWriter(OutputPath(path, inputs: []), fingerprint: "sample", plan: sample.plan)
         #expect(try failure { try writer.append([0], to: 1) }?.kind == .mismatch)
         #expect(try failure { try writer.append(sample.data[0] + [0], to: 0) }?.kind == .mismatch)
         #expect(
@@ -86,8 +87,10 @@ import Testing
     }
 
     @Test func twoWritersOfOneBundleDoNotMix() throws {
-        let writer = try BundleWriter(path, fingerprint: "sample", plan: sample.plan)
-        let thrown = try failure { _ = try BundleWriter(path, fingerprint: "other", plan: sample.plan) }
+        let writer = try BundleWriter(OutputPath(path, inputs: []), fingerprint: "sample", plan: sample.plan)
+        let thrown = try failure {
+            _ = try BundleWriter(OutputPath(path, inputs: []), fingerprint: "other", plan: sample.plan)
+        }
         #expect(thrown?.kind == .io)
         try sample.append(to: writer, until: sample.plan.count)
         try writer.finish(graph: .null, metadata: .null, tokenizer: [])

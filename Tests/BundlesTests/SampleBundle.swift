@@ -89,7 +89,8 @@ struct SampleBundle {
     /// Writes the bundle, each tensor in pieces of `piece` bytes.
     @discardableResult
     func write(to path: String, piece: Int = 100, overwrite: Bool = false) throws -> Digest {
-        let writer = try BundleWriter(path, fingerprint: "sample", plan: plan, overwrite: overwrite)
+        let writer = try BundleWriter(
+            OutputPath(path, replacing: overwrite, inputs: []), fingerprint: "sample", plan: plan)
         try append(to: writer, until: plan.count, piece: piece)
         return try writer.finish(graph: Self.graph, metadata: Self.metadata, tokenizer: Self.tokenizer)
     }

@@ -37,7 +37,7 @@ import Testing
     func damagedPickles(name: String) throws {
         var random = Xorshift()
         let archive = try ZipArchive(MappedFile(Fixtures.path("pickle/\(name).bin")))
-        let pickle = try #require(archive.entries["\(name)/data.pkl"].map { Array($0.bytes) })
+        let pickle = try #require(archive.entries["\(name)/data.pkl"].map { Array($0.data.bytes) })
         let instructions = Array("(t)RQsubqhX}]aecJKMNr.j".utf8) + [0x85, 0x86, 0x87, 0x88, 0x8A, 0xFF, 0x00]
         for _ in 0..<3000 {
             var bytes = pickle

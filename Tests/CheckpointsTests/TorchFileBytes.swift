@@ -79,6 +79,9 @@ struct ZipBytes {
         var localName: String?
         var localMethod, localFlags: UInt16?
         var localSize: UInt32?
+        /// The check sum; 0 in all entries where none was computed.
+        var checksum: UInt32 = 0
+        var localChecksum: UInt32?
         /// Whether sizes and offset are written as 64-bit values.
         var isWide = false
 
@@ -125,7 +128,8 @@ struct ZipBytes {
         let field = entry.isWide ? UInt32.max : size
         return littleEndian(0x0403_4B50 as UInt32) + littleEndian(20 as UInt16)
             + littleEndian(entry.localFlags ?? entry.flags) + littleEndian(entry.localMethod ?? entry.method)
-            + [UInt8](repeating: 0, count: 8) + littleEndian(field) + littleEndian(field)
+            + [0, 0, 0, 0] + littleEndian(entry.localChecksum ?? entry.checksum) + littleEndian(field)
+            + littleEndian(field)
             + littleEndian(UInt16(name.count)) + littleEndian(UInt16(extra.count)) + name + extra
     }
 
@@ -142,7 +146,8 @@ struct ZipBytes {
         }
         let fields = entry.isWide ? [UInt32](repeating: .max, count: 3) : [packed, size, offset]
         return littleEndian(0x0201_4B50 as UInt32) + [20, 0, 20, 0] + littleEndian(entry.flags)
-            + littleEndian(entry.method) + [UInt8](repeating: 0, count: 8) + littleEndian(fields[0])
+            + littleEndian(entry.method) + [0, 0, 0, 0] + littleEndian(entry.checksum)
+            + littleEndian(fields[0])
             + littleEndian(fields[1]) + littleEndian(UInt16(name.count)) + littleEndian(UInt16(extra.count))
             + [0, 0] + littleEndian(entry.disk) + [UInt8](repeating: 0, count: 6) + littleEndian(fields[2])
             + name + extra

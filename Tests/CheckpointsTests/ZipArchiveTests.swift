@@ -95,6 +95,63 @@ import Testing
         }
     }
 
+    /// Bytes are compared with their check sums while the whole file is digested, the pickle before it is read.
+    @Test func checkSums() throws {
+        var zip = ZipBytes(pickle: PickleBytes.one())
+        for index in zip.entries.indices {
+            var sum = CRC32()
+            zip.entries[index].data.withUnsafeBytes { sum.update($0) }
+            zip.entries[index].checksum = sum.value
+        }
+        func digest(_ zip: ZipBytes) throws {
+            let file = try folder.open(zip.bytes)
+            _ = try SourceFile(file.file.identity, records: file.records).digest()
+        }
+        #expect(throws: Never.self) { try digest(zip) }
+        for (index, name) in [(1, "model/data/0"), (2, "model/version")] {
+            var damaged = zip
+            damaged.entries[index].data[1] ^= 4
+            let failure = #expect(throws: Failure.self) { try digest(damaged) }
+            #expect(failure?.kind == .badInput && failure?.place == "zip entry '\(name)'")
+            #expect(failure?.message.contains("check sum") == true)
+        }
+        var pickle = zip
+        pickle.entries[0].checksum ^= 1
+        try folder.refuses(pickle.bytes, at: "zip entry 'model/data.pkl'", "check sum")
+        // Sums that are 0 everywhere were not computed; one that is 0 alone is wrong.
+        #expect(throws: Never.self) { try digest(ZipBytes(pickle: PickleBytes.one())) }
+        var partial = zip
+        partial.entries[1].checksum = 0
+        #expect(throws: Failure.self) { try digest(partial) }
+        // The sum follows the bytes, and the local header may say 0.
+        for index in zip.entries.indices {
+            zip.entries[index].flags = 0x0808
+            zip.entries[index].localChecksum = 0
+        }
+        #expect(throws: Never.self) { try digest(zip) }
+        zip.entries[1].flags = 0
+        try folder.refuses(zip.bytes, at: "zip entry 'model/data/0'", "another check sum")
+    }
+
+    /// Chunks end anywhere, and records lie across them.
+    @Test func checkSumsOfPieces() throws {
+        var zip = ZipBytes(pickle: PickleBytes.one())
+        zip.entries.append(.init("model/data/1", (0..<1000).map { UInt8(truncatingIfNeeded: $0) }))
+        for index in zip.entries.indices {
+            var sum = CRC32()
+            zip.entries[index].data.withUnsafeBytes { sum.update($0) }
+            zip.entries[index].checksum = sum.value
+        }
+        let file = try folder.open(zip.bytes)
+        for step in [1, 7, 64, 5000] {
+            var checks = ZipRecordChecks(file.records)
+            for start in stride(from: 0, to: file.file.bytes.count, by: step) {
+                let range = start..<min(start + step, file.file.bytes.count)
+                try checks.add(UnsafeRawBufferPointer(rebasing: file.file.bytes[range]), at: range)
+            }
+        }
+    }
+
     @Test func endsThatCannotBe() throws {
         try refuses("claims 60000 entries", at: nil) { $0.count = 60000 }
         try refuses("bytes more than its entries take", at: nil) { $0.count = 2 }

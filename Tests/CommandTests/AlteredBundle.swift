@@ -8,7 +8,8 @@ func alter(
 ) throws -> String {
     let source = try Bundle(bundle)
     let writer = try BundleWriter(
-        path, fingerprint: .null, plan: source.tensors.map(\.description), overwrite: true)
+        OutputPath(path, replacing: true, inputs: []), fingerprint: .null,
+        plan: source.tensors.map(\.description))
     for (index, tensor) in source.tensors.enumerated() {
         let mapped = source.bytes(of: tensor)
         var bytes = [UInt8](mapped.bytes)

@@ -6,7 +6,8 @@ import Testing
 @Suite struct ArchitectureTests {
     /// Lowest first; a module imports only modules before it.
     private static let floors = [
-        "CKernels", "CImageCodecs", "CDefaultSet", "Formats", "Storage", "Threads", "GroupFormats",
+        "CKernels", "CImageCodecs", "CDefaultSet", "CMappedFiles", "Formats", "Storage", "Threads",
+        "GroupFormats",
         "Checkpoints", "GraphIR",
         "Bundles",
         "Prompts",

@@ -20,8 +20,8 @@ func run(
     killAfter seconds: Double? = nil
 ) throws -> Outcome {
     let process = Process()
-    let folder = Path.directory(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-    process.executableURL = URL(fileURLWithPath: Path.join(folder, command))
+    process.executableURL = URL(
+        fileURLWithPath: command.hasPrefix("/") ? command : Path.join(try commandFolder(), command))
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
@@ -29,10 +29,11 @@ func run(
     process.standardOutput = output
     process.standardError = errors
     try process.run()
-    if let seconds {
-        let identifier = process.processIdentifier
-        DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { kill(identifier, SIGKILL) }
-    }
+    let identifier = process.processIdentifier
+    let killing = DispatchWorkItem { kill(identifier, SIGKILL) }
+    // Its number may be another's once it has ended.
+    defer { killing.cancel() }
+    if let seconds { DispatchQueue.global().asyncAfter(deadline: .now() + seconds, execute: killing) }
     let text = output.fileHandleForReading.readDataToEndOfFile()
     let log = errors.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
@@ -41,6 +42,19 @@ func run(
     return Outcome(
         status: status, output: String(decoding: text, as: UTF8.self),
         errors: String(decoding: log, as: UTF8.self))
+}
+
+/// Where the built commands are.
+func commandFolder() throws -> String {
+    Path.directory(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+}
+
+/// Runs a script in which the built commands are known by their names; ended by SIGKILL after a minute, unless told otherwise.
+func shell(_ script: String, killAfter seconds: Double = 60) throws -> Outcome {
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+    return try run(
+        "/bin/bash", arguments: ["-c", script], environment: ["PATH": "\(try commandFolder()):\(path)"],
+        killAfter: seconds)
 }
 
 /// A copy of a fixture's checkpoint that a test may damage.

@@ -55,7 +55,8 @@ import Testing
                 note: note)
         ]
         let path = directory.file("source")
-        let writer = try BundleWriter(path, fingerprint: "toy", plan: plan, overwrite: true)
+        let writer = try BundleWriter(
+            OutputPath(path, replacing: true, inputs: []), fingerprint: "toy", plan: plan)
         try writer.append(bytes, to: 0)
         try writer.finish(graph: graph.json, metadata: .object([]), tokenizer: [])
         return try Bundle(path)
@@ -66,7 +67,8 @@ import Testing
         let plan = try QuantizationPlan(
             Recipe("r", rules: [.init(["*"], choice)]), graph, weights.weights)
         let writer = try BundleWriter(
-            directory.file("out"), fingerprint: "toy", plan: plan.descriptions, overwrite: true)
+            OutputPath(directory.file("out"), replacing: true, inputs: []), fingerprint: "toy",
+            plan: plan.descriptions)
         try Quantizer(plan, threads: 2, panelBytes: 1).run(weights, into: writer)
         try writer.finish(graph: graph.json, metadata: .object([]), tokenizer: [])
         let bundle = try Bundle(directory.file("out"))

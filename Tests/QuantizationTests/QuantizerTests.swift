@@ -38,7 +38,7 @@ struct Toy {
             try TensorDescription(
                 name: $0.name, shape: $0.shape, encoding: .float(.float32), sources: ["s." + $0.name])
         }
-        let writer = try BundleWriter(path, fingerprint: "toy", plan: plan)
+        let writer = try BundleWriter(OutputPath(path, inputs: []), fingerprint: "toy", plan: plan)
         for (index, weight) in weights.enumerated() {
             var values = weight.values
             change(weight.name, &values)
@@ -57,7 +57,8 @@ extension Toy {
     ) throws -> (bundle: Bundle, reports: [TensorReport]) {
         let weights = try BundleWeights(source)
         let plan = try QuantizationPlan(recipe, graph, weights.weights)
-        let writer = try BundleWriter(path, fingerprint: recipe.json, plan: plan.descriptions)
+        let writer = try BundleWriter(
+            OutputPath(path, inputs: []), fingerprint: recipe.json, plan: plan.descriptions)
         let quantizer = try Quantizer(
             plan, threads: threads, meanSquares: meanSquares, panelBytes: panelBytes)
         let reports = try quantizer.run(weights, into: writer) { event throws(Failure) in
@@ -179,7 +180,8 @@ extension Toy {
         let recipe = Recipe("r", rules: [.init(["*"], .groups(format, .nearest))])
         let plan = try QuantizationPlan(recipe, graph, source.weights)
         let path = directory.file("out")
-        let writer = try BundleWriter(path, fingerprint: "toy", plan: plan.descriptions)
+        let writer = try BundleWriter(
+            OutputPath(path, inputs: []), fingerprint: "toy", plan: plan.descriptions)
         var done: [Int] = []
         try Quantizer(plan, threads: 2, panelBytes: 1).run(source, into: writer) { event throws(Failure) in
             if case .panel(_, let bytes, let total) = event, total == values.count * 4 { done.append(bytes) }

@@ -230,7 +230,9 @@ import Threads
         let recorder = try CalibrationRecorder(
             prepared.model.bundle, set, patches: prepared.patches, detail: .full, sensitivity: false,
             threads: 2)
-        _ = try recorder.run(to: path, overwrite: false, data: .null) { _ throws(Failure) in }
+        _ = try recorder.run(to: OutputPath(path, replacing: false, inputs: []), data: .null) {
+            _ throws(Failure) in
+        }
         return try CalibrationFile(
             path, of: prepared.model.bundle.digest, prepared.graph, prepared.model.prompt)
     }
@@ -244,7 +246,8 @@ import Threads
         let weights = try RewriteSearch(plan, prepared.graph, source, calibration, threads: 1) {
             _ throws(Failure) in
         }.weights
-        let writer = try BundleWriter(path, fingerprint: recipe.json, plan: plan.descriptions)
+        let writer = try BundleWriter(
+            OutputPath(path, inputs: []), fingerprint: recipe.json, plan: plan.descriptions)
         let quantizer = try CalibratedQuantizer(plan, prepared.graph, weights, calibration, threads: threads)
         var steps = 0
         _ = try quantizer.run(into: writer) { _ throws(Failure) in

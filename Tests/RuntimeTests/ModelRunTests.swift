@@ -75,7 +75,9 @@ import Threads
         let recorder = try CalibrationRecorder(
             prepared.model.bundle, prepared.set, patches: prepared.patches, detail: .light,
             sensitivity: false, threads: 2)
-        _ = try recorder.run(to: path, overwrite: false, data: .null) { _ throws(Failure) in }
+        _ = try recorder.run(to: OutputPath(path, replacing: false, inputs: []), data: .null) {
+            _ throws(Failure) in
+        }
         let file = try CalibrationFile(
             path, of: prepared.model.bundle.digest, prepared.graph, prepared.model.prompt)
         var seen = 0

@@ -51,7 +51,8 @@ import Testing
         let source = RewrittenWeights(try BundleWeights(bundle), rewrites)
         let plan = try QuantizationPlan(Recipe("keep", rules: []), graph, source.weights)
         let path = directory.file("changed.tessera")
-        let writer = try BundleWriter(path, fingerprint: .null, plan: plan.descriptions, overwrite: true)
+        let writer = try BundleWriter(
+            OutputPath(path, replacing: true, inputs: []), fingerprint: .null, plan: plan.descriptions)
         try Quantizer(plan, threads: 2).run(source, into: writer)
         _ = try writer.finish(graph: graph.json, metadata: bundle.metadata, tokenizer: bundle.tokenizer)
         return try Bundle(path)
@@ -176,7 +177,9 @@ import Testing
         let path = directory.file("cal")
         let recorder = try CalibrationRecorder(
             bundle, set, patches: patches, detail: .full, sensitivity: false, threads: 2)
-        _ = try recorder.run(to: path, overwrite: true, data: .null) { _ throws(Failure) in }
+        _ = try recorder.run(to: OutputPath(path, replacing: true, inputs: []), data: .null) {
+            _ throws(Failure) in
+        }
         let graph = try ModelGraph(json: bundle.graphJSON)
         return try CalibrationFile(path, of: bundle.digest, graph, model.prompt)
     }

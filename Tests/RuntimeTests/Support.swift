@@ -58,7 +58,8 @@ func makeBundle(
     let recipe = try recipe.map { try Recipe(named: $0) } ?? Recipe("keep", rules: [])
     let source = CheckpointWeights(model)
     let plan = try QuantizationPlan(recipe, model.plan.graph, source.weights)
-    let writer = try BundleWriter(path, fingerprint: .null, plan: plan.descriptions, overwrite: true)
+    let writer = try BundleWriter(
+        OutputPath(path, replacing: true, inputs: []), fingerprint: .null, plan: plan.descriptions)
     try Quantizer(plan, threads: 2).run(source, into: writer)
     _ = try writer.finish(
         graph: model.plan.graph.json, metadata: change(model.metadata(sources: [], recipe: recipe.json)),
@@ -78,7 +79,8 @@ func forge(
         graph = parts.joined(separator: forged)
     }
     let writer = try BundleWriter(
-        path, fingerprint: .null, plan: source.tensors.map(\.description), overwrite: true)
+        OutputPath(path, replacing: true, inputs: []), fingerprint: .null,
+        plan: source.tensors.map(\.description))
     for (index, tensor) in source.tensors.enumerated() {
         try writer.append(source.bytes(of: tensor).bytes, to: index)
     }

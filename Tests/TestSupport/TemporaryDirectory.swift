@@ -33,5 +33,12 @@ public final class TemporaryDirectory: Sendable {
 
 /// Writes a file without waiting for the disk, unlike `writeFile`: a test that writes a thousand has no power cut to fear.
 public func putFile(_ path: String, _ bytes: [UInt8]) throws(Failure) {
-    try OutputFile(creating: path).write(bytes, at: 0)
+    let output = try OutputFile(resuming: path)
+    try output.truncate(to: 0)
+    try output.write(bytes, at: 0)
+}
+
+/// Writes a file as commands do, over whatever file is there.
+public func writeFile(_ path: String, _ bytes: [UInt8]) throws(Failure) {
+    try writeFile(OutputPath(path, replacing: true, inputs: []), bytes)
 }
