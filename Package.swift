@@ -163,7 +163,7 @@ let package = Package(
             ]),
         tool(
             "tessera-bench",
-            ["CKernels", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
+            ["CKernels", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
 
         // Tests.
         .target(
