@@ -165,7 +165,7 @@ let package = Package(
             ]),
         tool(
             "tessera-bench",
-            ["CKernels", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
+            ["CKernels", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
 
         // Tests.
         .target(

@@ -1,4 +1,5 @@
 public import ArgumentParser
+import CommandSupport
 public import Storage
 import Threads
 
@@ -9,7 +10,9 @@ public struct OutputOptions: ParsableArguments {
     public var output: String?
 
     /// How many threads work.
-    @Option(name: [.short, .long], help: "Threads to use. The bytes written do not depend on it.")
+    @Option(
+        name: [.short, .long], help: "Threads to use. The bytes written do not depend on it.",
+        transform: whole(Allowed.threads))
     public var threads: Int = ThreadPool.processors
 
     /// Whether an existing bundle is replaced.

@@ -40,6 +40,9 @@ static void set_transforms(png_structp png, png_infop info) {
     png_read_update_info(png, info);
 }
 
+/// Chunks without a bearing on pixels, each name ended by a zero.
+static const png_byte unused[] = "iCCP\0zTXt\0iTXt\0tEXt\0sPLT\0eXIf\0hIST";
+
 /// Reads the header, and the pixels too unless `pixels` is NULL. Nothing between here and the end of the function may
 /// own memory but libpng, which an error jumps back to release.
 static int read_png(struct source *source, struct tessera_image *image, uint8_t *pixels) {
@@ -56,6 +59,10 @@ static int read_png(struct source *source, struct tessera_image *image, uint8_t 
     }
     png_set_read_fn(png, source, read_bytes);
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    // What says nothing of the pixels is passed over: texts and profiles unfold to any size.
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, unused, sizeof unused / 5);
+    png_set_chunk_malloc_max(png, 8 << 20);
+    png_set_chunk_cache_max(png, 128);
     png_read_info(png, info);
     set_transforms(png, info);
     struct tessera_image found = {(int32_t)png_get_image_width(png, info), (int32_t)png_get_image_height(png, info),

@@ -36,9 +36,9 @@ public struct ByteCount: ExpressibleByArgument, Sendable {
 
 /// A number with so many decimals.
 public func fixed(_ value: Double, _ decimals: Int) -> String {
-    guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
     var scale = 1.0
     for _ in 0..<decimals { scale *= 10 }
+    guard value.isFinite, abs(value) < 1e15, abs(value) * scale < 9e18 else { return "\(value)" }
     let units = Int((abs(value) * scale).rounded())
     let sign = value < 0 && units > 0 ? "-" : ""
     guard decimals > 0 else { return sign + "\(units)" }

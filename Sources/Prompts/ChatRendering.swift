@@ -111,6 +111,9 @@ extension ChatTemplate.Markup {
         guard let (markup, timestamps) = frames else {
             return [.markup(label + prefix), .media(medium, pad: pad, count: count), .markup(suffix)]
         }
+        guard timestamps.allSatisfy({ $0 >= 0 && $0 <= 1e9 }) else {
+            throw .badInput("the times of a video's frames are no times")
+        }
         guard !timestamps.isEmpty, count % timestamps.count == 0 else {
             throw .badInput(
                 "a video of \(count) tokens needs the times of its frames, not \(timestamps.count)")

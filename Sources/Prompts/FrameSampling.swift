@@ -40,8 +40,8 @@ public struct FrameSampling: Equatable, Sendable {
     /// - Throws: `badInput` when there are no frames, or the rate is none.
     public func frames(of total: Int, rate: Double?) throws(Failure) -> FrameSelection {
         let rate = rate ?? FrameSampling.assumedRate
-        guard total > 0, total <= 1 << 32 else { throw .badInput("has \(total) frames") }
-        guard rate.isFinite, rate >= 1e-6, rate <= 1e6 else { throw .badInput("has \(rate) frames a second") }
+        try check()
+        try FrameSampling.check(total, rate)
         let most = even ? min(maximumFrames, total) / 2 * 2 : maximumFrames
         // Clamped before it becomes an integer, so that no rate can be too large for one.
         let wanted = min(max(Double(total) / rate * fps, Double(minimumFrames)), Double(min(most, total)))
@@ -58,12 +58,18 @@ public struct FrameSampling: Equatable, Sendable {
     /// All frames of a video that somebody sampled already at `rate`, or evenly as many of them as are allowed.
     /// - Throws: `badInput` when there are no frames, or the rate is none.
     public func frames(ofSampled total: Int, rate: Double) throws(Failure) -> FrameSelection {
+        try FrameSampling.check(total, rate)
         guard total > maximumFrames else {
             return FrameSelection(indices: Array(0..<total), total: total, rate: rate)
         }
         var sampling = self
         sampling.fps = rate
         return try sampling.frames(of: total, rate: rate)
+    }
+
+    private static func check(_ total: Int, _ rate: Double) throws(Failure) {
+        guard total > 0, total <= 1 << 32 else { throw .badInput("has \(total) frames") }
+        guard rate >= 1e-6, rate <= 1e6 else { throw .badInput("has \(rate) frames a second") }
     }
 
     /// The point `index` of `count` from 0 to `last`, computed and rounded as numpy does.
@@ -99,8 +105,8 @@ public struct FrameSelection: Equatable, Sendable {
     /// The time of each temporal patch of `frames` frames, in seconds: the middle between its first and its last frame.
     /// The last frame is repeated to fill a patch.
     public func timestamps(every frames: Int) -> [Double] {
-        stride(from: 0, to: indices.count, by: frames).map { first in
-            let last = indices[min(first + frames, indices.count) - 1]
+        stride(from: 0, to: indices.count, by: max(1, frames)).map { first in
+            let last = indices[min(first + max(1, frames), indices.count) - 1]
             return (Double(indices[first]) / rate + Double(last) / rate) / 2
         }
     }

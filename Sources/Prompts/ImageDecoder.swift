@@ -9,6 +9,11 @@ public struct ImageDecoder: Sendable {
     /// The most pixels a picture may have; checked against its header before anything is decoded.
     public var maximumPixels: Int
 
+    /// The most pixels a side may have, as in JPEG: the work of resizing grows with the longer side, however thin a picture is.
+    public static let longestSide = 65_535
+    /// Bytes that decoding may take for a pixel: a progressive JPEG keeps six of coefficients beside its three.
+    private static let bytesPerPixel = 9
+
     /// The default, 1 GiB / 4 / 3 · 2, is the limit at which Pillow refuses, too.
     public init(maximumPixels: Int = 178_956_970) { self.maximumPixels = maximumPixels }
 
@@ -42,6 +47,12 @@ public struct ImageDecoder: Sendable {
         _ bytes: UnsafeRawBufferPointer, name: String, _ reading: ImagePreprocessor.Reading = .composed
     ) throws(Failure) -> Picture {
         let header = try header(bytes, name: name)
+        do {
+            if header.format == .jpeg { try JPEGScans(bytes).check() }
+            try Machine.checkMemory(
+                for: "decoding \(header.size.width)×\(header.size.height) pixels",
+                header.size.width * header.size.height * ImageDecoder.bytesPerPixel)
+        } catch { throw error.located(in: name) }
         let picture = Picture(
             unchecked: try Self.pixels(bytes, header, name: name, reading), size: header.size)
         return reading == .composed ? header.orientation.upright(picture) : picture
@@ -68,12 +79,25 @@ public struct ImageDecoder: Sendable {
         guard status == 0, image.width > 0, image.height > 0 else {
             throw .badInput("cannot be read as a picture: \(Self.text(message))", file: name)
         }
-        guard Int(image.width) * Int(image.height) <= maximumPixels else {
+        let header = Header(format: format, image: image, orientation: ImageOrientation(of: bytes, format))
+        do { try check(header.size) } catch { throw error.located(in: name) }
+        return header
+    }
+
+    /// Refuses pictures that would take too much memory or work.
+    /// - Throws: `limit`.
+    public func check(_ size: ImageSize) throws(Failure) {
+        let (pixels, overflow) = size.width.multipliedReportingOverflow(by: size.height)
+        guard !overflow, pixels <= maximumPixels else {
             throw Failure(
-                .limit, "has \(image.width)×\(image.height) pixels, more than the \(maximumPixels) allowed",
-                file: name)
+                .limit, "has \(size.width)×\(size.height) pixels, more than the \(maximumPixels) allowed")
         }
-        return Header(format: format, image: image, orientation: ImageOrientation(of: bytes, format))
+        guard max(size.width, size.height) <= ImageDecoder.longestSide else {
+            throw Failure(
+                .limit,
+                "has \(size.width)×\(size.height) pixels; a side may have \(ImageDecoder.longestSide)",
+                remedy: "crop it")
+        }
     }
 
     /// Decodes to 8-bit RGB, not yet turned.

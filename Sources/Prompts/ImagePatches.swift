@@ -56,11 +56,19 @@ public struct PatchCutter {
     private var count = 0
 
     /// Begins to cut frames as planned.
-    /// - Throws: `limit` when the values would take 8 GiB or more.
+    /// - Throws: `badInput` for a plan that was made with other settings, `limit` when the values would take 8 GiB or more,
+    ///   or more than memory has room for.
     public init(_ settings: ImagePreprocessor, _ plan: ImagePlan) throws(Failure) {
+        try settings.check()
+        guard plan.resized.width == plan.grid.w * settings.patchSize,
+            plan.resized.height == plan.grid.h * settings.patchSize,
+            plan.grid.w % settings.mergeSize == 0, plan.grid.h % settings.mergeSize == 0
+        else { throw .badInput("a picture was planned with other settings") }
         guard plan.patches < (1 << 31) / settings.rowLength else {
             throw Failure(.limit, "\(plan.patches) patches are too many")
         }
+        let bytes = 4 * plan.patches * settings.rowLength + 6 * plan.resized.width * plan.resized.height
+        try Machine.checkMemory(for: "cutting \(plan.patches) patches", bytes)
         self.settings = settings
         self.plan = plan
         resizer = ImageResizer(from: plan.size, to: plan.resized, settings.resampling)

@@ -3,15 +3,15 @@ public import Storage
 /// What a picture will cost, before its pixels are decoded.
 public struct ImagePlan: Equatable, Sendable {
     /// The picture as it is.
-    public var size: ImageSize
+    public let size: ImageSize
     /// The picture as the model sees it.
-    public var resized: ImageSize
+    public let resized: ImageSize
     /// The resized picture in patches.
-    public var grid: PatchGrid
+    public let grid: PatchGrid
     /// Rows that the vision tower takes.
-    public var patches: Int
+    public let patches: Int
     /// Tokens that the language model sees.
-    public var tokens: Int
+    public let tokens: Int
 }
 
 extension ImagePreprocessor {
@@ -21,6 +21,7 @@ extension ImagePreprocessor {
     /// - Throws: `badInput` when a side is not positive or one is more than 200 times the other.
     public func smartResize(_ size: ImageSize) throws(Failure) -> ImageSize {
         if let fixedSide, size.width > 0, size.height > 0 {
+            try check()
             return ImageSize(width: fixedSide, height: fixedSide)
         }
         return try smartResize(size, frames: 1, rounded: 1)
@@ -29,6 +30,7 @@ extension ImagePreprocessor {
     /// The same with limits for all frames together.
     /// - Parameter rounded: the number of frames by which the resized picture's pixels are multiplied.
     func smartResize(_ size: ImageSize, frames: Double, rounded: Double) throws(Failure) -> ImageSize {
+        try check()
         let (width, height) = (Double(size.width), Double(size.height))
         guard size.width > 0, size.height > 0, max(width, height) / min(width, height) <= 200 else {
             throw .badInput(
@@ -52,7 +54,10 @@ extension ImagePreprocessor {
             resized.width = multiple(width * scale, .up)
             resized.height = multiple(height * scale, .up)
         }
-        return ImageSize(width: Int(resized.width), height: Int(resized.height))
+        guard let width = Int(exactly: resized.width), let height = Int(exactly: resized.height) else {
+            throw Failure(.limit, "a picture of \(size.width)×\(size.height) pixels is too large")
+        }
+        return ImageSize(width: width, height: height)
     }
 
     /// What a picture of this size will cost; `frames` is more than 1 for a video.
@@ -64,6 +69,8 @@ extension ImagePreprocessor {
 
     /// What frames of this size cost when they are resized to `resized`.
     func plan(_ size: ImageSize, resized: ImageSize, frames: Int) throws(Failure) -> ImagePlan {
+        try check()
+        guard frames <= 1 << 32 else { throw Failure(.limit, "\(frames) frames are too many") }
         let frameCount = max(1, frames)
         let grid = PatchGrid(
             t: frameCount / temporalPatchSize + (frameCount % temporalPatchSize == 0 ? 0 : 1),

@@ -89,7 +89,8 @@ extension ImagePreprocessor {
     }
 
     /// Whether the settings make sense together.
-    private func check() throws(Failure) {
+    /// - Throws: `badInput` when they do not.
+    func check() throws(Failure) {
         guard (1...256).contains(patchSize), (1...16).contains(temporalPatchSize),
             (1...16).contains(mergeSize)
         else {
@@ -97,15 +98,21 @@ extension ImagePreprocessor {
                 "patch size \(patchSize), \(temporalPatchSize) or merge size \(mergeSize) is out of range")
         }
         if let fixedSide {
-            guard fixedSide <= 1 << 14, fixedSide % factor == 0, fixedTokens ?? 0 <= 1 << 20 else {
+            guard (1...1 << 14).contains(fixedSide), fixedSide % factor == 0,
+                (1...1 << 20).contains(fixedTokens ?? 0)
+            else {
                 throw .badInput("pictures of \(fixedSide) pixels are out of range")
             }
         }
-        guard minimumPixels <= maximumPixels, maximumPixels >= factor * factor, maximumPixels <= 1 << 30
+        guard minimumPixels > 0, minimumPixels <= maximumPixels, maximumPixels >= factor * factor,
+            maximumPixels <= 1 << 30
         else {
             throw .badInput("pixel limits \(minimumPixels) to \(maximumPixels) are out of range")
         }
-        guard mean.allSatisfy(\.isFinite), standardDeviation.allSatisfy({ $0.isFinite && $0 > 0 }) else {
+        // What they make of 8-bit levels must be finite in float32.
+        guard mean.count == 3, standardDeviation.count == 3, mean.allSatisfy({ abs($0) <= 1e3 }),
+            standardDeviation.allSatisfy({ $0 >= 1e-4 && $0 <= 1e4 })
+        else {
             throw .badInput("mean or standard deviation is out of range")
         }
     }

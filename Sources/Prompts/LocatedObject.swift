@@ -62,7 +62,8 @@ extension PromptSettings.Coordinates {
         let base = self == .thousandths ? ImageSize(width: 1000, height: 1000) : resized
         func pixel(_ value: Double, _ base: Int, _ side: Int) -> Int {
             let scaled = value / Double(max(1, base)) * Double(side)
-            return scaled.isFinite ? Int(min(max(scaled, 0), Double(side))) : 0
+            // No picture has a side that a double cannot hold.
+            return scaled.isFinite ? Int(min(max(scaled, 0), Double(min(max(side, 0), 1 << 52)))) : 0
         }
         return PlacedNumbers.find(in: answer).map { placed in
             var points = stride(from: 0, to: placed.numbers.count, by: 2).map { index in

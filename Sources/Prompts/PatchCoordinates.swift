@@ -6,8 +6,9 @@ public struct PatchCoordinates: Equatable, Sendable {
     public let segments: [Int32]
 
     /// The coordinates of grids encoded together, in the order of their patches: by frame, then by squares of
-    /// `mergeSize`², row by row within a square.
+    /// `mergeSize`², row by row within a square. Grids are as small as the patches that there are values of.
     public init(_ grids: [PatchGrid], mergeSize: Int) {
+        let mergeSize = max(1, mergeSize)
         var (rows, columns): ([Int32], [Int32]) = ([], [])
         var segments: [Int32] = [0]
         for grid in grids {
@@ -16,13 +17,13 @@ public struct PatchCoordinates: Equatable, Sendable {
                     for x in stride(from: 0, to: grid.w, by: mergeSize) {
                         for dy in 0..<mergeSize {
                             for dx in 0..<mergeSize {
-                                rows.append(Int32(y + dy))
-                                columns.append(Int32(x + dx))
+                                rows.append(Int32(clamping: y + dy))
+                                columns.append(Int32(clamping: x + dx))
                             }
                         }
                     }
                 }
-                segments.append(Int32(rows.count))
+                segments.append(Int32(clamping: rows.count))
             }
         }
         values = rows + columns

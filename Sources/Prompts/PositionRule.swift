@@ -37,14 +37,34 @@ public struct PositionRule: Equatable, Sendable {
         return Array(repeating: PatchGrid(t: 1, h: grid.h, w: grid.w), count: grid.t)
     }
 
-    /// The position in time of frame `frame`, from the first frame's.
-    func time(of frame: Int, secondsPerFrame: Double) -> Int32 {
-        switch kind {
-        case .frame: Int32(frame)
-        case .seconds(let perSecond):
-            Int32(clamping: Int(min(Double(frame) * secondsPerFrame * perSecond, 1e9)))
-        case .separateFrames, .sequential: 0
+    /// The most seconds that may lie between two frames: a day.
+    static let longestStep = 86400.0
+
+    /// Refuses seconds between frames that are no time.
+    /// - Throws: `badInput`.
+    static func check(secondsPerFrame seconds: Double) throws(Failure) {
+        guard seconds >= 0, seconds <= longestStep else {
+            throw .badInput(
+                "\(seconds) seconds from frame to frame are not between 0 and \(Int(longestStep))")
         }
+    }
+
+    /// The position in time of frame `frame`, from the first frame's.
+    /// - Throws: `badInput` for numbers that are no time, `limit` when it is too far away to be counted.
+    func time(of frame: Int, secondsPerFrame: Double) throws(Failure) -> Int32 {
+        let time: Double
+        switch kind {
+        case .frame: time = Double(frame)
+        case .seconds(let perSecond):
+            try PositionRule.check(secondsPerFrame: secondsPerFrame)
+            time = Double(frame) * secondsPerFrame * perSecond
+        case .separateFrames, .sequential: time = 0
+        }
+        guard !(time > Double(Positions.last)) else { throw Positions.tooFar }
+        guard let position = Int32(exactly: time.rounded(.down)), position >= 0 else {
+            throw .badInput("a frame at \(time) has no position")
+        }
+        return position
     }
 
     private var name: String {

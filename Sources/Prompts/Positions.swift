@@ -10,6 +10,11 @@ public struct Positions: Equatable, Sendable {
     /// The position of the next text token, in all rows.
     public private(set) var next: Int32
 
+    /// No token stands further: float32 cannot tell neighbours apart long before.
+    static let last: Int32 = 1 << 30
+    /// The most tokens that are given positions at once.
+    static let mostTokens = 1 << 24
+
     /// How many tokens have positions.
     public var count: Int { rows[0].count }
 
@@ -27,13 +32,15 @@ public struct Positions: Equatable, Sendable {
     /// - Parameters:
     ///   - start: The first position: 0, or ``next`` of what came before in a conversation.
     ///   - spans: In order, not overlapping.
-    /// - Throws: `badInput` when spans don't fit the tokens, `limit` when positions exceed 32 bits.
+    /// - Throws: `badInput` when spans don't fit the tokens or have no time, `limit` when there are more than 2²⁴ tokens or
+    ///   positions go beyond 2³⁰.
     public init(
         tokenCount: Int, spans: [VisualSpan], rule: PositionRule, start: Int32 = 0
     ) throws(Failure) {
         rows = Array(repeating: [], count: rule.axes)
         next = start
-        guard tokenCount >= 0, start >= 0, tokenCount < Int(Int32.max - start) else {
+        guard start >= 0, start <= Positions.last else { throw Positions.tooFar }
+        guard tokenCount >= 0, tokenCount <= Positions.mostTokens else {
             throw Failure(.limit, "\(tokenCount) tokens are too many")
         }
         for span in spans {
@@ -51,7 +58,7 @@ public struct Positions: Equatable, Sendable {
     }
 
     private mutating func appendText(_ tokens: Int) throws(Failure) {
-        guard tokens < Int(Int32.max - next) else { throw Positions.tooFar }
+        guard tokens <= Int(Positions.last - next) else { throw Positions.tooFar }
         let positions = next..<next + Int32(tokens)
         for row in rows.indices { rows[row] += positions }
         next += Int32(tokens)
@@ -60,11 +67,11 @@ public struct Positions: Equatable, Sendable {
     private mutating func append(_ span: VisualSpan, _ rule: PositionRule) throws(Failure) {
         let first = next
         let (height, width) = (span.grid.h / rule.mergeSize, span.grid.w / rule.mergeSize)
-        let last = rule.time(of: span.grid.t - 1, secondsPerFrame: span.secondsPerFrame)
+        let last = try rule.time(of: span.grid.t - 1, secondsPerFrame: span.secondsPerFrame)
         let extent = max(last, Int32(max(height, width) - 1))
-        guard extent < Int32.max - first else { throw Positions.tooFar }
+        guard extent < Positions.last - first else { throw Positions.tooFar }
         for frame in 0..<span.grid.t {
-            let time = first + rule.time(of: frame, secondsPerFrame: span.secondsPerFrame)
+            let time = try first + rule.time(of: frame, secondsPerFrame: span.secondsPerFrame)
             for y in 0..<height {
                 for x in 0..<width {
                     rows[0].append(time)
@@ -76,5 +83,5 @@ public struct Positions: Equatable, Sendable {
         next = first + extent + 1
     }
 
-    private static let tooFar = Failure(.limit, "positions beyond 32 bits")
+    static let tooFar = Failure(.limit, "positions go beyond 2³⁰")
 }

@@ -59,13 +59,14 @@ public struct PromptSettings: Equatable, Sendable {
 
     /// A picture or video of `grid` as a prompt takes it.
     /// - Parameter secondsPerFrame: from one temporal patch to the next.
-    /// - Throws: `badInput` when its patches do not make whole tokens.
+    /// - Throws: `badInput` when its patches do not make whole tokens, or the seconds are no time.
     public func shape(
         _ medium: PromptPiece.Medium, _ grid: PatchGrid, secondsPerFrame: Double = 1
     ) throws(Failure) -> VisualShape {
         guard let tokens = images.tokens(of: grid), tokens > 0 else {
             throw .badInput("\(grid.t)×\(grid.h)×\(grid.w) patches make no whole tokens")
         }
+        try PositionRule.check(secondsPerFrame: secondsPerFrame)
         return VisualShape(medium, grid: grid, tokens: tokens, secondsPerFrame: secondsPerFrame)
     }
 
@@ -78,13 +79,31 @@ public struct PromptSettings: Equatable, Sendable {
             }
             return value
         }
-        template = try ChatTemplate(json: json["chat_template"] ?? .null)
-        images = try ImagePreprocessor(json: json["image_processing"] ?? .null)
-        if let json = json["video_processing"] { videos = try VideoPreprocessor(json: json) }
-        positions = try PositionRule(json: json["positions"] ?? .null)
+        func read<Part>(
+            _ key: String, _ part: (JSON) throws(Failure) -> Part
+        ) throws(Failure) -> Part {
+            do { return try part(json[key] ?? .null) } catch {
+                throw Failure(
+                    error.kind, error.message, at: error.place ?? "prompt.\(key)", remedy: error.remedy)
+            }
+        }
+        template = try read("chat_template") { (json) throws(Failure) in try ChatTemplate(json: json) }
+        images = try read("image_processing") { (json) throws(Failure) in try ImagePreprocessor(json: json) }
+        if json["video_processing"] != nil {
+            videos = try read("video_processing") { (json) throws(Failure) in
+                try VideoPreprocessor(json: json)
+            }
+        }
+        positions = try read("positions") { (json) throws(Failure) in try PositionRule(json: json) }
         imageToken = try token("image_token")
         videoToken = json["video_token"] == nil ? nil : try token("video_token")
-        stopTokens = (json["stop_tokens"]?.ints ?? []).compactMap(Int32.init(exactly:))
+        stopTokens = []
+        for stop in json["stop_tokens"]?.array ?? [] {
+            guard let token = stop.int.flatMap(Int32.init(exactly:)), token >= 0 else {
+                throw .badInput("\(stop.serialized()) is no token", at: "prompt.stop_tokens")
+            }
+            stopTokens.append(token)
+        }
         guard let coordinates = json["coordinates"]?.string.flatMap(Coordinates.init(rawValue:)) else {
             throw .badInput("lacks a known 'coordinates'", at: "prompt")
         }

@@ -41,6 +41,7 @@ public struct VideoPreprocessor: Equatable, Sendable {
     /// - Throws: `badInput` when a side is not positive or one is more than 200 times the other.
     public func smartResize(_ size: ImageSize, frames count: Int) throws(Failure) -> ImageSize {
         guard limits == .wholeVideo else { return try frames.smartResize(size) }
+        try frames.check()
         let factor = frames.factor
         var size = size
         // Less than a patch of tokens is enlarged first; the fraction of a pixel that comes out is dropped.

@@ -53,7 +53,7 @@ extension VisualSpan {
     ///   - videoToken: the placeholder of videos; nil where there are none.
     ///   - shapes: pictures in order and videos in order; they are matched to the placeholders of their kind.
     /// - Returns: the spans, and for each visual in the order of the prompt its number in `shapes`.
-    /// - Throws: `badInput` when the placeholders are not as many as the shapes ask for.
+    /// - Throws: `badInput` when the placeholders are not as many as the shapes ask for, or seconds are no time.
     public static func find(
         in tokens: [Int32], imageToken: Int32, videoToken: Int32?, _ shapes: [VisualShape], rule: PositionRule
     ) throws(Failure) -> (spans: [VisualSpan], order: [Int]) {
@@ -61,6 +61,7 @@ extension VisualSpan {
             shapes.indices.filter { shapes[$0].medium == .image }[...],
             shapes.indices.filter { shapes[$0].medium == .video }[...]
         )
+        for shape in shapes { try PositionRule.check(secondsPerFrame: shape.secondsPerFrame) }
         var spans: [VisualSpan] = []
         var order: [Int] = []
         var index = 0
@@ -76,6 +77,9 @@ extension VisualSpan {
             }
             order.append(number)
             let shape = shapes[number]
+            guard shape.tokens <= tokens.count - index else {
+                throw .badInput("the \(medium.rawValue) at token \(index) does not fit its placeholders")
+            }
             let runs = rule.runs(of: shape.grid, medium)
             for grid in runs {
                 // Text may stand between the runs of one visual.

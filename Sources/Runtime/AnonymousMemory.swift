@@ -6,8 +6,16 @@ final class AnonymousMemory {
     let base: UnsafeMutableRawPointer
     let count: Int
 
+    /// Memory that will be used.
     /// - Throws: `limit` when the system has no `count` bytes to give.
-    init(_ count: Int) throws(Failure) {
+    convenience init(_ count: Int) throws(Failure) {
+        try Machine.checkMemory(for: "what is computed", count, remedy: "use a smaller context or picture")
+        try self.init(hollow: count)
+    }
+
+    /// Memory of which few pages will ever be touched.
+    /// - Throws: `limit` when the system has no `count` addresses to give.
+    init(hollow count: Int) throws(Failure) {
         let length = max(count, 4096)
         guard
             let base = mmap(

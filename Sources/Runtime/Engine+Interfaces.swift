@@ -44,6 +44,11 @@ extension Engine {
         }
     }
 
+    /// Rows of positions that the decoder takes.
+    public var positionAxes: Int {
+        if case .fixed(let axes)? = text.inputs[3].type.extents.first { axes } else { 0 }
+    }
+
     /// Token ids must be below it: the rows of the smallest embedding.
     var tokenLimit: Int {
         let rows = text.steps.compactMap { step -> Int? in

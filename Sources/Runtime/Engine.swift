@@ -66,7 +66,7 @@ public final class Engine {
     ) throws(Failure) {
         self.graph = graph
         self.options = options
-        guard options.chunk > 0 else {
+        guard (1...1 << 20).contains(options.chunk) else {
             throw Failure(.usage, "a chunk of \(options.chunk) tokens is not possible")
         }
         weights = try Weights(graph.weights, weight)

@@ -28,6 +28,17 @@ struct EvaluatedText {
         tokens.append(contentsOf: input.tokens)
     }
 
+    /// The first `count` tokens as one input.
+    func prefix(_ count: Int) -> TextContext.Input {
+        let rows = visualRows.prefix { $0 < count }
+        return TextContext.Input(
+            tokens: Array(tokens.prefix(count)), positions: positions.flatMap { $0.prefix(count) },
+            visuals: rows.isEmpty
+                ? nil
+                : Engine.Rows(values: Array(visuals.prefix(rows.count * visualWidth)), columns: visualWidth),
+            visualRows: Array(rows))
+    }
+
     /// All of it as one input.
     var input: TextContext.Input {
         TextContext.Input(

@@ -37,13 +37,23 @@ public final class KeyValueCache {
         let position: Int
     }
 
+    /// Positions that any cache may have: more are beyond what positions can count.
+    public static let largestCapacity = 1 << 30
+
     /// A cache for the causal attentions of `part` over at most `capacity` positions.
+    /// - Throws: `usage` for a capacity below 1, `limit` when memory has no room for it, before any is taken.
     init(_ part: GraphPart, capacity: Int, precision: Precision) throws(Failure) {
         let layers = KeyValueCache.attentions(part)
         self.capacity = capacity
         self.precision = precision
-        memory = try AnonymousMemory(
-            try KeyValueCache.byteCount(part, capacity: capacity, precision: precision))
+        let bytes = try KeyValueCache.byteCount(part, capacity: capacity, precision: precision)
+        try Machine.checkMemory(
+            for: "a cache of \(capacity) tokens", bytes, remedy: "use a smaller --ctx-size")
+        guard capacity <= KeyValueCache.largestCapacity else {
+            throw Failure(
+                .limit, "a cache holds \(KeyValueCache.largestCapacity) tokens at most, not \(capacity)")
+        }
+        memory = try AnonymousMemory(hollow: bytes)
         var offset = 0
         for (layer, attention) in layers {
             let place = Layer(
@@ -57,14 +67,17 @@ public final class KeyValueCache {
     }
 
     /// Bytes that a cache takes.
-    /// - Throws: `limit` on overflow.
+    /// - Throws: `usage` for a capacity below 1, `limit` on overflow.
     static func byteCount(_ part: GraphPart, capacity: Int, precision: Precision) throws(Failure) -> Int {
+        guard capacity > 0 else {
+            throw Failure(.usage, "a context of \(capacity) tokens is not possible")
+        }
         var total = 0
         for (_, attention) in attentions(part) {
             let row = 2 * attention.keyHeads * attention.headDimension * precision.width
             let (bytes, overflow) = row.multipliedReportingOverflow(by: capacity)
             guard !overflow, bytes < 1 << 46 else {
-                throw Failure(.limit, "a cache of \(capacity) positions")
+                throw Failure(.limit, "a cache of \(capacity) tokens is beyond every memory")
             }
             total += bytes
         }

@@ -30,7 +30,7 @@ public struct MemoryEstimate: Sendable {
         patches: Int, segments: Int
     ) throws(Failure) {
         // Plans look at how weights are stored, not at their values: pages that nobody touches will do.
-        let hollow = try AnonymousMemory(tensors.map(\.byteCount).max() ?? 0)
+        let hollow = try AnonymousMemory(hollow: tensors.map(\.byteCount).max() ?? 0)
         let stored = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
         let engine = try Engine(graph, options) { (name) in
             stored[name].map {
@@ -47,11 +47,20 @@ public struct MemoryEstimate: Sendable {
 
 extension Engine {
     /// The memory that a context of `capacity` tokens and pictures of `patches` patches will take.
-    /// - Parameter patches: of the largest set of pictures encoded together; 0 for none.
-    /// - Throws: `limit` on overflow.
-    public func estimateMemory(capacity: Int, patches: Int, segments: Int, mapped: Int) throws(Failure)
-        -> MemoryEstimate
-    {
+    /// - Parameters:
+    ///   - patches: of the largest picture or video; 0 for none.
+    ///   - segments: its frames.
+    ///   - others: of each further picture or video, which wait while one is encoded.
+    /// - Throws: `usage` for numbers below 0 or a capacity below 1, `limit` on overflow.
+    public func estimateMemory(
+        capacity: Int, patches: Int, segments: Int, others: [Int] = [], mapped: Int
+    ) throws(Failure) -> MemoryEstimate {
+        let all = others + [patches]
+        guard all.allSatisfy({ (0...1 << 31).contains($0) }), all.count <= 1 << 12,
+            all.reduce(0, +) <= 1 << 31, (0...1 << 31).contains(segments)
+        else { throw Failure(.usage, "pictures of such sizes are not possible") }
+        let cache = try KeyValueCache.byteCount(
+            GraphPart(try graph.graph("text")), capacity: capacity, precision: options.cachePrecision)
         let chunk = min(options.chunk, capacity)
         var arena = try ArenaLayout(text, Extents(tokens: chunk, visuals: chunk, outputs: chunk)).count
         arena = max(arena, try ArenaLayout(head, Extents(outputs: 1)).count)
@@ -59,10 +68,9 @@ extension Engine {
             arena = max(
                 arena, try ArenaLayout(vision, Extents(patches: patches, segments: segments + 1)).count)
         }
-        let cache = try KeyValueCache.byteCount(
-            GraphPart(try graph.graph("text")), capacity: capacity, precision: options.cachePrecision)
+        let visuals = all.reduce(0) { $0 + visualRows(patches: $1) }
         let rows =
-            4 * (patches * patchWidth + 2 * visualRows(patches: patches) * visualWidth + 2 * vocabulary)
+            4 * (all.reduce(0, +) * patchWidth + 2 * visuals * visualWidth + 2 * vocabulary)
         return MemoryEstimate(mapped, cache: cache, arena: arena, rows: rows)
     }
 }

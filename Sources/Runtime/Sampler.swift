@@ -16,13 +16,13 @@ public struct Sampler: Sendable {
         public var topP: Float
         /// Above 1, tokens already in the context become less likely (arXiv 1909.05858, section 4.1).
         public var repetitionPenalty: Float
-        /// Equal seeds give equal draws.
-        public var seed: UInt64
+        /// Equal seeds give equal draws; nil for one that nobody knows before.
+        public var seed: UInt64?
 
         /// Settings; the defaults always take the most likely token.
         public init(
             temperature: Float = 0, topK: Int = 0, topP: Float = 1, repetitionPenalty: Float = 1,
-            seed: UInt64 = 0
+            seed: UInt64? = nil
         ) {
             self.temperature = temperature
             self.topK = topK
@@ -34,12 +34,16 @@ public struct Sampler: Sendable {
 
     /// How tokens are chosen.
     public let settings: Settings
+    /// What the draws began with.
+    public let seed: UInt64
     private var random: SplitMix64
 
     /// A sampler at the beginning of its draws.
     public init(_ settings: Settings) {
         self.settings = settings
-        random = SplitMix64(state: settings.seed)
+        // 32 bits are enough to tell answers apart, and short enough to be typed again.
+        seed = settings.seed ?? UInt64(UInt32.random(in: 0...UInt32.max))
+        random = SplitMix64(state: seed)
     }
 
     /// The next token; `seen` are the tokens of the context, prompt included. A logit of −∞ is a probability of 0.

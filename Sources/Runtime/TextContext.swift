@@ -45,9 +45,9 @@ public final class TextContext {
     private var evaluated: EvaluatedText?
 
     /// A context of at most `capacity` tokens.
+    /// - Throws: `usage` for a capacity below 1, `limit` when memory has no room for its cache.
     public init(_ engine: Engine, capacity: Int) throws(Failure) {
         self.engine = engine
-        guard capacity > 0 else { throw Failure(.usage, "a context of \(capacity) tokens is not possible") }
         cache = try KeyValueCache(
             GraphPart(try engine.graph.graph("text")), capacity: capacity,
             precision: engine.options.cachePrecision)
@@ -63,8 +63,39 @@ public final class TextContext {
 
     /// Text whose positions count up from `first` on all axes.
     public func text(_ tokens: [Int32], from first: Int32) -> Input {
-        let row = tokens.indices.map { first + Int32($0) }
+        let row = tokens.indices.map { Int32(clamping: Int(first) + $0) }
         return Input(tokens: tokens, positions: (0..<axes).flatMap { _ in row })
+    }
+
+    /// A place in the sequence to come back to.
+    public struct Mark {
+        fileprivate let count: Int
+        fileprivate let promptLength: Int32
+        fileprivate let evaluated: EvaluatedText?
+    }
+
+    /// The place after the first `count` tokens.
+    public func mark(after count: Int) -> Mark {
+        Mark(count: min(count, cache.count), promptLength: promptLength, evaluated: evaluated)
+    }
+
+    /// Forgets what was evaluated since `mark`.
+    ///
+    /// What came before it is read again where it was read anew since, with its positions stretched otherwise.
+    /// - Throws: as `evaluate(_:wanted:observer:)`, when it cannot be read again; then the context is empty.
+    public func restore(_ mark: Mark) throws(Failure) {
+        let isReadAnew =
+            evaluated != nil && (promptLength != mark.promptLength || cache.count < mark.count)
+        promptLength = mark.promptLength
+        evaluated = mark.evaluated
+        guard isReadAnew, mark.count > 0, let before = mark.evaluated?.prefix(mark.count) else {
+            return cache.truncate(to: mark.count)
+        }
+        cache.truncate(to: 0)
+        do { _ = try evaluate(before, promptLength: mark.promptLength) } catch {
+            cache.truncate(to: 0)
+            throw error
+        }
     }
 
     /// Evaluates a prompt after what is in the cache, and gives its last token's final hidden state.
@@ -89,9 +120,16 @@ public final class TextContext {
     public func evaluate(
         _ input: Input, wanted: Wanted = .last, observer: Observer? = nil
     ) throws(Failure) -> Engine.Rows {
+        try evaluate(input, wanted: wanted, promptLength: Int32(clamping: input.tokens.count), observer)
+    }
+
+    /// - Parameter length: by which positions stretch, where the cache is empty.
+    private func evaluate(
+        _ input: Input, wanted: Wanted = .last, promptLength length: Int32, _ observer: Observer? = nil
+    ) throws(Failure) -> Engine.Rows {
         try check(input)
         let count = input.tokens.count
-        if cache.count == 0 { promptLength = Int32(count) }
+        if cache.count == 0 { promptLength = length }
         evaluated?.append(input, after: cache.count)
         let firstWanted =
             switch wanted {
@@ -139,17 +177,26 @@ public final class TextContext {
         return rows
     }
 
+    /// Refuses tokens that have no room after the first `used`.
+    /// - Throws: `limit`.
+    public func checkRoom(for tokens: Int, after used: Int) throws(Failure) {
+        guard tokens <= cache.capacity - used else {
+            throw Failure(
+                .limit,
+                "the context of \(cache.capacity) tokens is full: \(used) used, \(tokens) more wanted",
+                remedy: "give a larger --ctx-size")
+        }
+    }
+
     private func check(_ input: Input) throws(Failure) {
         let count = input.tokens.count
         guard count > 0 else { throw .badInput("there are no tokens to evaluate") }
-        guard cache.count + count <= cache.capacity else {
-            throw Failure(
-                .limit,
-                "the context of \(cache.capacity) tokens is full: \(cache.count) used, \(count) more wanted",
-                remedy: "give a larger --ctx-size")
-        }
+        try checkRoom(for: count, after: cache.count)
         if let wrong = input.tokens.first(where: { $0 < 0 || Int($0) >= tokenLimit }) {
             throw .badInput("there is no token \(wrong)")
+        }
+        guard input.positions.allSatisfy({ $0 >= 0 }) else {
+            throw .badInput("the tokens stand at positions below 0")
         }
         let rows = input.visualRows
         guard input.positions.count == axes * count, rows.count == input.visuals?.count ?? 0,

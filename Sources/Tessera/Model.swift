@@ -33,19 +33,44 @@ public final class Model {
         bundle = try Bundle(path)
         engine = try Engine(bundle, options)
         self.decoder = decoder
-        do {
+        do throws(Failure) {
             let metadata = try bundle.metadata
             prompt = try PromptSettings(json: metadata["prompt"] ?? .null)
-            sampling = Sampler.Settings(json: metadata["sampling"] ?? .null)
-            contextLimit = metadata["general"]?["context_length"]?.int ?? 32768
+            sampling = try Sampler.Settings(json: metadata["sampling"] ?? .null)
+            let length = metadata["general"]?["context_length"] ?? .int(32768)
+            guard let limit = length.int, (1...KeyValueCache.largestCapacity).contains(limit) else {
+                throw .badInput("\(length.serialized()) is no number of tokens", at: "general.context_length")
+            }
+            contextLimit = limit
             let section = try bundle.tokenizer
             tokenizer =
                 section.isEmpty
                 ? nil : try section.withBytes { (bytes) throws(Failure) in try Tokenizer(serialized: bytes) }
         } catch { throw error.located(in: path) }
-        guard engine.visualRows == prompt.images.visualRows else {
-            throw .badInput("the image processing and the vision tower disagree about merging", file: path)
+        guard engine.visualRows == prompt.images.visualRows, engine.patchWidth == prompt.images.rowLength,
+            prompt.positions.axes == engine.positionAxes
+        else {
+            throw .badInput("the image processing and the graphs disagree about patches", file: path)
         }
+        let tokens = prompt.stopTokens + [prompt.imageToken] + (prompt.videoToken.map { [$0] } ?? [])
+        if let wrong = tokens.first(where: { Int($0) >= engine.vocabulary }) {
+            throw .badInput(
+                "token \(wrong) is not among the \(engine.vocabulary) of the model", file: path, at: "prompt")
+        }
+    }
+
+    /// The tokens of a conversation unless somebody says how many: a few thousand, where the model was made for them.
+    public var defaultCapacity: Int { min(4096, contextLimit) }
+
+    /// The memory that a conversation of `capacity` tokens with these pictures and videos will take; they need no values.
+    /// - Throws: `usage` for a capacity below 1, `limit` on overflow.
+    public func estimateMemory(
+        for visuals: [PreparedPrompt.Visual], capacity: Int
+    ) throws(Failure) -> MemoryEstimate {
+        let grids = visuals.map(\.patches.grid).sorted { ($0.patches ?? 0, $0.t) > ($1.patches ?? 0, $1.t) }
+        return try engine.estimateMemory(
+            capacity: capacity, patches: grids.first?.patches ?? 0, segments: grids.map(\.t).max() ?? 1,
+            others: grids.dropFirst().map { $0.patches ?? 0 }, mapped: bundle.file.bytes.count)
     }
 
     /// Decodes a JPEG, PNG or WebP file and cuts it into patches.
@@ -63,6 +88,11 @@ public final class Model {
 
     /// Encodes one picture or video into the rows that stand for it in the prompt.
     public func encode(_ patches: Patches, observer: Observer? = nil) throws(Failure) -> Engine.Rows {
+        guard let count = patches.grid.patches, patches.values.count == count * engine.patchWidth else {
+            throw .badInput(
+                "a grid of \(patches.grid.t)×\(patches.grid.h)×\(patches.grid.w) does not fit \(patches.values.count) values"
+            )
+        }
         let coordinates = PatchCoordinates([patches.grid], mergeSize: prompt.images.mergeSize)
         return try engine.encode(
             patches: patches.values, coordinates: coordinates.values, segments: coordinates.segments,
@@ -80,14 +110,26 @@ public final class Model {
 
 extension Sampler.Settings {
     /// Reads `generation_config.json`'s words; without `do_sample` the most likely token is taken.
-    init(json: JSON) {
+    /// - Throws: `badInput` for numbers that choose nothing.
+    init(json: JSON) throws(Failure) {
+        func number(_ key: String, _ range: ClosedRange<Double>, default value: Float) throws(Failure)
+            -> Float
+        {
+            guard let json = json[key] else { return value }
+            guard let number = json.double, range.contains(number) else {
+                throw .badInput(
+                    "\(json.serialized()) is not between \(range.lowerBound) and \(range.upperBound)",
+                    at: "sampling.\(key)")
+            }
+            return Float(number)
+        }
         self.init()
-        repetitionPenalty = json["repetition_penalty"]?.double.map(Float.init) ?? 1
+        repetitionPenalty = try number("repetition_penalty", 0.01...100, default: 1)
         guard json["do_sample"]?.bool == true else { return }
-        temperature = json["temperature"]?.double.map(Float.init) ?? 1
+        temperature = try number("temperature", 0...100, default: 1)
         // The reference samples from the 50 most likely unless told otherwise.
-        topK = json["top_k"]?.int ?? 50
-        topP = json["top_p"]?.double.map(Float.init) ?? 1
+        topK = Int(try number("top_k", 0...Double(1 << 24), default: 50))
+        topP = try number("top_p", 0...1, default: 1)
     }
 }
 

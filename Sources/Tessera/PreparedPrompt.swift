@@ -27,6 +27,14 @@ public struct PreparedPrompt {
         }
     }
 
+    /// Where in a conversation a prompt belongs.
+    struct Place: Equatable {
+        /// Tokens of the cache that it comes after.
+        let cached: Int
+        /// Its first position.
+        let position: Int32
+    }
+
     /// Token ids, placeholders included.
     public let tokens: [Int32]
     /// Where each token stands.
@@ -35,12 +43,30 @@ public struct PreparedPrompt {
     public let visuals: [Visual]
     /// The numbers of the placeholder tokens.
     public let visualRows: [Int32]
+    /// Where it belongs.
+    let place: Place
+    /// What the conversation will have seen with it.
+    let progress: ChatTemplate.Progress
+    /// Tokens at its end that ask for an answer, as far as the template wrote them.
+    let opening: Int
 
-    /// Finds the placeholders of `visuals` among `tokens` and gives positions from `start` on.
+    /// The beginning of a conversation: finds the placeholders of `visuals` among `tokens` and gives positions.
     /// - Parameter visuals: pictures in order and videos in order; they are matched to the placeholders of their kind.
     /// - Throws: `badInput` when placeholders and visuals do not fit.
-    public init(
-        tokens: [Int32], visuals: [Visual], settings: PromptSettings, start: Int32 = 0
+    public init(tokens: [Int32], visuals: [Visual], settings: PromptSettings) throws(Failure) {
+        var progress = ChatTemplate.Progress()
+        progress.hasStarted = true
+        progress.images = visuals.count { $0.medium == .image }
+        progress.videos = visuals.count { $0.medium == .video }
+        try self.init(
+            tokens: tokens, visuals: visuals, settings: settings, at: Place(cached: 0, position: 0),
+            progress: progress, opening: 0)
+    }
+
+    /// The same at any place of a conversation.
+    init(
+        tokens: [Int32], visuals: [Visual], settings: PromptSettings, at place: Place,
+        progress: ChatTemplate.Progress, opening: Int
     ) throws(Failure) {
         let shapes = try visuals.map { (visual) throws(Failure) in
             try settings.shape(
@@ -53,7 +79,8 @@ public struct PreparedPrompt {
         self.visuals = order.map { visuals[$0] }
         visualRows = spans.flatMap { ($0.start..<$0.start + $0.tokens).map(Int32.init) }
         positions = try Positions(
-            tokenCount: tokens.count, spans: spans, rule: settings.positions, start: start)
+            tokenCount: tokens.count, spans: spans, rule: settings.positions, start: place.position)
+        (self.place, self.progress, self.opening) = (place, progress, opening)
     }
 
     /// What a text context evaluates, given the encoded visuals.

@@ -47,10 +47,10 @@ struct VideoFile {
     }
 
     /// Decodes the frames of these ascending numbers and hands each on as it comes.
-    /// - Throws: `badInput` when the programs fail or do not give what was asked for, `limit` when a frame has more than
-    ///   `maximumPixels`, and what `body` throws.
+    /// - Throws: `badInput` when the programs fail or do not give what was asked for, `limit` when a frame is larger than
+    ///   pictures may be, and what `body` throws.
     func forEachFrame(
-        _ indices: [Int], maximumPixels: Int, _ body: (Picture) throws(Failure) -> Void
+        _ indices: [Int], _ pictures: ImageDecoder, _ body: (Picture) throws(Failure) -> Void
     ) throws(Failure) {
         let wanted = indices.indices.filter { $0 == 0 || indices[$0 - 1] != indices[$0] }.map { indices[$0] }
         let choice = VideoFile.choice(wanted[...])
@@ -60,7 +60,7 @@ struct VideoFile {
                 "-map", "0:v:0", "-vf", "select=\(choice)", "-fps_mode", "passthrough", "-frames:v",
                 "\(wanted.count)", "-pix_fmt", "rgb24", "-c:v", "ppm", "-f", "image2pipe", "pipe:1",
             ])
-        let frames = FrameReader(decoder, path: path, maximumPixels: maximumPixels)
+        let frames = FrameReader(decoder, path: path, pictures)
         var frame: Picture?
         for (position, index) in indices.enumerated() {
             if position == 0 || indices[position - 1] != index { frame = try frames.next() }
@@ -101,12 +101,12 @@ struct VideoFile {
 private final class FrameReader {
     private let process: Subprocess
     private let path: String
-    private let maximumPixels: Int
+    private let pictures: ImageDecoder
 
-    init(_ process: Subprocess, path: String, maximumPixels: Int) {
+    init(_ process: Subprocess, path: String, _ pictures: ImageDecoder) {
         self.process = process
         self.path = path
-        self.maximumPixels = maximumPixels
+        self.pictures = pictures
     }
 
     /// The next picture; nil at the end.
@@ -115,18 +115,14 @@ private final class FrameReader {
         guard magic == "P6", let width = try word().flatMap({ Int($0) }),
             let height = try word().flatMap({ Int($0) }), try word() == "255", width > 0, height > 0
         else { throw .badInput("ffmpeg gave no frames that can be understood", file: path) }
-        let (count, overflow) = width.multipliedReportingOverflow(by: height)
-        guard !overflow, count <= maximumPixels else {
-            throw Failure(
-                .limit, "has frames of \(width)×\(height) pixels, more than the \(maximumPixels) allowed",
-                file: path)
-        }
-        var pixels = [UInt8](repeating: 0, count: 3 * count)
+        let size = ImageSize(width: width, height: height)
+        do { try pictures.check(size) } catch { throw error.located(in: path) }
+        var pixels = [UInt8](repeating: 0, count: 3 * width * height)
         let filled = pixels.withUnsafeMutableBytes { bytes in
             Result { () throws(Failure) in try process.fill(bytes) }
         }
         guard try filled.get() == pixels.count,
-            let picture = Picture(size: ImageSize(width: width, height: height), pixels: pixels)
+            let picture = Picture(size: size, pixels: pixels)
         else { throw .badInput("ended within a frame", file: path) }
         return picture
     }

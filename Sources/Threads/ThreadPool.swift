@@ -1,5 +1,4 @@
 import CKernels
-import Glibc
 public import Storage
 
 /// Persistent workers that share the parts of a loop; the caller takes part. One run at a time.
@@ -12,11 +11,14 @@ public final class ThreadPool: @unchecked Sendable {
     /// The caller's included.
     public let threads: Int
 
-    /// A pool of 1 to 256 threads, the caller's included.
+    /// As many as there can be in a pool.
+    public static let most = 256
+
+    /// A pool of 1 to ``most`` threads, the caller's included.
     /// - Throws: `usage` for any other number, `limit` when they cannot be started.
     public init(threads: Int) throws(Failure) {
-        guard (1...256).contains(threads) else {
-            throw Failure(.usage, "\(threads) threads are not 1 to 256")
+        guard (1...ThreadPool.most).contains(threads) else {
+            throw Failure(.usage, "\(threads) threads are not 1 to \(ThreadPool.most)")
         }
         guard let pool = tsr_pool_create(UInt32(threads)) else {
             throw Failure(.limit, "cannot start \(threads) threads")
@@ -27,8 +29,8 @@ public final class ThreadPool: @unchecked Sendable {
 
     deinit { tsr_pool_destroy(pool) }
 
-    /// The number of processors of this machine.
-    public static var processors: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+    /// The threads that make sense: the processors that this process may use, at most ``most``.
+    public static var processors: Int { min(Machine.processors, most) }
 
     /// Calls `body` with ranges that cover `0..<count`, at most `grain` long, and the number, below `threads`, of the
     /// worker that it runs on; returns when all is done.

@@ -9,13 +9,13 @@ struct BenchKernels: ToolCommand {
         abstract:
             "Time the products with groups of 4 to 8 bits on one thread, for every instruction set there is.")
 
-    @Option(help: "Rows of the matrix.")
+    @Option(help: "Rows of the matrix.", transform: whole(1...1 << 20))
     var rows: Int = 8960
 
-    @Option(help: "Columns of the matrix.")
+    @Option(help: "Columns of the matrix.", transform: whole(1...1 << 20))
     var columns: Int = 1536
 
-    @Option(help: "Tokens of a large product.")
+    @Option(help: "Tokens of a large product.", transform: whole(1...1 << 14))
     var tokens: Int = 128
 
     @Flag(help: "Report as JSON.")
@@ -29,10 +29,16 @@ struct BenchKernels: ToolCommand {
     ]
 
     mutating func validate() throws {
-        guard rows > 0, columns > 0, tokens > 0 else { throw ValidationError("all extents must be above 0") }
+        // What one run takes: a second or so, and a few bytes for every weight and result.
+        guard rows * columns <= 1 << 30, rows * columns / 1024 * tokens <= 1 << 32 else {
+            throw ValidationError("a product of so many rows, columns and tokens takes too long")
+        }
     }
 
     mutating func execute() throws(Failure) {
+        try Machine.checkMemory(
+            for: "the product", 2 * rows * columns + 8 * tokens * (rows + columns),
+            remedy: "give fewer rows, columns or tokens")
         var table = Table("kernel", "GMAC/s, \(tokens) tokens", "GB/s, 1 token")
         var report: [JSON] = []
         for isa in [TSR_ISA_SCALAR, TSR_ISA_AVX2, TSR_ISA_AVX512, TSR_ISA_NEON, TSR_ISA_DOTPROD]

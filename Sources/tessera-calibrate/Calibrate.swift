@@ -32,14 +32,15 @@ import Threads
     @Option(name: [.short, .long], help: "The calibration file to write.")
     var output: String
 
-    @Option(help: "Tokens of a window of plain text.")
+    @Option(help: "Tokens of a window of plain text.", transform: whole(2...Allowed.tokens.upperBound))
     var window: Int = 512
 
-    @Option(help: "Tokens of the whole set, at most.")
+    @Option(help: "Tokens of the whole set, at most.", transform: whole(1...1 << 30))
     var tokens: Int = 65536
 
     @Option(
-        help: "Let the model answer the questions that conversations end with, in so many tokens at most.")
+        help: "Let the model answer the questions that conversations end with, in so many tokens at most.",
+        transform: whole(0...Allowed.tokens.upperBound))
     var answers: Int = 0
 
     @Flag(help: "Keep the second moments of each column only, not of pairs.")
@@ -48,16 +49,16 @@ import Threads
     @Flag(help: "Leave out how much each weight matters, which --bits and --fit of tessera-quantize need.")
     var noSensitivity = false
 
-    @Option(name: [.short, .long], help: "Threads to use. The bytes written do not depend on it.")
+    @Option(
+        name: [.short, .long], help: "Threads to use. The bytes written do not depend on it.",
+        transform: whole(Allowed.threads))
     var threads: Int = ThreadPool.processors
 
     @Flag(help: "Replace an existing file.")
     var force = false
 
     mutating func validate() throws {
-        guard window > 1, tokens >= window, answers >= 0, threads > 0 else {
-            throw ValidationError("--window must be above 1, --tokens at least that, --threads above 0")
-        }
+        guard tokens >= window else { throw ValidationError("--tokens must be at least --window") }
     }
 
     mutating func execute() throws(Failure) {

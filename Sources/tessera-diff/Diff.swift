@@ -36,7 +36,8 @@ import Threads
     var image: [String] = []
 
     @Option(
-        name: [.customShort("n"), .long], help: "Tokens of the greedy answers that are compared, at most.")
+        name: [.customShort("n"), .long], help: "Tokens of the greedy answers that are compared, at most.",
+        transform: whole(Allowed.tokens))
     var maxTokens: Int = 64
 
     @Option(help: "A safetensors file of reference activations.")
@@ -47,10 +48,11 @@ import Threads
 
     @Option(
         name: [.customLong("ctx"), .customShort("c")],
-        help: "Tokens of a window of the text; its second half is scored.")
+        help: "Tokens of a window of the text; its second half is scored.",
+        transform: whole(2...Allowed.tokens.upperBound))
     var window: Int = 512
 
-    @Option(help: "Windows of the text, at most; 0 for all.")
+    @Option(help: "Windows of the text, at most; 0 for all.", transform: whole(0...1 << 24))
     var chunks: Int = 0
 
     @Option(help: "Keep the base's final hidden states over the text in this file, or read them from it.")
@@ -59,13 +61,15 @@ import Threads
     @Option(help: "A JSON file of pictures, questions and right answers.")
     var answers: String?
 
-    @Option(help: "Fail when a stage is further from its reference than this, relative to its largest value.")
+    @Option(
+        help: "Fail when a stage is further from its reference than this, relative to its largest value.",
+        transform: number(0...1e9))
     var maxRelError: Double?
 
-    @Option(help: "Fail when the mean KL divergence is above this.")
+    @Option(help: "Fail when the mean KL divergence is above this.", transform: number(0...1e9))
     var maxKl: Double?
 
-    @Option(name: [.short, .long], help: "Threads to use.")
+    @Option(name: [.short, .long], help: "Threads to use.", transform: whole(Allowed.threads))
     var threads: Int = ThreadPool.processors
 
     @Option(help: "Keys and values in f16 or f32.")
@@ -87,9 +91,6 @@ import Threads
         }
         guard golden == nil || other == nil else {
             throw ValidationError("--golden compares one bundle")
-        }
-        guard threads > 0, maxTokens > 0 else {
-            throw ValidationError("--threads and --max-tokens must be above 0")
         }
         for limit in [maxRelError, maxKl].compactMap({ $0 }) where !(limit >= 0 && limit.isFinite) {
             throw ValidationError("a limit of \(limit) is none: give a number from 0 on")

@@ -1,8 +1,8 @@
-import ArgumentParser
+public import ArgumentParser
 import Bundles
 import CommandSupport
 import Prompts
-import Runtime
+public import Runtime
 import Storage
 import Tessera
 import Threads
@@ -11,7 +11,9 @@ import Threads
 struct PlanPrompt: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
-        abstract: "Say what pictures and a context will take, before anything is run.")
+        abstract: "Say what a prompt with pictures and videos will take, before anything is run.",
+        discussion:
+            "The prompt is made as tessera-run makes it, and so is the plan of every picture and video.")
 
     @Argument(help: "The bundle.")
     var model: String
@@ -19,107 +21,106 @@ struct PlanPrompt: ToolCommand {
     @Option(help: "A picture's size (1280x960) or its file; repeat for more.")
     var image: [String] = []
 
-    @Option(help: "A video's size and sampled frames (1280x720x32); repeat for more.")
+    @Option(
+        help:
+            "A video's size and sampled frames (1280x720x32), its file, or a folder of frames; repeat for more."
+    )
     var video: [String] = []
 
-    @Option(
-        name: [.short, .customLong("ctx"), .customLong("ctx-size")], help: "Tokens of the whole conversation."
-    )
-    var context: Int = 4096
+    @Option(name: [.short, .long], help: "What will be asked.")
+    var prompt: String = ""
 
-    @Option(name: [.short, .long], help: "Threads to plan for.")
+    @Option(help: "A system message instead of the template's own.")
+    var system: String?
+
+    @Option(
+        help: "Frames to take of a second of video, or the frames of a second in a folder.",
+        transform: number(Allowed.fps))
+    var fps: Double?
+
+    @Option(help: "Frames to take of a video, at most.", transform: whole(Allowed.frames))
+    var maxFrames: Int?
+
+    @Option(
+        name: [.short, .customLong("ctx"), .customLong("ctx-size")],
+        help: "Tokens of the whole conversation. (default: as tessera-run's)",
+        transform: whole(Allowed.context))
+    var context: Int?
+
+    @Option(help: "Keys and values in f16 or f32.")
+    var cacheType: KeyValueCache.Precision = .float16
+
+    @Option(name: [.short, .long], help: "Threads to plan for.", transform: whole(Allowed.threads))
     var threads: Int = ThreadPool.processors
 
     @Flag(help: "Report as JSON.")
     var json = false
 
-    mutating func validate() throws {
-        guard context > 0, threads > 0 else { throw ValidationError("--ctx and --threads must be above 0") }
-    }
-
     mutating func execute() throws(Failure) {
-        let model = try Model(model, .init(threads: threads))
+        let model = try Model(model, .init(threads: threads, cachePrecision: cacheType))
         var plans: [ImagePlan] = []
-        for argument in image { plans.append(try plan(argument, model)) }
+        var parts: [Session.Part] = []
+        for argument in image {
+            let plan = try planPicture(argument, model)
+            plans.append(plan)
+            parts.append(.image(Patches(values: [], grid: plan.grid)))
+        }
         for argument in video {
-            let sides = try PlanPrompt.sides(argument, count: 3)
-            plans.append(
-                try model.prompt.images.plan(ImageSize(width: sides[0], height: sides[1]), frames: sides[2]))
+            let plan = try planVideo(argument, model)
+            plans.append(plan.frames)
+            parts.append(.video(plan.visual()))
         }
-        let tokens = plans.reduce(0) { $0 + $1.tokens }
-        let largest = plans.max { $0.patches < $1.patches }
-        let memory = try model.engine.estimateMemory(
-            capacity: context, patches: largest?.patches ?? 0, segments: largest?.grid.t ?? 1,
-            mapped: model.bundle.file.bytes.count)
-        if json {
-            Console.print(report(model, plans, tokens, memory).serialized(pretty: true))
-        } else {
-            printReport(model, plans, tokens, memory)
+        // Without a tokenizer there are no prompts, only what pictures take.
+        let asked = try model.tokenizer.map { (_) throws(Failure) in
+            try Session(model, capacity: 1).prepare(parts + [.text(prompt)], system: system)
         }
-        guard tokens < context else {
+        let context = context ?? model.defaultCapacity
+        let visuals = parts.compactMap { part -> PreparedPrompt.Visual? in
+            switch part {
+            case .text: nil
+            case .image(let patches): .init(.image, patches)
+            case .video(let video): video
+            }
+        }
+        let report = PlanReport(
+            model: model, plans: plans, prompt: asked, context: context,
+            memory: try model.estimateMemory(for: visuals, capacity: context))
+        Console.print(json ? report.json.serialized(pretty: true) : report.text)
+        guard report.tokens <= context else {
             throw Failure(
-                .limit, "the pictures take \(tokens) of \(context) tokens, which leaves none for text",
-                file: self.model, remedy: "plan for --ctx \(tokens + 1024), or for smaller pictures")
+                .limit, "the prompt takes \(report.tokens) tokens, of which the context has \(context)",
+                file: self.model, remedy: "plan for --ctx \(report.tokens + 1024), or for smaller pictures")
         }
     }
 
-    private func plan(_ argument: String, _ model: Model) throws(Failure) -> ImagePlan {
+    private func planPicture(_ argument: String, _ model: Model) throws(Failure) -> ImagePlan {
+        let settings = model.prompt.images
         guard !Path.exists(argument) else {
-            return try model.prompt.images.plan(
-                model.decoder.size(file: argument, model.prompt.images.reading))
+            let size = try model.decoder.size(file: argument, settings.reading)
+            do { return try settings.plan(size) } catch { throw error.located(in: argument) }
         }
-        let sides = try PlanPrompt.sides(argument, count: 2)
-        return try model.prompt.images.plan(ImageSize(width: sides[0], height: sides[1]))
+        return try settings.plan(PlanPrompt.size(argument, frames: false, model.decoder).size)
     }
 
-    private static func sides(_ text: String, count: Int) throws(Failure) -> [Int] {
-        guard let sides = PixelSize.numbers(text, count: count) else {
+    private func planVideo(_ argument: String, _ model: Model) throws(Failure) -> Model.VideoPlan {
+        let options = Model.VideoOptions(fps: fps, maximumFrames: maxFrames)
+        guard !Path.exists(argument) else { return try model.plan(video: argument, options) }
+        let (size, frames) = try PlanPrompt.size(argument, frames: true, model.decoder)
+        return try model.plan(frames: frames, of: size, options)
+    }
+
+    private static func size(
+        _ text: String, frames: Bool, _ decoder: ImageDecoder
+    ) throws(Failure) -> (size: ImageSize, frames: Int) {
+        guard let sides = PixelSize.numbers(text, count: frames ? 3 : 2) else {
             throw Failure(
                 .usage,
-                "'\(text)' is neither a file nor of the form \(count == 2 ? "1280x960" : "1280x720x32")")
+                "'\(text)' is neither a file nor of the form \(frames ? "1280x720x32" : "1280x960")")
         }
-        return sides
-    }
-
-    private func printReport(_ model: Model, _ plans: [ImagePlan], _ tokens: Int, _ memory: MemoryEstimate) {
-        if !plans.isEmpty {
-            var table = Table("given", "resized", "grid", "patches", "tokens")
-            for plan in plans {
-                table.add(
-                    "\(plan.size.width)x\(plan.size.height)", "\(plan.resized.width)x\(plan.resized.height)",
-                    "\(plan.grid.t)x\(plan.grid.h)x\(plan.grid.w)", "\(plan.patches)", "\(plan.tokens)")
-            }
-            Console.print(table.text)
-        }
-        Console.print("places       in \(model.prompt.coordinates.explanation)")
-        Console.print(
-            "context      \(context) tokens, \(tokens) for pictures; the model was made for \(model.contextLimit)"
-        )
-        Console.print("weights      \(ByteCount.text(memory.mapped)) mapped")
-        Console.print("cache        \(ByteCount.text(memory.cache))")
-        Console.print("activations  \(ByteCount.text(memory.arena))")
-        Console.print("rows         \(ByteCount.text(memory.rows))")
-        Console.print("memory       \(ByteCount.text(memory.anonymous)) beside the weights")
-    }
-
-    private func report(
-        _ model: Model, _ plans: [ImagePlan], _ tokens: Int, _ memory: MemoryEstimate
-    ) -> JSON {
-        let pictures = plans.map { plan in
-            JSON.pairs([
-                "width": .int(plan.size.width), "height": .int(plan.size.height),
-                "resized_width": .int(plan.resized.width), "resized_height": .int(plan.resized.height),
-                "grid": .array([.int(plan.grid.t), .int(plan.grid.h), .int(plan.grid.w)]),
-                "patches": .int(plan.patches), "tokens": .int(plan.tokens),
-            ])
-        }
-        return .pairs([
-            "pictures": .array(pictures), "picture_tokens": .int(tokens), "context": .int(context),
-            "context_limit": .int(model.contextLimit),
-            "coordinates": .string(model.prompt.coordinates.rawValue),
-            "mapped_bytes": .int(memory.mapped), "cache_bytes": .int(memory.cache),
-            "activation_bytes": .int(memory.arena), "row_bytes": .int(memory.rows),
-            "memory_bytes": .int(memory.anonymous),
-        ])
+        let size = ImageSize(width: sides[0], height: sides[1])
+        do { try decoder.check(size) } catch { throw error.located(in: text) }
+        return (size, frames ? sides[2] : 1)
     }
 }
+
+extension KeyValueCache.Precision: ExpressibleByArgument {}

@@ -25,7 +25,7 @@ struct Show: ToolCommand {
     @Option(help: "Print the graph as text, json or mermaid.")
     var graph: GraphForm?
 
-    @Option(name: [.short, .long], help: "Threads to verify with.")
+    @Option(name: [.short, .long], help: "Threads to verify with.", transform: whole(Allowed.threads))
     var threads: Int = ThreadPool.processors
 
     @Flag(help: "Report as JSON.")

@@ -13,8 +13,8 @@ import Storage
 struct TargetOptions: ParsableArguments {
     @Option(
         help:
-            "Bits a weight, on average over the file: formats are then chosen by what each weight does to the answers."
-    )
+            "Bits a weight, on average over the file: formats are then chosen by what each weight does to the answers.",
+        transform: number(1...64))
     var bits: Double?
 
     @Option(help: "The file's size at most, such as 3GiB; formats are chosen as with --bits.")
@@ -28,7 +28,7 @@ struct TargetOptions: ParsableArguments {
 
     @Option(
         name: [.customLong("ctx"), .customLong("ctx-size")],
-        help: "Tokens of a whole conversation, for --fit-memory.")
+        help: "Tokens of a whole conversation, for --fit-memory.", transform: whole(Allowed.context))
     var context: Int = 4096
 
     @Option(help: "The largest picture, such as 1280x960, for --fit-memory.")
@@ -38,7 +38,6 @@ struct TargetOptions: ParsableArguments {
         guard [bits != nil, fit != nil, fitMemory != nil].count(where: { $0 }) <= 1 else {
             throw ValidationError("give one of --bits, --fit and --fit-memory")
         }
-        guard (bits ?? 8) > 0, context > 0 else { throw ValidationError("--bits and --ctx must be above 0") }
     }
 
     /// The budget that is asked for, by these options or else by the recipe; nil for none.

@@ -6,6 +6,7 @@ import Tessera
 struct AnswerFigures {
     private let promptTokens: Int
     private let tokens: Int
+    private let seed: UInt64?
     private let promptSeconds: Double
     private let answerSeconds: Double
 
@@ -13,6 +14,7 @@ struct AnswerFigures {
     init(_ answer: Session.Answer, start: Double, first: Double?, end: Double) {
         promptTokens = answer.promptTokens
         tokens = answer.tokens.count
+        seed = answer.seed
         promptSeconds = (first ?? end) - start
         answerSeconds = end - (first ?? end)
     }
@@ -22,6 +24,7 @@ struct AnswerFigures {
     var text: String {
         "prompt: \(promptTokens) tokens with pictures in \(fixed(promptSeconds, 2)) s; "
             + "answer: \(tokens) tokens, \(fixed(tokensPerSecond, 1)) tokens/s"
+            + (seed.map { "; seed: \($0)" } ?? "")
     }
 
     func json(_ answer: Session.Answer) -> JSON {
@@ -30,6 +33,8 @@ struct AnswerFigures {
             "end": .string(answer.end.rawValue), "prompt_tokens": .int(promptTokens),
             "prompt_seconds": .double(promptSeconds), "answer_seconds": .double(answerSeconds),
             "tokens_per_second": .double(tokensPerSecond),
+            // A number where it fits one; null where nothing was drawn.
+            "seed": seed.map { seed in Int(exactly: seed).map(JSON.int) ?? .string("\(seed)") } ?? .null,
         ])
     }
 }

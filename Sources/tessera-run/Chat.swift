@@ -4,55 +4,46 @@ import Tessera
 
 /// A chat on the terminal.
 struct Chat {
-    private let session: Session
-    private let options: Session.Options
-    private let system: String?
+    private let conversation: Conversation
+    private let videos: Model.VideoOptions
     private let verbose: Bool
 
-    init(_ session: Session, _ options: Session.Options, system: String?, verbose: Bool) {
-        self.session = session
-        self.options = options
-        self.system = system
+    /// - Parameter videos: how `/video` reads.
+    init(_ conversation: Conversation, videos: Model.VideoOptions, verbose: Bool) {
+        self.conversation = conversation
+        self.videos = videos
         self.verbose = verbose
     }
 
     /// Reads messages until the end of input or `/quit`.
-    /// - Parameters:
-    ///   - first: pictures and videos for the first message.
-    ///   - videos: how `/video` reads.
-    func run(first parts: [Session.Part], videos: Model.VideoOptions) throws(Failure) {
+    /// - Parameter parts: pictures and videos for the first message.
+    func run(first parts: [Session.Part]) throws(Failure) {
         var media = parts
         while true {
             guard Console.write("> "), let line = readLine(), line != "/quit" else { break }
-            // A picture that cannot be read is no reason to lose the conversation.
+            // What cannot be read or has no room is no reason to lose the conversation.
             do {
                 if line.hasPrefix("/image ") {
-                    media.append(.image(try session.model.picture(String(line.dropFirst(7)))))
-                    continue
-                }
-                if line.hasPrefix("/video ") {
-                    media.append(.video(try session.model.video(String(line.dropFirst(7)), videos)))
-                    continue
+                    media.append(.image(try conversation.model.picture(String(line.dropFirst(7)))))
+                } else if line.hasPrefix("/video ") {
+                    media.append(.video(try conversation.model.video(String(line.dropFirst(7)), videos)))
+                } else if !line.isEmpty {
+                    let said = media + [.text(line)]
+                    media = []
+                    try say(said)
                 }
             } catch {
-                Console.warn("\(error)")
-                continue
-            }
-            guard !line.isEmpty else { continue }
-            let start = monotonicSeconds()
-            var first: Double?
-            let answer = try session.answer(
-                media + [.text(line)], system: system, options: options
-            ) { piece in
-                first = first ?? monotonicSeconds()
-                return Console.write(piece)
-            }
-            Console.write("\n")
-            media = []
-            if verbose {
-                Console.log(AnswerFigures(answer, start: start, first: first, end: monotonicSeconds()).text)
+                guard error.kind != .interrupted else { throw error }
+                Console.log("error: \(error); nothing was said")
             }
         }
         Console.write("\n")
+    }
+
+    private func say(_ parts: [Session.Part]) throws(Failure) {
+        let (answer, figures) = try conversation.ask(parts) { Console.write($0) }
+        Console.write("\n")
+        conversation.warn(of: answer)
+        if verbose { Console.log(figures.text) }
     }
 }

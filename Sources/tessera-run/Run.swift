@@ -29,22 +29,30 @@ import Threads
     @Option(help: "A video: a file that ffmpeg reads, or a folder of frames; repeat for more.")
     var video: [String] = []
 
-    @Option(help: "Frames to take of a second of video, or the frames of a second in a folder.")
+    @Option(
+        help: "Frames to take of a second of video, or the frames of a second in a folder.",
+        transform: number(Allowed.fps))
     var fps: Double?
 
-    @Option(help: "Frames to take of a video, at most.")
+    @Option(help: "Frames to take of a video, at most.", transform: whole(Allowed.frames))
     var maxFrames: Int?
 
     @Option(help: "A system message instead of the template's own.")
     var system: String?
 
-    @Option(name: [.customShort("n"), .long], help: "Tokens of an answer, at most.")
+    @Option(
+        name: [.customShort("n"), .long], help: "Tokens of an answer, at most.",
+        transform: whole(Allowed.tokens))
     var maxTokens: Int = 512
 
-    @Option(name: [.customShort("c"), .long], help: "Tokens of the whole conversation, at most.")
-    var ctxSize: Int = 4096
+    @Option(
+        name: [.customShort("c"), .long],
+        help:
+            "Tokens of the whole conversation, at most. (default: 4096, or fewer where the model was made for fewer)",
+        transform: whole(Allowed.context))
+    var ctxSize: Int?
 
-    @Option(name: [.short, .long], help: "Threads to use.")
+    @Option(name: [.short, .long], help: "Threads to use.", transform: whole(Allowed.threads))
     var threads: Int = ThreadPool.processors
 
     @OptionGroup var sampling: SamplingOptions
@@ -65,13 +73,6 @@ import Threads
     var verbose = false
 
     mutating func validate() throws {
-        guard maxTokens > 0, ctxSize > 0 else {
-            throw ValidationError("--max-tokens and --ctx-size must be above 0")
-        }
-        guard fps.map({ $0 > 0 && $0.isFinite }) ?? true, maxFrames.map({ $0 > 0 }) ?? true else {
-            throw ValidationError("--fps and --max-frames must be above 0")
-        }
-        guard threads > 0 else { throw ValidationError("--threads must be above 0") }
         guard !boxes || (!image.isEmpty && prompt != nil) else {
             throw ValidationError("--boxes needs --image and --prompt")
         }
@@ -80,32 +81,23 @@ import Threads
     mutating func execute() throws(Failure) {
         let model = try Model(
             model, .init(threads: threads, cachePrecision: cacheType))
-        let options = Session.Options(
-            sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens)
         guard let prompt else {
             guard Console.isInteractive else {
                 throw Failure(
                     .usage, "there is nothing to ask",
                     remedy: "give --prompt, or --prompt - to read it from stdin")
             }
-            try checkMemory(model, media: [])
-            let chat = Chat(try Session(model, capacity: ctxSize), options, system: system, verbose: verbose)
-            return try chat.run(first: try readMedia(model), videos: videoOptions)
+            let media = try readMedia(model)
+            let chat = Chat(try conversation(model, media), videos: videoOptions, verbose: verbose)
+            return try chat.run(first: media)
         }
         let text = prompt == "-" ? try Console.readAll() : prompt
         let media = try readMedia(model)
-        try checkMemory(model, media: media)
-        let session = try Session(model, capacity: ctxSize)
-        let start = monotonicSeconds()
-        var first: Double?
+        let conversation = try conversation(model, media)
         let quiet = json
-        let answer = try session.answer(
-            media + [.text(text)], system: system, options: options
-        ) { piece in
-            first = first ?? monotonicSeconds()
-            return quiet || Console.write(piece)
+        let (answer, figures) = try conversation.ask(media + [.text(text)]) { piece in
+            quiet || Console.write(piece)
         }
-        let figures = AnswerFigures(answer, start: start, first: first, end: monotonicSeconds())
         let objects = boxes ? try Places(model, picture: image.last ?? "").objects(in: answer) : []
         if json {
             let report = figures.json(answer)
@@ -117,6 +109,7 @@ import Threads
             for object in objects { Console.print("\(object.label ?? "-")\t\(object.coordinates)") }
             if verbose { Console.log(figures.text) }
         }
+        conversation.warn(of: answer)
     }
 
     private var videoOptions: Model.VideoOptions { .init(fps: fps, maximumFrames: maxFrames) }
@@ -129,18 +122,22 @@ import Threads
         return parts
     }
 
-    /// Says before the work begins what it would take, and refuses what is beyond the limit.
-    private func checkMemory(_ model: Model, media: [Session.Part]) throws(Failure) {
-        let grids = media.compactMap { part -> PatchGrid? in
+    /// A conversation, once it was said what it will take; what is beyond the limits is refused.
+    private func conversation(_ model: Model, _ media: [Session.Part]) throws(Failure) -> Conversation {
+        let capacity = ctxSize ?? model.defaultCapacity
+        if capacity > model.contextLimit {
+            Console.warn(
+                "--ctx-size \(capacity) is beyond the \(model.contextLimit) tokens that the model was made for: what comes after them may be noise"
+            )
+        }
+        let visuals = media.compactMap { part -> PreparedPrompt.Visual? in
             switch part {
             case .text: nil
-            case .image(let patches): patches.grid
-            case .video(let video): video.patches.grid
+            case .image(let patches): .init(.image, patches)
+            case .video(let video): video
             }
         }
-        let estimate = try model.engine.estimateMemory(
-            capacity: ctxSize, patches: grids.compactMap(\.patches).max() ?? 0,
-            segments: grids.map(\.t).max() ?? 1, mapped: model.bundle.file.bytes.count)
+        let estimate = try model.estimateMemory(for: visuals, capacity: capacity)
         if verbose {
             Console.log(
                 "memory: \(ByteCount.text(estimate.mapped)) mapped, \(ByteCount.text(estimate.cache)) cache, "
@@ -152,6 +149,9 @@ import Threads
                 "needs \(ByteCount.text(estimate.anonymous)) of memory, \(ByteCount.text(memoryLimit.bytes)) are allowed",
                 file: self.model, remedy: "use a smaller --ctx-size or picture")
         }
+        let options = Session.Options(
+            sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens)
+        return try Conversation(model, capacity: capacity, options, system: system)
     }
 }
 

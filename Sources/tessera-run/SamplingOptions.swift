@@ -1,29 +1,27 @@
 import ArgumentParser
+import CommandSupport
 import Runtime
 
 /// How tokens are chosen; what is not given comes from the checkpoint.
 struct SamplingOptions: ParsableArguments {
-    @Option(name: .customLong("temp"), help: "Temperature; 0 always takes the most likely token.")
+    @Option(
+        name: .customLong("temp"), help: "Temperature; 0 always takes the most likely token.",
+        transform: number(0...100))
     var temperature: Float?
 
-    @Option(help: "Choose among the k most likely tokens.")
+    @Option(help: "Choose among the k most likely tokens; 0 for all.", transform: whole(0...1 << 24))
     var topK: Int?
 
-    @Option(help: "Choose among the most likely tokens that together have this probability.")
+    @Option(
+        help: "Choose among the most likely tokens that together have this probability.",
+        transform: number(Float.leastNormalMagnitude...1))
     var topP: Float?
 
-    @Option(help: "Above 1: make tokens that occurred less likely.")
+    @Option(help: "Above 1: make tokens that occurred less likely.", transform: number(0.01...100))
     var repeatPenalty: Float?
 
-    @Option(help: "Seed of the draws.")
+    @Option(help: "Seed of the draws; unless given, one that --json and --verbose report.")
     var seed: UInt64?
-
-    mutating func validate() throws {
-        guard (temperature ?? 0) >= 0, (topP ?? 1) > 0, (topK ?? 0) >= 0, (repeatPenalty ?? 1) > 0 else {
-            throw ValidationError(
-                "--temp and --top-k must be at least 0, --top-p and --repeat-penalty above 0")
-        }
-    }
 
     func settings(over defaults: Sampler.Settings) -> Sampler.Settings {
         Sampler.Settings(

@@ -161,7 +161,7 @@ func removeFile(_ path: String) { unlink(path) }
 
     @Test func wrongUsageIsTwo() throws {
         #expect(try run("tessera-run").status == 2)
-        #expect(try run("tessera-run", CommandTests.bundle.get(), "-p", "x", "--temp", "-1").status == 2)
+        #expect(try run("tessera-run", CommandTests.bundle.get(), "-p", "x", "--temp=-1").status == 2)
         #expect(try run("tessera-diff", CommandTests.bundle.get()).status == 2)
         #expect(try run("tessera-quantize", CommandTests.bundle.get(), "--nonsense").status == 2)
     }

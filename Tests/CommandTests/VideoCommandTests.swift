@@ -94,6 +94,53 @@ import Testing
         #expect(outcome.output.isEmpty)
     }
 
+    private static func find(_ program: String) -> Bool {
+        ["/usr/bin", "/usr/local/bin"].contains {
+            FileManager.default.isExecutableFile(atPath: "\($0)/\(program)")
+        }
+    }
+
+    /// Two seconds of ten frames each through the programs themselves: planned, read and answered about.
+    @Test(.enabled(if: find("ffmpeg") && find("ffprobe"), "ffmpeg is not installed"))
+    func aRealClipIsReadAndPlanned() throws {
+        let folder = try TemporaryDirectory()
+        let clip = folder.file("clip.mp4")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [
+            "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i",
+            "testsrc=size=112x84:rate=10:duration=2",
+            "-c:v", "mpeg4", clip,
+        ]
+        try process.run()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0)
+        let bundle = try VideoCommandTests.bundle.get()
+        func tokens(_ command: String, _ words: String...) throws -> JSON? {
+            let outcome = try run(
+                command, arguments: words + ["-p", "What is it?", "--video", clip, "--json"])
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return try JSON(parsing: Array(outcome.output.utf8))["prompt_tokens"]
+        }
+        // Four frames, two a second, make two grids of 6×8 patches and 12 tokens each.
+        let asked = try run("tessera-run", bundle, "-p", "What is it?", "-n", "1", "--json")
+        let without = try #require(try JSON(parsing: Array(asked.output.utf8))["prompt_tokens"]?.int)
+        #expect(try tokens("tessera-run", bundle, "-n", "2") == .int(without + 2 + 24))
+        #expect(try tokens("tessera-inspect", "plan", bundle) == .int(without + 2 + 24))
+        for words in [["--fps", "5"], ["--max-frames", "2"]] {
+            #expect(
+                try tokens("tessera-run", bundle, "-n", "2", words[0], words[1])
+                    == tokens("tessera-inspect", "plan", bundle, words[0], words[1]))
+        }
+        // What is no video says so in ffmpeg's own words.
+        try writeFile(folder.file("broken.mp4"), Array(try readFile(clip).prefix(900)))
+        for words in [["tessera-run", bundle], ["tessera-inspect", "plan", bundle]] {
+            let outcome = try run(
+                words[0], arguments: words.dropFirst() + ["-p", "x", "--video", folder.file("broken.mp4")])
+            #expect(outcome.status == 3 && outcome.errors.contains("broken.mp4"), "\(outcome)")
+        }
+    }
+
     @Test func itSaysWhatToInstall() throws {
         let empty = try TemporaryDirectory()
         try writeFile(empty.file("v.mp4"), [0])

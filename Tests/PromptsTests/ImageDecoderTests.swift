@@ -74,6 +74,66 @@ import Testing
         #expect(failure { _ = try ImageDecoder(maximumPixels: 100).size(file: file) }?.kind == .limit)
     }
 
+    /// A PNG of grey pixels, one bit each, in rows that say nothing; other chunks come before its data.
+    private func grey(_ width: Int, _ height: Int, chunks: [(String, [UInt8])] = []) -> [UInt8] {
+        func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
+            let named = Array(name.utf8) + data
+            return word(data.count) + named + checksum(named[...])
+        }
+        func word(_ number: Int) -> [UInt8] { withUnsafeBytes(of: UInt32(number).bigEndian) { Array($0) } }
+        let rows = [UInt8](repeating: 0, count: (1 + (width + 7) / 8) * height)
+        // zlib's stored blocks, so that no compressor is needed.
+        var (data, sum): ([UInt8], (UInt32, UInt32)) = ([0x78, 0x01], (1, 0))
+        for start in stride(from: 0, to: rows.count, by: 65535) {
+            let block = rows[start..<min(rows.count, start + 65535)]
+            let (low, high) = (UInt8(block.count & 0xFF), UInt8(block.count >> 8))
+            data += [start + block.count == rows.count ? 1 : 0, low, high, ~low, ~high] + block
+        }
+        for byte in rows {
+            sum = ((sum.0 + UInt32(byte)) % 65521, (sum.1 + (sum.0 + UInt32(byte)) % 65521) % 65521)
+        }
+        data += word(Int(sum.1 << 16 | sum.0))
+        return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+            + chunk("IHDR", word(width) + word(height) + [1, 0, 0, 0, 0])
+            + chunks.flatMap { chunk($0.0, $0.1) } + chunk("IDAT", data) + chunk("IEND", [])
+    }
+
+    /// The work of resizing grows with the longer side, however few pixels there are.
+    @Test func thinPicturesAreRefusedByTheirHeader() throws {
+        for (width, height) in [(65536, 1), (1, 70000)] {
+            let refusal = failure { _ = try decode(grey(width, height)) }
+            #expect(refusal?.kind == .limit && refusal?.file == "picture")
+            #expect(refusal?.message.contains("a side may have 65535") == true)
+        }
+        let square = ImagePreprocessor.qwenVL(side: 28, patchSize: 14, tokens: 4)
+        #expect(try square.patches(try decode(grey(65535, 1))).grid == PatchGrid(t: 1, h: 2, w: 2))
+        #expect(
+            failure { _ = try ImageDecoder().check(ImageSize(width: .max, height: .max)) }?.kind == .limit)
+    }
+
+    /// Texts and profiles are neither unfolded nor kept, and change nothing.
+    @Test func chunksWithoutPixelsArePassedOver() throws {
+        let text = Array("Comment".utf8) + [0, 0, 0x78, 0x9C, 1, 2, 3]
+        let many = (0..<2000).map { _ in ("zTXt", text) } + [("iCCP", text), ("iTXt", text), ("tEXt", text)]
+        #expect(try decode(grey(9, 5, chunks: many)) == decode(grey(9, 5)))
+    }
+
+    /// A scan takes a dozen bytes to ask for, and work for every pixel.
+    @Test func manyScansAreRefused() throws {
+        let bytes = try readFile(Fixtures.path("pictures/progressive.jpg"))
+        let scans = bytes.withUnsafeBytes { JPEGScans($0).count }
+        #expect(scans > 1 && scans <= JPEGScans.most)
+        // Its last scan over and over.
+        let starts = bytes.indices.dropLast().filter { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xDA }
+        let last = bytes[(try #require(starts.last))..<(bytes.count - 2)]
+        let bomb = bytes.dropLast(2) + (0..<JPEGScans.most).flatMap { _ in last } + bytes.suffix(2)
+        let refusal = failure { _ = try decode(Array(bomb)) }
+        #expect(refusal?.kind == .limit && refusal?.message.contains("scans") == true)
+        for cut in 0..<64 {
+            _ = bytes.prefix(cut).withUnsafeBufferPointer { JPEGScans(UnsafeRawBufferPointer($0)).count }
+        }
+    }
+
     private func decode(_ bytes: [UInt8]) throws -> Picture {
         try bytes.withUnsafeBytes { try ImageDecoder(maximumPixels: 1 << 20).decode($0, name: "picture") }
     }

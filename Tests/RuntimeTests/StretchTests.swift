@@ -72,4 +72,27 @@ import Testing
         other.cache.truncate(to: 20)
         #expect(try other.evaluate(prompt: rows(20..<60, other)).values == expected)
     }
+
+    /// What was read anew for a turn that then failed is read as it was before, to the last bit.
+    @Test func aFailedTurnIsTakenBack() throws {
+        let model = try model(trained: 40)
+        let tokens = (0..<90).map { Int32(5 + $0 * 7 % 90) }
+        func rows(_ range: Range<Int>, _ context: TextContext) -> TextContext.Input {
+            context.text(Array(tokens[range]), from: Int32(range.lowerBound))
+        }
+        let (plain, troubled) = (
+            try TextContext(model.engine, capacity: 100), try TextContext(model.engine, capacity: 100)
+        )
+        for context in [plain, troubled] {
+            _ = try context.evaluate(prompt: rows(0..<20, context))
+            _ = try context.evaluate(rows(20..<23, context))
+        }
+        let mark = troubled.mark(after: 23)
+        _ = try troubled.evaluate(prompt: rows(30..<90, troubled))
+        try troubled.restore(mark)
+        #expect(troubled.cache.count == 23)
+        #expect(
+            try troubled.evaluate(rows(23..<30, troubled)).values
+                == (try plain.evaluate(rows(23..<30, plain)).values))
+    }
 }

@@ -1,0 +1,42 @@
+import CommandSupport
+import Runtime
+import Storage
+import Tessera
+
+/// A session whose answers are shown as they come, and timed.
+struct Conversation {
+    private let session: Session
+    private let options: Session.Options
+    private let system: String?
+
+    /// - Throws: `limit` when memory has no room for its cache.
+    init(_ model: Model, capacity: Int, _ options: Session.Options, system: String?) throws(Failure) {
+        session = try Session(model, capacity: capacity)
+        self.options = options
+        self.system = system
+    }
+
+    var model: Model { session.model }
+
+    /// Puts a question; `show` gets the answer piece by piece; false ends it.
+    /// - Throws: as ``Session/answer(_:system:options:onText:)``.
+    func ask(
+        _ parts: [Session.Part], show: (String) -> Bool
+    ) throws(Failure) -> (answer: Session.Answer, figures: AnswerFigures) {
+        let start = monotonicSeconds()
+        var first: Double?
+        let answer = try session.answer(parts, system: system, options: options) { piece in
+            first = first ?? monotonicSeconds()
+            return show(piece)
+        }
+        return (answer, AnswerFigures(answer, start: start, first: first, end: monotonicSeconds()))
+    }
+
+    /// Says where an answer ended because there is no room for more of it.
+    func warn(of answer: Session.Answer) {
+        guard answer.end == .contextFull else { return }
+        Console.warn(
+            "the context of \(session.context.cache.capacity) tokens is full, which ended the answer (give a larger --ctx-size)"
+        )
+    }
+}
