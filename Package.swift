@@ -125,7 +125,8 @@ let package = Package(
         .target(
             name: "CommandSupport",
             dependencies: [
-                "Bundles", "Storage", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Bundles", "Storage", "Threads",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         .target(

@@ -1,9 +1,10 @@
 import ArgumentParser
+import Threads
 
 /// The numbers that options take, bounded where they are read.
 public enum Allowed {
     /// Threads of a pool.
-    public static let threads = 1...256
+    public static let threads = 1...ThreadPool.most
     /// Tokens that are asked for at once.
     public static let tokens = 1...1 << 24
     /// Tokens of a conversation; what memory has no room for is refused with its size.

@@ -5,6 +5,8 @@ import Tessera
 import TestSupport
 import Testing
 
+@testable import Runtime
+
 /// The prompt settings of every generation with one or two members replaced by nonsense: refused, or used without a trap.
 @Suite struct PromptMutationTests {
     private static let nonsense: [JSON] = [
@@ -14,21 +16,8 @@ import Testing
         [.double(.nan), 1, 1],
     ]
 
-    /// Steele and others' SplitMix64, so that a number names a mutant.
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            return z ^ (z >> 31)
-        }
-    }
-
     /// `json` with one member, however deep, replaced or left out.
-    private func mutate(_ json: JSON, _ random: inout Random) -> JSON {
+    private func mutate(_ json: JSON, _ random: inout SplitMix64) -> JSON {
         guard case .object(var members) = json, let index = members.indices.randomElement(using: &random)
         else {
             return PromptMutationTests.nonsense.randomElement(using: &random) ?? .null
@@ -56,7 +45,8 @@ import Testing
         for (key, token) in [("image_token", "<|image_pad|>"), ("video_token", "<|video_pad|>")] {
             if let id = tokenizer.id(of: token) { original = original.setting(key, to: .int(Int(id))) }
         }
-        var random = Random(state: 20_261_128)
+        // A number names a mutant.
+        var random = SplitMix64(state: 20_261_128)
         var (refused, ran) = (0, 0)
         for number in 0..<400 {
             var mutant = mutate(original, &random)
