@@ -18,7 +18,7 @@ import Testing
     private static let whole = Result {
         let clock = ContinuousClock()
         var seconds: [Double] = []
-        for command in [convert("whole"), quantize("whole", "int4")] {
+        for command in [convert("whole"), quantize("whole", "int8")] {
             let start = clock.now
             let outcome = try inWork(command)
             guard outcome.status == 0 else { throw Failure.badInput(outcome.errors) }
@@ -32,7 +32,7 @@ import Testing
     }
 
     private static func quantize(_ source: String, _ output: String) -> String {
-        "tessera-quantize \(source) -t 2 --recipe int4 -o \(output)"
+        "tessera-quantize \(source) -t 2 --recipe int8 -o \(output)"
     }
 
     private static func inWork(_ script: String, killAfter seconds: Double = 120) throws -> Outcome {
@@ -56,7 +56,7 @@ import Testing
 
     @Test func killedAtAnyInstantQuantizingGoesOn() throws {
         try killAndGoOn(
-            Self.quantize("whole", "killed4"), "killed4", whole: "int4", seconds: try Self.whole.get()[1])
+            Self.quantize("whole", "killed8"), "killed8", whole: "int8", seconds: try Self.whole.get()[1])
     }
 
     /// Kills a command at instants that are random but the same in every run, until it has been killed so often; whenever it
@@ -88,7 +88,7 @@ import Testing
     @Test(arguments: ["INT", "TERM"]) func interruptedRunsKeepWhatIsFinished(signal: String) throws {
         _ = try Self.whole.get()
         for (command, output, whole) in [
-            (Self.convert("asked"), "asked", "whole"), (Self.quantize("whole", "asked4"), "asked4", "int4"),
+            (Self.convert("asked"), "asked", "whole"), (Self.quantize("whole", "asked8"), "asked8", "int8"),
         ] {
             // From the second tensor of an MLP on there is something to keep, long before the first 64 MiB are full.
             let asked = try Self.inWork(
@@ -114,7 +114,7 @@ import Testing
         _ = try Self.whole.get()
         for (command, output, whole, limit) in [
             (Self.convert("large"), "large", "whole", 100_000),
-            (Self.quantize("whole", "large4"), "large4", "int4", 20_000),
+            (Self.quantize("whole", "large8"), "large8", "int8", 20_000),
         ] {
             let full = try Self.inWork("ulimit -f \(limit); \(command)")
             #expect(full.status == 4 && full.errors.contains("File too large"), "\(full)")
@@ -126,37 +126,42 @@ import Testing
 
     @Test func aFullDiskIsNoLoss() throws {
         _ = try Self.whole.get()
-        let full = try Self.inWork(
+        let full = try mounting(
+            "size=150m",
             """
-            mkdir -p disk
-            unshare -m bash -c '
-                mount -t tmpfs -o size=150m tmpfs disk || exit 99
-                \(Self.convert("disk/out")); first=$?
-                mount -o remount,size=400m disk && \(Self.convert("disk/out")) && cmp disk/out whole || exit 1
-                exit $first' || exit $?
+            \(Self.convert("disk/out")); first=$?
+            mount -o remount,size=400m disk && \(Self.convert("disk/out")) && cmp disk/out whole || exit 1
+            exit $first
             """)
-        guard full.status != 99, !full.errors.contains("unshare") else {
-            print("no file system of a test's own can be mounted here: the full disk was not tried")
-            return
-        }
+        guard let full else { return }
         #expect(full.status == 4 && full.errors.contains("No space left"), "\(full)")
     }
 
     @Test func aReadOnlyFolderIsNoLoss() throws {
         _ = try Self.whole.get()
-        let readOnly = try Self.inWork(
+        let readOnly = try mounting(
+            "size=400m",
             """
-            mkdir -p fixed && touch fixed/model && unshare -m bash -c '
-                mount -t tmpfs tmpfs fixed && cp int4 fixed/model && mount -o remount,ro fixed || exit 99
-                \(Self.convert("fixed/model")) --force; status=$?
-                cmp int4 fixed/model && [ $(ls fixed) = model ] || exit 1
-                exit $status'
+            cp int8 disk/model && mount -o remount,ro disk || exit 1
+            \(Self.convert("disk/model")) --force; status=$?
+            cmp int8 disk/model && [ $(ls disk) = model ] || exit 1
+            exit $status
             """)
-        guard readOnly.status != 99, !readOnly.errors.contains("unshare") else {
-            print("no file system of a test's own can be mounted here: the read-only folder was not tried")
-            return
-        }
+        guard let readOnly else { return }
         #expect(readOnly.status == 4 && readOnly.errors.contains("Read-only file system"), "\(readOnly)")
+    }
+
+    /// Runs a script for which a file system in memory is mounted at `disk`; nil, with a word, where that is not allowed.
+    private func mounting(_ options: String, _ script: String) throws -> Outcome? {
+        let outcome = try Self.inWork(
+            """
+            mkdir -p disk
+            unshare -m bash -c 'mount -t tmpfs -o \(options) tmpfs disk || exit 99
+            \(script)'
+            """)
+        guard outcome.status == 99 || outcome.errors.contains("unshare") else { return outcome }
+        print("no file system of a test's own can be mounted here: this was not tried")
+        return nil
     }
 
     @Test func theSecondOfTwoWritersIsRefused() throws {
@@ -216,7 +221,7 @@ import Testing
         _ = try Self.whole.get()
         let outcome = try Self.inWork(
             """
-            cp int4 open.tessera; mkfifo question
+            cp int8 open.tessera; mkfifo question
             tessera-run open.tessera -n 4 -p - < question & id=$!
             exec 3> question
             await 'grep -q open.tessera /proc/$id/maps'
