@@ -61,8 +61,16 @@ extension Engine {
         }
         let cache = try KeyValueCache.byteCount(
             GraphPart(try graph.graph("text")), capacity: capacity, precision: options.cachePrecision)
-        let rows =
-            4 * (patches * patchWidth + 2 * visualRows(patches: patches) * visualWidth + 2 * vocabulary)
+        var rows = try Engine.byteCount(patches, patchWidth)
+        rows += try Engine.byteCount(2 * visualRows(patches: patches), visualWidth)
+        rows += try Engine.byteCount(2, vocabulary)
         return MemoryEstimate(mapped, cache: cache, arena: arena, rows: rows)
+    }
+    private static func byteCount(_ rows: Int, _ columns: Int) throws(Failure) -> Int {
+        let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
+        guard !overflow, (0..<1 << 44).contains(count) else {
+            throw Failure(.limit, "\(rows) rows of \(columns) floats are more than can be addressed")
+        }
+        return 4 * count
     }
 }

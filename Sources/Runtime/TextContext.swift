@@ -63,7 +63,7 @@ public final class TextContext {
 
     /// Text whose positions count up from `first` on all axes.
     public func text(_ tokens: [Int32], from first: Int32) -> Input {
-        let row = tokens.indices.map { first + Int32($0) }
+        let row = tokens.indices.map { Int32(clamping: Int(first) + $0) }
         return Input(tokens: tokens, positions: (0..<axes).flatMap { _ in row })
     }
 
@@ -91,7 +91,7 @@ public final class TextContext {
     ) throws(Failure) -> Engine.Rows {
         try check(input)
         let count = input.tokens.count
-        if cache.count == 0 { promptLength = Int32(count) }
+        if cache.count == 0 { promptLength = Int32(clamping: count) }
         evaluated?.append(input, after: cache.count)
         let firstWanted =
             switch wanted {
