@@ -1,5 +1,7 @@
 // Attention in tiles of keys with a running softmax. A tile's boundaries count from the first key that any
 // query may see, and a query's numbers come only from its own row, so they don't depend on its neighbours.
+//
+// Where `rows` is not NULL, key j and query i are those rows: they lie apart, and are brought together as tiles are packed.
 enum {
     TILE_FLOATS = 8192,  // a tile: 64 keys up to head_dim 128, 32 beyond
     MAX_QUERIES = 48,
@@ -20,8 +22,8 @@ _Static_assert(sizeof(attention_scratch) <= 65536, "on the stack of every thread
 
 // Scores of `keys` keys, unscaled.
 INLINE void score(tsr_float_type type, attention_scratch *s, const float *q, size_t q_stride, size_t queries,
-                  const void *k, size_t k_stride, size_t keys, size_t head_dim) {
-    if (queries < DIRECT_QUERIES) {
+                  const void *k, size_t k_stride, const int32_t *rows, size_t keys, size_t head_dim) {
+    if (!rows && queries < DIRECT_QUERIES) {
         for (size_t i = 0; i < queries; i++)
             for (size_t j = 0; j < keys; j += NARROW) {
                 const void *group = element(type, k, j * k_stride);
@@ -32,7 +34,8 @@ INLINE void score(tsr_float_type type, attention_scratch *s, const float *q, siz
         return;
     }
     for (size_t j = 0; j < keys; j += PANEL) {
-        pack_panel(type, element(type, k, j * k_stride), k_stride, keys - j, head_dim, s->tile);
+        const void *panel = rows ? k : element(type, k, j * k_stride);
+        pack_panel(type, panel, k_stride, rows ? rows + j : NULL, keys - j, head_dim, s->tile);
         panel_product(q, q_stride, queries, head_dim, s->tile, s->weights + j, s->tile_keys);
     }
 }
@@ -109,8 +112,8 @@ INLINE void blend_direct(tsr_float_type type, size_t vecs, attention_scratch *s,
 
 // sums += weights · values
 INLINE void blend(tsr_float_type type, attention_scratch *s, size_t queries, const void *v, size_t v_stride,
-                  size_t keys, size_t head_dim) {
-    if (queries < DIRECT_QUERIES) {
+                  const int32_t *rows, size_t keys, size_t head_dim) {
+    if (!rows && queries < DIRECT_QUERIES) {
         for (size_t i = 0; i < queries; i++) {
             size_t d = 0;
             for (; d + 8 * NARROW <= head_dim; d += 8 * NARROW)
@@ -123,7 +126,7 @@ INLINE void blend(tsr_float_type type, attention_scratch *s, size_t queries, con
         return;
     }
     for (size_t j = 0; j < keys; j++) {
-        const void *row = element(type, v, j * v_stride);
+        const void *row = row_of(type, v, v_stride, rows, j);
         for (size_t d = 0; d < s->width; d += NARROW) {
             const narrow x = d + NARROW <= head_dim ? widened(type, element(type, row, d))
                              : d < head_dim         ? widened_first(type, element(type, row, d), head_dim - d)
@@ -136,10 +139,11 @@ INLINE void blend(tsr_float_type type, attention_scratch *s, size_t queries, con
     for (; i < queries; i++) blend_rows(1, s, i, keys);
 }
 
+// `q` is the first of the queries, which may have been brought together.
 INLINE void attend_block(tsr_float_type type, const tsr_attention *a, attention_scratch *s, size_t head,
-                         size_t q_begin, size_t queries, ptrdiff_t causal, size_t key_begin, size_t key_end) {
+                         const float *q, size_t q_stride, const int32_t *rows, size_t q_begin, size_t queries,
+                         ptrdiff_t causal, size_t key_begin, size_t key_end) {
     const size_t kv_head = head * a->kv_heads / a->heads, head_dim = a->head_dim;
-    const float *q = a->q + q_begin * a->q_stride + head * head_dim;
     const void *k = element(type, a->k, kv_head * a->k_head_stride);
     const void *v = element(type, a->v, kv_head * a->v_head_stride);
     memset(s->sums, 0, queries * s->width * sizeof *s->sums);
@@ -148,36 +152,59 @@ INLINE void attend_block(tsr_float_type type, const tsr_attention *a, attention_
         s->peaks[i] = -__builtin_inff();
     }
     for (size_t tile = key_begin; tile < key_end; tile += s->tile_keys) {
-        const size_t keys = lesser(s->tile_keys, key_end - tile);
-        score(type, s, q, a->q_stride, queries, element(type, k, tile * a->k_row_stride), a->k_row_stride,
+        const size_t keys = lesser(s->tile_keys, key_end - tile), first = rows ? 0 : tile;
+        const int32_t *tile_rows = rows ? rows + tile : NULL;
+        score(type, s, q, q_stride, queries, element(type, k, first * a->k_row_stride), a->k_row_stride, tile_rows,
               keys, head_dim);
         for (size_t i = 0; i < queries; i++) {
             const size_t end = causal < 0 ? key_end : (size_t)causal + q_begin + i + 1;
             weigh(s, i, end > tile ? lesser(keys, end - tile) : 0, keys, a->scale);
         }
-        blend(type, s, queries, element(type, v, tile * a->v_row_stride), a->v_row_stride, keys, head_dim);
+        blend(type, s, queries, element(type, v, first * a->v_row_stride), a->v_row_stride, tile_rows, keys,
+              head_dim);
     }
     for (size_t i = 0; i < queries; i++) {
         const float total = sum_of(s->totals[i]), share = total > 0 ? 1 / total : 0;
-        float *y = a->y + (q_begin + i) * a->y_stride + head * head_dim;
+        const size_t row = rows ? (size_t)rows[q_begin + i] : q_begin + i;
+        float *y = a->y + row * a->y_stride + head * head_dim;
         for (size_t d = 0; d < head_dim; d++) y[d] = s->sums[i * s->width + d] * share;
     }
+}
+
+// Sets a scratch up for heads of `head_dim` and gives how many queries it holds.
+INLINE size_t prepare(attention_scratch *s, size_t head_dim) {
+    s->tile_keys = head_dim <= 128 ? 64 : 32;
+    s->width = round_up(head_dim, LANES);
+    return lesser(MAX_QUERIES, SUM_FLOATS / s->width / BLOCK_ROWS * BLOCK_ROWS);
 }
 
 static void attend(const tsr_attention *a, size_t head, size_t q_begin, size_t q_end, ptrdiff_t causal,
                    size_t key_begin, size_t key_end) {
     attention_scratch s;
-    s.tile_keys = a->head_dim <= 128 ? 64 : 32;
-    s.width = round_up(a->head_dim, LANES);
-    const size_t most = lesser(MAX_QUERIES, SUM_FLOATS / s.width / BLOCK_ROWS * BLOCK_ROWS);
+    const size_t most = prepare(&s, a->head_dim);
     while (q_begin < q_end) {
         const size_t queries = lesser(most, q_end - q_begin);
         const size_t begin = causal < 0 ? key_begin : 0;
         const size_t end = causal < 0 ? key_end : (size_t)causal + q_begin + queries;
+        const float *q = a->q + q_begin * a->q_stride + head * a->head_dim;
         if (a->cache_type == TSR_F16)
-            attend_block(TSR_F16, a, &s, head, q_begin, queries, causal, begin, end);
+            attend_block(TSR_F16, a, &s, head, q, a->q_stride, NULL, q_begin, queries, causal, begin, end);
         else
-            attend_block(TSR_F32, a, &s, head, q_begin, queries, causal, begin, end);
+            attend_block(TSR_F32, a, &s, head, q, a->q_stride, NULL, q_begin, queries, causal, begin, end);
         q_begin += queries;
+    }
+}
+
+static void attend_rows(const tsr_attention *a, size_t head, const int32_t *rows, size_t count) {
+    attention_scratch s;
+    // 16 KB beside the scratch, however many rows there are.
+    _Alignas(64) float q[SUM_FLOATS];
+    const size_t most = prepare(&s, a->head_dim), head_dim = a->head_dim;
+    for (size_t begin = 0; begin < count; begin += most) {
+        const size_t queries = lesser(most, count - begin);
+        for (size_t i = 0; i < queries; i++)
+            memcpy(q + i * head_dim, a->q + (size_t)rows[begin + i] * a->q_stride + head * head_dim,
+                   head_dim * sizeof *q);
+        attend_block(TSR_F32, a, &s, head, q, head_dim, rows, begin, queries, -1, 0, count);
     }
 }

@@ -23,4 +23,5 @@ const tsr_float_kernels TABLE = {
     .add = add,
     .rotary = rotary,
     .attend = attend,
+    .attend_rows = attend_rows,
 };

@@ -9,14 +9,19 @@ enum { PANEL = LANES * BLOCK_VECS };
 // A panel holds its k in the order of summation: slots for k ≡ 0, then for k ≡ 1, …
 INLINE size_t panel_steps(size_t depth) { return (depth + NARROW - 1) / NARROW; }
 
+// Row i of w, or row numbers[i].
+INLINE const void *row_of(tsr_float_type type, const void *w, size_t row_stride, const int32_t *numbers, size_t i) {
+    return element(type, w, (numbers ? (size_t)numbers[i] : i) * row_stride);
+}
+
 // Rows beyond `rows` repeat the last; columns beyond `depth` are zero.
-INLINE void pack_panel(tsr_float_type type, const void *w, size_t row_stride, size_t rows, size_t depth,
-                       float *panel) {
+INLINE void pack_panel(tsr_float_type type, const void *w, size_t row_stride, const int32_t *numbers, size_t rows,
+                       size_t depth, float *panel) {
     const size_t steps = panel_steps(depth), whole = depth / NARROW;
     for (size_t group = 0; group < PANEL; group += NARROW) {
         const void *row[NARROW];
         for (size_t r = 0; r < NARROW; r++)
-            row[r] = element(type, w, lesser(group + r, rows - 1) * row_stride);
+            row[r] = row_of(type, w, row_stride, numbers, lesser(group + r, rows - 1));
         for (size_t step = 0; step < steps; step++) {
             narrow block[NARROW];
 #pragma clang loop unroll(full)
@@ -128,7 +133,7 @@ INLINE void product_of(tsr_float_type type, const void *w, size_t columns, size_
         for (size_t k = 0; k == 0 || k < columns; k += DEPTH) {
             const size_t depth = lesser(DEPTH, columns - k);
             const void *block = element(type, w, n * columns + k);
-            if (!direct) pack_panel(type, block, columns, rows, depth, panel);
+            if (!direct) pack_panel(type, block, columns, NULL, rows, depth, panel);
             const size_t group = direct ? 1 : BLOCK_ROWS;
             for (size_t t = 0; t < tokens; t += group) {
                 const size_t count = lesser(group, tokens - t);

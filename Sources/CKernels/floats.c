@@ -1,7 +1,5 @@
 #include "floats.h"
 
-#include <string.h>
-
 #include "float_tables.h"
 
 const tsr_float_kernels *tsr_float_kernels_for(tsr_isa isa) {
@@ -72,24 +70,6 @@ void tsr_attend(const tsr_attention *a, size_t head, size_t q_begin, size_t q_en
     kernels()->attend(a, head, q_begin, q_end, causal, key_begin, key_end);
 }
 
-// The rows of a window lie apart: copied side by side, they are read from the first cache however often a key is used.
 void tsr_attend_rows(const tsr_attention *a, size_t head, const int32_t *rows, size_t count) {
-    enum { LIMIT = 256 };
-    if (count > LIMIT) count = LIMIT;
-    const size_t d = a->head_dim;
-    const size_t kv = head / (a->heads / a->kv_heads);
-    _Alignas(64) float q[count * d], k[count * d], v[count * d], y[count * d];
-    for (size_t i = 0; i < count; i++) {
-        const size_t row = (size_t)rows[i];
-        memcpy(q + i * d, a->q + row * a->q_stride + head * d, d * sizeof *q);
-        memcpy(k + i * d, (const float *)a->k + row * a->k_row_stride + kv * a->k_head_stride, d * sizeof *k);
-        memcpy(v + i * d, (const float *)a->v + row * a->v_row_stride + kv * a->v_head_stride, d * sizeof *v);
-    }
-    const tsr_attention local = {
-        .q = q, .q_stride = d, .cache_type = TSR_F32, .k = k, .v = v, .k_row_stride = d, .v_row_stride = d,
-        .k_head_stride = d, .v_head_stride = d, .y = y, .y_stride = d, .heads = 1, .kv_heads = 1, .head_dim = d,
-        .scale = a->scale};
-    tsr_attend(&local, 0, 0, count, -1, 0, count);
-    for (size_t i = 0; i < count; i++)
-        memcpy(a->y + (size_t)rows[i] * a->y_stride + head * d, y + i * d, d * sizeof *y);
+    kernels()->attend_rows(a, head, rows, count);
 }

@@ -17,6 +17,9 @@ public enum Dimension: Hashable, Sendable {
     case fixed(Int)
     case symbol(Symbol, dividedBy: Int)
 
+    /// No fixed extent is larger: sizes computed from two of them cannot overflow.
+    static let largest = 1 << 32
+
     /// A bare symbol.
     public static func symbol(_ symbol: Symbol) -> Dimension { .symbol(symbol, dividedBy: 1) }
 
@@ -64,11 +67,15 @@ extension Dimension: CustomStringConvertible {
 /// The type of a value: what its elements are, and its extents, outermost first.
 public struct ValueType: Hashable, Sendable {
     /// What the elements of a value are.
-    public enum Element: String, Sendable {
+    public enum Element: Sendable {
         /// 32-bit floats.
         case float
-        /// 32-bit integers: token ids, row numbers, positions.
+        /// 32-bit integers that a caller feeds: token ids, row numbers, positions.
         case index
+        /// Floats as `rotaryTable` lays them out, for `rotary` alone: the cosines of all rows, then the sines.
+        case angles
+        /// Integers as `windows` lays them out, for attention alone: numbers of rows that there are.
+        case windows
     }
 
     /// What the elements are.
@@ -89,10 +96,10 @@ public struct ValueType: Hashable, Sendable {
 
     /// Whether the fixed extents are such that sizes computed from them cannot overflow.
     var isAddressable: Bool {
-        extents.allSatisfy { if case .fixed(let extent) = $0 { extent <= 1 << 32 } else { true } }
+        extents.allSatisfy { if case .fixed(let extent) = $0 { extent <= Dimension.largest } else { true } }
     }
 
-    /// The number of columns of a float matrix; nil for anything else.
+    /// The number of columns of a float matrix; nil for anything else, angles too.
     public var columns: Int? {
         guard element == .float, extents.count == 2, case .fixed(let columns) = extents[1] else { return nil }
         return columns
@@ -102,6 +109,28 @@ public struct ValueType: Hashable, Sendable {
 extension ValueType: CustomStringConvertible {
     /// `float[tokens, 1536]`.
     public var description: String {
-        element.rawValue + "[" + extents.map(\.description).joined(separator: ", ") + "]"
+        let stored =
+            switch element {
+            case .float, .angles: "float"
+            case .index, .windows: "index"
+            }
+        return stored + "[" + extents.map(\.description).joined(separator: ", ") + "]"
+    }
+
+    /// Reads what `description` writes of values that a caller can feed.
+    init?(parsing text: String) {
+        guard let open = text.firstIndex(of: "["), text.hasSuffix("]") else { return nil }
+        let element: Element
+        switch text[..<open] {
+        case "float": element = .float
+        case "index": element = .index
+        default: return nil
+        }
+        var extents: [Dimension] = []
+        for part in text[text.index(after: open)...].dropLast().split(separator: ",") {
+            guard let extent = Dimension(String(part.drop { $0 == " " })) else { return nil }
+            extents.append(extent)
+        }
+        self.init(element, extents)
     }
 }

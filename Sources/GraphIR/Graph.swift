@@ -41,6 +41,9 @@ public struct Graph: Hashable, Sendable {
     public private(set) var output = ValueID(index: 0)
     private var indices: [String: Int] = [:]
 
+    /// The largest published model has some 3,000 nodes; what is done with a graph may take time by their square.
+    static let mostNodes = 1 << 14
+
     init(name: String) { self.name = name }
 
     /// The values that a caller feeds, in order.
@@ -69,6 +72,9 @@ public struct Graph: Hashable, Sendable {
     ) throws(Failure) -> ValueID {
         let name = name ?? "v\(values.count)"
         let place = "graph '\(self.name)', value '\(name)'"
+        guard nodes.count < Graph.mostNodes else {
+            throw Failure(.limit, "is one node more than the \(Graph.mostNodes) allowed", at: place)
+        }
         var types: [ValueType] = []
         for operand in operands {
             guard values.indices.contains(operand.index) else {
@@ -87,6 +93,12 @@ public struct Graph: Hashable, Sendable {
 
     mutating func setOutput(_ id: ValueID) throws(Failure) {
         guard values.indices.contains(id.index) else { throw .badInput("graph '\(name)' has no such output") }
+        let value = self[id]
+        guard value.type.columns != nil else {
+            throw .badInput(
+                "cannot be the output: it is no matrix of floats",
+                at: "graph '\(name)', value '\(value.name)'")
+        }
         output = id
     }
 

@@ -14,10 +14,18 @@ extension ModelGraph {
         ])
     }
 
-    /// Reads the JSON form, checking every name, shape and type as if the graph were being built.
-    /// - Throws: `badInput` naming the graph and the value.
+    /// Reads the JSON form of a whole model, checking every name, shape and type as if the graphs were being built, and that
+    /// they are what a runtime can feed.
+    /// - Throws: `badInput` naming the graph and the value; `limit` for a graph that is too large.
     public init(json: JSON) throws(Failure) {
+        self = try ModelGraph(parsing: json)
+        try checkInterfaces()
+    }
+
+    /// Reads the JSON form of any graphs.
+    init(parsing json: JSON) throws(Failure) {
         guard json["version"]?.int == 1 else { throw .badInput("the graph has an unknown version") }
+        try json.requireOnly(["version", "weights", "graphs"], at: "the model's graph")
         guard let weights = json["weights"]?.array, let graphs = json["graphs"]?.array else {
             throw .badInput("the graph lacks 'weights' or 'graphs'")
         }
@@ -26,6 +34,7 @@ extension ModelGraph {
             guard let name = weight["name"]?.string, let shape = weight["shape"]?.ints else {
                 throw .badInput("a weight lacks its name or shape", at: "graph")
             }
+            try weight.requireOnly(["name", "shape"], at: "weight '\(name)'")
             try builder.weight(name, shape)
         }
         for graph in graphs { try Graph.read(graph, into: &builder) }
@@ -60,12 +69,14 @@ extension Graph {
         guard let name = json["name"]?.string, let inputs = json["inputs"]?.array,
             let nodes = json["nodes"]?.array
         else { throw .badInput("a graph lacks its name, inputs or nodes") }
+        try json.requireOnly(["name", "inputs", "nodes", "output"], at: "graph '\(name)'")
         try builder.begin(name)
         var values: [String: ValueID] = [:]
         for input in inputs {
             guard let inputName = input["name"]?.string,
                 let type = input["type"]?.string.flatMap(ValueType.init(parsing:))
             else { throw .badInput("an input lacks its name or type", at: "graph '\(name)'") }
+            try input.requireOnly(["name", "type"], at: "graph '\(name)', input '\(inputName)'")
             values[inputName] = try builder.input(inputName, type)
         }
         func value(_ json: JSON?) throws(Failure) -> ValueID {
@@ -76,32 +87,29 @@ extension Graph {
             return id
         }
         for node in nodes {
-            guard let result = node["result"]?.string else {
-                throw .badInput("a node lacks its result", at: "graph '\(name)'")
+            guard let result = node["result"]?.string, let names = node["operands"]?.array else {
+                throw .badInput("a node lacks its operands or result", at: "graph '\(name)'")
             }
+            let place = "graph '\(name)', value '\(result)'"
             var operands: [ValueID] = []
-            for operand in node["operands"]?.array ?? [] { operands.append(try value(operand)) }
+            for operand in names { operands.append(try value(operand)) }
             let operation: Operation
             do { operation = try Operation(json: node) } catch {
-                throw .badInput(error.message, at: "graph '\(name)', value '\(result)'")
+                throw Failure(error.kind, error.message, at: place, remedy: error.remedy)
             }
+            // What this version would pass over might change what is computed.
+            try node.requireOnly(
+                operation.attributeNames.union(["op", "operands", "result", "type"]), at: place)
             values[result] = try builder.add(operation, operands: operands, name: result)
         }
         try builder.output(try value(json["output"]))
     }
 }
 
-extension ValueType {
-    /// Reads what `description` writes: `float[tokens, 1536]`.
-    init?(parsing text: String) {
-        guard let open = text.firstIndex(of: "["), text.hasSuffix("]"),
-            let element = Element(rawValue: String(text[..<open]))
-        else { return nil }
-        var extents: [Dimension] = []
-        for part in text[text.index(after: open)...].dropLast().split(separator: ",") {
-            guard let extent = Dimension(String(part.drop { $0 == " " })) else { return nil }
-            extents.append(extent)
-        }
-        self.init(element, extents)
+extension JSON {
+    /// Refuses members of an object that have other names than these.
+    fileprivate func requireOnly(_ names: Set<String>, at place: String) throws(Failure) {
+        guard let unknown = members?.first(where: { !names.contains($0.key) }) else { return }
+        throw .badInput("has the unknown attribute '\(unknown.key)'", at: place)
     }
 }

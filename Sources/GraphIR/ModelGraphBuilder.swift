@@ -10,10 +10,12 @@ public struct ModelGraphBuilder {
     /// A model without weights or graphs.
     public init() {}
 
-    /// Declares a weight; nil extents products and repeated names are refused.
+    /// Declares a weight; impossible extents and repeated names are refused.
     @discardableResult
     public mutating func weight(_ name: String, _ extents: [Int]) throws(Failure) -> String {
-        guard let shape = Shape(checking: extents), shape.count > 0, (1...2).contains(shape.rank) else {
+        guard let shape = Shape(checking: extents), shape.count > 0, (1...2).contains(shape.rank),
+            extents.allSatisfy({ $0 <= Dimension.largest })
+        else {
             throw .badInput("the shape \(extents) is impossible", at: "weight '\(name)'")
         }
         guard shapes.updateValue(shape, forKey: name) == nil else {

@@ -69,6 +69,12 @@ extension Operation {
         }
     }
 
+    /// The names of those that it may have.
+    var attributeNames: Set<String> {
+        let names = Set(attributes.map(\.key))
+        return if case .norm(let norm) = self, norm.kind == .rms { names.union(["heads"]) } else { names }
+    }
+
     init(json: JSON) throws(Failure) {
         func text(_ key: String) throws(Failure) -> String {
             guard let value = json[key]?.string else { throw .badInput("lacks the text '\(key)'") }
@@ -85,7 +91,9 @@ extension Operation {
             return value
         }
         func use() throws(Failure) -> WeightUse {
-            WeightUse(try text("weight"), Role(try text("role")), block: json["block"]?.int)
+            WeightUse(
+                try text("weight"), Role(try text("role")),
+                block: json["block"] == nil ? nil : try int("block"))
         }
         func function() throws(Failure) -> Activation {
             let name = try text("function")
@@ -96,7 +104,7 @@ extension Operation {
         }
         switch try text("op") {
         case "embedding": self = .embedding(try use())
-        case "linear": self = .linear(try use(), bias: json["bias"]?.string)
+        case "linear": self = .linear(try use(), bias: json["bias"] == nil ? nil : try text("bias"))
         case "parameter": self = .parameter(try text("weight"))
         case "position_table":
             let name = try text("interpolation")

@@ -63,12 +63,17 @@ extension Operation {
             guard (1...1 << 16).contains(experts), chosen <= experts, extents[0] % experts == 0,
                 x.columns == extents[1] || x.columns == parts, x.rows == routes.rows
             else { throw illegal("has \(experts) experts of \(extents) for \(operands[0])") }
+            // Choices are numbered in 32 bits.
+            if case .fixed(let rows) = x.rows, rows > 1 << 24 { throw illegal("has \(rows) rows") }
             return .rows(x.rows, try product(chosen, extents[0] / experts))
         case .norm(let norm):
             let x = try operand(0)
-            guard (norm.kind == .layer) == (norm.bias != nil), norm.epsilon > 0, norm.heads > 0,
+            guard (norm.kind == .layer) == (norm.bias != nil), norm.heads > 0,
                 norm.heads == 1 || norm.kind == .rms, x.columns % norm.heads == 0
-            else { throw illegal("is malformed") }
+            else { throw illegal("has \(norm.heads) heads for \(x.columns) columns") }
+            guard (Norm.smallestEpsilon...1).contains(norm.epsilon) else {
+                throw illegal("has an epsilon of \(norm.epsilon), not \(Norm.smallestEpsilon) to 1")
+            }
             try vector(norm.weight, x.columns / norm.heads)
             if let bias = norm.bias { try vector(bias, x.columns) }
             return operands[0]
@@ -135,12 +140,11 @@ extension Operation {
             return operands[0]
         case .windows(let side):
             guard (1...16).contains(side) else { throw illegal("has windows of \(side)²") }
-            return ValueType(.index, [.fixed(2), try places(operands[0], index(1))])
+            return ValueType(.windows, [.fixed(2), try places(operands[0], index(1))])
         case .rotary(let heads, let headDimension):
             let x = try operand(0, columns: try product(heads, headDimension))
-            let table = try operand(1, columns: headDimension)
-            guard table.rows == x.rows, headDimension % 2 == 0 else {
-                throw illegal("does not fit its table")
+            guard operands[1] == ValueType(.angles, [x.rows, .fixed(headDimension)]) else {
+                throw illegal("takes a rotary_table of its rows and head_dimension, not \(operands[1])")
             }
             return operands[0]
         case .attention(let attention):
@@ -161,13 +165,16 @@ extension Operation {
             }
             switch attention.extent {
             case .causal(let layer):
-                guard layer >= 0 else { throw illegal("has layer \(layer)") }
+                // The cache has room for tokens, not for any other rows.
+                guard layer >= 0, rows == .symbol(.tokens) else {
+                    throw illegal("keeps \(rows) rows in layer \(layer) of the cache, which is for tokens")
+                }
             case .segments:
                 guard try index(3) == .symbol(.segments), rows == .symbol(.patches) else {
                     throw illegal("has segments of what are no patches")
                 }
             case .windows:
-                guard operands[3] == ValueType(.index, [.fixed(2), rows]) else {
+                guard operands[3] == ValueType(.windows, [.fixed(2), rows]) else {
                     throw illegal("has no windows")
                 }
             case .all: break
@@ -176,13 +183,13 @@ extension Operation {
         }
     }
 
-    /// The number of places whose rows and columns in their frames `coordinates` holds.
+    /// The number of places whose rows and columns in their frames `coordinates` holds: patches, which `segments` bound.
     private func places(_ coordinates: ValueType, _ segments: Dimension) throws(Failure) -> Dimension {
-        guard coordinates.element == .index, coordinates.extents.count == 2,
-            coordinates.extents[0] == .fixed(2),
-            segments == .symbol(.segments)
-        else { throw illegal("takes coordinates and segments, not \(coordinates)") }
-        return coordinates.extents[1]
+        let patches = Dimension.symbol(.patches)
+        guard coordinates == ValueType(.index, [.fixed(2), patches]), segments == .symbol(.segments) else {
+            throw illegal("takes coordinates and segments of patches, not \(coordinates)")
+        }
+        return patches
     }
 
     /// How many numbers of rows there are. Those fed are numbers of tokens: any others would lead outside `rows`.
@@ -198,18 +205,22 @@ extension Operation {
             positions.extents[0] == .fixed(table.axes)
         else { throw illegal("takes \(table.axes) rows of positions, not \(positions)") }
         let head = table.headDimension
-        guard head > 0, head <= 256, head % 2 == 0, table.theta > 0,
-            table.trainedLength.map({ $0 > 0 && head > 2 }) ?? true
-        else { throw illegal("is malformed") }
+        guard head > 0, head <= 256, head % 2 == 0, table.trainedLength.map({ $0 > 0 && head > 2 }) ?? true
+        else { throw illegal("has heads of \(head) columns, trained for \(table.trainedLength ?? 0) tokens") }
+        guard (1...RotaryTable.largestTheta).contains(table.theta) else {
+            throw illegal("has a theta of \(table.theta), not 1 to \(RotaryTable.largestTheta)")
+        }
         switch table.layout {
         case .sections(let sections), .interleaved(let sections):
-            guard sections.allSatisfy({ (1...256).contains($0) }), sections.reduce(0, +) == head / 2 else {
+            guard sections.count <= 4, sections.allSatisfy({ (1...256).contains($0) }),
+                sections.reduce(0, +) == head / 2
+            else {
                 throw illegal("has sections \(sections) for \(head / 2) frequencies")
             }
         case .axial(let axes):
             guard (1...4).contains(axes), head % (2 * axes) == 0 else { throw illegal("has \(axes) axes") }
         }
-        return .rows(positions.extents[1], head)
+        return ValueType(.angles, [positions.extents[1], .fixed(head)])
     }
 
     /// How many operands it may have.

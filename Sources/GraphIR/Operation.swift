@@ -90,13 +90,16 @@ public enum Operation: Hashable, Sendable {
             case layer
         }
 
+        /// Below it, float32 has no full precision left.
+        static let smallestEpsilon = 1e-30
+
         /// Its kind.
         public let kind: Kind
         /// The name of its slot, [K/heads].
         public let weight: String
         /// Present exactly for `layer`.
         public let bias: String?
-        /// ε, added under the root.
+        /// ε, added under the root; 1e-30 to 1.
         public let epsilon: Double
         /// Equal parts of a row, each normalised by itself with the same weights.
         public let heads: Int
@@ -143,9 +146,12 @@ public enum Operation: Hashable, Sendable {
             case axial(axes: Int)
         }
 
+        /// Above it, a θ that stretches might be more than float32 holds.
+        static let largestTheta = 1e15
+
         /// d, even.
         public let headDimension: Int
-        /// θ, the base of the frequencies.
+        /// θ, the base of the frequencies; 1 to 1e15.
         public let theta: Double
         /// Which axis drives which frequency.
         public let layout: Layout

@@ -1,16 +1,29 @@
+import Glibc
 import Storage
 
 /// Memory for activations: what the largest run so far needed.
-final class Arena {
+class Arena {
     private var memory: AnonymousMemory?
 
-    /// At least `count` bytes, of any content.
-    func bytes(_ count: Int) throws(Failure) -> UnsafeMutableRawPointer {
-        if let memory, memory.count >= count { return memory.base }
+    /// Where a plan's buffers lie, and the memory that they lie in, of any content.
+    /// - Throws: `limit` when the machine has not so much.
+    func room(for plan: Plan, _ extents: Extents) throws(Failure) -> (ArenaLayout, UnsafeMutableRawPointer) {
+        let layout = try ArenaLayout(plan, extents)
+        if let memory, memory.count >= layout.count { return (layout, memory.base) }
+        // The system would promise more than it has, and end the process when that is used.
+        guard layout.count <= Arena.machineMemory else {
+            throw Failure(
+                .limit,
+                "activations of \(layout.count) bytes are more than this machine's memory of \(Arena.machineMemory)",
+                remedy: "give fewer or smaller pictures, or a smaller --chunk")
+        }
         // The old goes first, so that there are never both.
         memory = nil
-        let larger = try AnonymousMemory(count)
+        let larger = try AnonymousMemory(layout.count)
         memory = larger
-        return larger.base
+        return (layout, larger.base)
     }
+
+    private static let machineMemory =
+        max(0, sysconf(Int32(_SC_PHYS_PAGES))) * max(0, sysconf(Int32(_SC_PAGESIZE)))
 }

@@ -5,9 +5,9 @@ import Storage
 /// Buffers are placed in the order in which they come alive, each at the lowest offset free for its whole life.
 struct ArenaLayout {
     /// Byte offsets by buffer; -1 for inputs.
-    let offsets: [Int]
+    var offsets: [Int]
     /// Bytes the arena must have.
-    let count: Int
+    var count: Int
 
     private struct Placed {
         let range: Range<Int>
@@ -24,9 +24,7 @@ struct ArenaLayout {
         }
         for index in order {
             let buffer = plan.buffers[index]
-            guard let size = try buffer.kind.byteCount(rows: extents(buffer.rows) * buffer.copies) else {
-                continue
-            }
+            guard let size = try buffer.byteCount(extents) else { continue }
             alive.removeAll { $0.lastStep < buffer.live.lowerBound }
             var offset = 0
             // `alive` is kept in the order of offsets: the first gap that is wide enough is the lowest.
@@ -45,20 +43,23 @@ struct ArenaLayout {
     }
 }
 
-extension Plan.Buffer.Kind {
-    /// Bytes for `rows` rows, in whole cache lines; nil for inputs.
+extension Plan.Buffer {
+    /// Its bytes, in whole cache lines; nil for inputs.
     /// - Throws: `limit` when the size overflows.
-    func byteCount(rows: Int) throws(Failure) -> Int? {
+    func byteCount(_ extents: Extents) throws(Failure) -> Int? {
         let perRow: Int
-        switch self {
+        switch kind {
         case .input: return nil
         case .floats(let width): perRow = width * 4
         case .activations(let columns, let group):
             perRow = ActivationLayout(columns: columns, group: group).bytesPerRow
         }
-        let (bytes, overflow) = rows.multipliedReportingOverflow(by: perRow)
+        let (rows, isMany) = extents(rows).multipliedReportingOverflow(by: copies)
+        let (bytes, isVast) = rows.multipliedReportingOverflow(by: perRow)
+        guard !isMany, !isVast, (0..<1 << 46).contains(bytes) else {
+            throw Failure(.limit, "\(rows) rows of \(perRow) bytes are more than can be addressed")
+        }
         // Room for the alignment of the three parts of activations.
-        guard !overflow, bytes < 1 << 46 else { throw Failure(.limit, "\(rows) rows of \(perRow) bytes") }
         return (bytes + 3 * 64 + 63) / 64 * 64
     }
 }

@@ -48,7 +48,7 @@ public final class Engine {
     let head: Plan
     /// How many visual rows come of patches.
     public let visualRows: VisualRows
-    private let arena = Arena()
+    private let arena: Arena
 
     /// Maps the weights of `bundle` and compiles its graphs.
     /// - Throws: `badInput` when the bundle's graph is not what this runtime runs.
@@ -62,10 +62,13 @@ public final class Engine {
 
     /// Compiles a model's graphs for weights that are lent by their names.
     init(
-        _ graph: ModelGraph, _ options: Options, weight: (String) throws(Failure) -> LentWeight?
+        _ graph: ModelGraph, _ options: Options, arena: Arena = Arena(),
+        weight: (String) throws(Failure) -> LentWeight?
     ) throws(Failure) {
+        try graph.checkInterfaces()
         self.graph = graph
         self.options = options
+        self.arena = arena
         guard (1...1 << 20).contains(options.chunk) else {
             throw Failure(.usage, "a chunk of \(options.chunk) tokens is not possible")
         }
@@ -77,11 +80,10 @@ public final class Engine {
         width = text.output.columns
         vocabulary = head.output.columns
         visualWidth = vision.output.columns
-        guard let visualRows = VisualRows(vision.output.rows), text.output.rows == .symbol(.outputs),
-            head.output.rows == .symbol(.outputs)
-        else { throw .badInput("the graphs do not fit each other") }
+        guard let visualRows = VisualRows(vision.output.rows) else {
+            throw .badInput("the graphs do not fit each other")
+        }
         self.visualRows = visualRows
-        try checkInterfaces()
     }
 
     /// Rows of numbers, `columns` each.
@@ -163,6 +165,16 @@ public final class Engine {
             throw .badInput("hidden states have \(hidden.columns) columns, not \(width)")
         }
         return try run(head, Extents(outputs: hidden.count), [.floats(hidden.values)], cache: nil, observer)
+    }
+
+    /// Rows of positions that the decoder takes.
+    public var positionAxes: Int {
+        if case .fixed(let axes)? = text.inputs[3].type.extents.first { axes } else { 0 }
+    }
+
+    /// Token ids must be below it: the rows of the smallest embedding.
+    var tokenLimit: Int {
+        text.bounds.compactMap { if case .ids(let limit) = $0.bound { limit } else { nil } }.min() ?? 0
     }
 
     /// Runs a plan in the engine's arena and copies its output out.

@@ -31,6 +31,17 @@ public struct Extents: Hashable, Sendable {
         }
     }
 
+    /// The number of elements of a value; as many as there can be where that overflows.
+    func count(_ type: ValueType) -> Int {
+        type.extents.reduce(1) { count, extent in
+            let (product, overflow) = count.multipliedReportingOverflow(by: self(extent))
+            return overflow ? .max : product
+        }
+    }
+
+    /// Whether none is negative, nor so large that 32 bits could not number the rows and their experts.
+    var areCountable: Bool { Symbol.allCases.allSatisfy { (0...1 << 24).contains(self[$0]) } }
+
     private subscript(_ symbol: Symbol) -> Int {
         switch symbol {
         case .tokens: tokens

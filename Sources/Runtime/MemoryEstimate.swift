@@ -69,8 +69,17 @@ extension Engine {
                 arena, try ArenaLayout(vision, Extents(patches: patches, segments: segments + 1)).count)
         }
         let visuals = all.reduce(0) { $0 + visualRows(patches: $1) }
-        let rows =
-            4 * (all.reduce(0, +) * patchWidth + 2 * visuals * visualWidth + 2 * vocabulary)
+        var rows = try Engine.byteCount(all.reduce(0, +), patchWidth)
+        rows += try Engine.byteCount(2 * visuals, visualWidth)
+        rows += try Engine.byteCount(2, vocabulary)
         return MemoryEstimate(mapped, cache: cache, arena: arena, rows: rows)
+    }
+
+    private static func byteCount(_ rows: Int, _ columns: Int) throws(Failure) -> Int {
+        let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
+        guard !overflow, (0..<1 << 44).contains(count) else {
+            throw Failure(.limit, "\(rows) rows of \(columns) floats are more than can be addressed")
+        }
+        return 4 * count
     }
 }

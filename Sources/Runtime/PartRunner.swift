@@ -27,18 +27,11 @@ public struct PartRunner {
     /// - Parameters:
     ///   - inputs: as many as `part.given`, each with the elements that `extents` ask for.
     ///   - body: is lent the elements of each of `part.results`, row after row.
+    /// - Throws: `badInput` for inputs that are too few or lead outside, `limit` when the machine has not the memory.
     public func callAsFunction<Outcome>(
         _ extents: Extents, _ inputs: [PlanInput],
         _ body: ([UnsafeBufferPointer<Float>]) throws(Failure) -> Outcome
     ) throws(Failure) -> Outcome {
-        precondition(inputs.count == part.given.count)
-        for (input, id) in zip(inputs, part.given) {
-            let type = part.graph[id].type
-            guard input.count >= type.extents.reduce(1, { $0 * extents($1) }) else {
-                throw .badInput(
-                    "has \(input.count) elements for \(type)", at: "value '\(part.graph[id].name)'")
-            }
-        }
         let cache = try KeyValueCache(part, capacity: max(1, extents.tokens), precision: .float32)
         return try run.run(extents, inputs, cache: cache, arena: arena, nil, body)
     }

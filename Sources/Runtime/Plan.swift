@@ -110,6 +110,8 @@ struct Plan {
     var marks: [Mark] = []
     /// The inputs' types in order.
     var inputs: [Graph.Value] = []
+    /// What the inputs' numbers must be, by their number.
+    var bounds: [(input: Int, bound: Bound)] = []
     /// What comes of it; one for a whole graph.
     var results: [Operand] = []
 

@@ -32,6 +32,10 @@ struct PlanCompiler {
         for result in compiler.plan.results {
             compiler.plan.buffers[result.buffer].extendLife(to: compiler.plan.steps.count)
         }
+        do {
+            compiler.plan.bounds = try compiler.plan.findBounds(weights)
+            try compiler.plan.check()
+        } catch { throw Failure(error.kind, error.message, at: "graph '\(part.graph.name)'") }
         return compiler.plan
     }
 
@@ -163,7 +167,7 @@ struct PlanCompiler {
                     result: out))
             operands[result] = out
         case .rotaryTable(let table):
-            let out = newOperand(for: result)
+            let out = newOperand(for: result, columns: table.headDimension)
             plan.rotaryTables.append(RotaryFrequencies(table))
             emit(
                 .rotaryTable(
@@ -295,8 +299,11 @@ struct PlanCompiler {
     }
 
     mutating func newOperand(for value: Int) -> Plan.Operand {
+        newOperand(for: value, columns: graph.values[value].type.columns ?? 0)
+    }
+
+    private mutating func newOperand(for value: Int, columns: Int) -> Plan.Operand {
         let type = graph.values[value].type
-        let columns = type.columns ?? 0
         let buffer = addBuffer(.floats(width: columns), rows: type.extents[0], tenant: value)
         return Plan.Operand(
             buffer: buffer, column: 0, columns: columns, pitch: columns, rows: type.extents[0])
@@ -348,7 +355,7 @@ struct PlanCompiler {
     mutating func emit(_ step: Plan.Step) {
         let index = plan.steps.count
         plan.steps.append(step)
-        for buffer in step.buffers(plan.products) { plan.buffers[buffer].extendLife(to: index) }
+        for access in step.accesses(in: plan) { plan.buffers[access.buffer].extendLife(to: index) }
     }
 
     /// Remembers a value with a telling name, so that an observer can be shown it.
@@ -357,6 +364,9 @@ struct PlanCompiler {
         guard value.isNamed, let operand = operands[id.index], operand.pitch == operand.columns,
             value.type.element == .float
         else { return }
-        plan.marks.append(Plan.Mark(step: plan.steps.count - 1, name: value.name, operand: operand))
+        // A view has no step of its own: it is shown after the last, until when its buffer must live.
+        let step = max(0, plan.steps.count - 1)
+        plan.buffers[operand.buffer].extendLife(to: step)
+        plan.marks.append(Plan.Mark(step: step, name: value.name, operand: operand))
     }
 }

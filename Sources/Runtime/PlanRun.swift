@@ -16,12 +16,13 @@ struct PlanRun {
     }
 
     /// Runs the plan and lends its results, the elements of each row after row.
+    /// - Throws: `badInput` for inputs that are too few or lead outside, `limit` when the machine has not the memory.
     func run<Outcome>(
         _ extents: Extents, _ inputs: [PlanInput], cache: KeyValueCache?, arena: Arena, _ observer: Observer?,
         _ body: ([UnsafeBufferPointer<Float>]) throws(Failure) -> Outcome
     ) throws(Failure) -> Outcome {
-        let layout = try ArenaLayout(plan, extents)
-        let arena = try arena.bytes(layout.count)
+        try plan.check(inputs, extents)
+        let (layout, arena) = try arena.room(for: plan, extents)
         return try PlanInput.withPointers(inputs) { (pointers) throws(Failure) in
             let executor = Executor(
                 plan: plan, layout: layout, extents: extents, arena: arena, inputs: pointers,

@@ -4,6 +4,8 @@ import GraphIR
 /// Which position axis drives which frequency, for each of the headDimension/2 angles.
 struct RotaryFrequencies {
     let axes: [Int]
+    /// Rows of positions.
+    let axisCount: Int
     private let frequencies: [Float]
     /// For tables that stretch: the frequencies by the logarithm of the stretch, from 1 on.
     private let stretched: [[Float]]
@@ -15,6 +17,7 @@ struct RotaryFrequencies {
     /// Frequencies are computed in float32, as the reference does.
     init(_ table: Operation.RotaryTable) {
         let half = table.headDimension / 2
+        axisCount = table.axes
         trainedLength = table.trainedLength
         switch table.layout {
         case .sections(let sections):

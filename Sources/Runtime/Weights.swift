@@ -45,20 +45,17 @@ struct Weights: @unchecked Sendable {
     init(
         _ slots: [WeightSlot], _ stored: (String) throws(Failure) -> LentWeight?
     ) throws(Failure) {
+        var lent: [LentWeight] = []
+        for slot in slots { lent.append(try Weights.lend(slot, stored)) }
+        // What is stored has these shapes, so the sum cannot overflow.
         let vectorBytes = slots.filter { $0.shape.rank == 1 }.reduce(0) {
             $0 + ($1.shape.count * 4 + 63) / 64 * 64
         }
         vectorMemory = try AnonymousMemory(vectorBytes)
         var free = vectorMemory.base
         var owners: [ObjectIdentifier: AnyObject] = [:]
-        for slot in slots {
-            guard let weight = try stored(slot.name) else {
-                throw .badInput("the weight '\(slot.name)' of the graph is not there")
-            }
+        for (slot, weight) in zip(slots, lent) {
             let place = "tensor '\(slot.name)'"
-            guard weight.shape == slot.shape else {
-                throw .badInput("has shape \(weight.shape), but the graph says \(slot.shape)", at: place)
-            }
             guard let source = weight.bytes.baseAddress else { throw .badInput("is empty", at: place) }
             owners[ObjectIdentifier(weight.owner)] = weight.owner
             if slot.shape.rank == 1 {
@@ -77,6 +74,22 @@ struct Weights: @unchecked Sendable {
             }
         }
         self.owners = Array(owners.values)
+    }
+
+    private static func lend(
+        _ slot: WeightSlot, _ stored: (String) throws(Failure) -> LentWeight?
+    ) throws(Failure) -> LentWeight {
+        guard let weight = try stored(slot.name) else {
+            throw .badInput("the weight '\(slot.name)' of the graph is not there")
+        }
+        let place = "tensor '\(slot.name)'"
+        guard weight.shape == slot.shape else {
+            throw .badInput("has shape \(weight.shape), but the graph says \(slot.shape)", at: place)
+        }
+        guard let byteCount = weight.encoding.byteCount(slot.shape), byteCount <= weight.bytes.count else {
+            throw .badInput("has \(weight.bytes.count) bytes, too few for \(slot.shape)", at: place)
+        }
+        return weight
     }
 
     private static func matrices(

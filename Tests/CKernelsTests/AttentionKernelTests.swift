@@ -25,6 +25,7 @@ import Testing
         Case(width: 5, queries: 9, keys: 3, heads: 2, kvHeads: 2),
         Case(width: 36, queries: 1, keys: 200, heads: 2, kvHeads: 1, causal: 199, half: true),
         Case(width: 80, queries: 3, keys: 0, heads: 1, kvHeads: 1),
+        Case(width: 80, queries: 1000, keys: 1000, heads: 1, kvHeads: 1),
     ]
 
     /// Inputs with rows of q, k, v and y longer than their heads.
@@ -157,5 +158,54 @@ import Testing
         for i in inputs.q.indices { inputs.q[i] = 1 }
         let y = inputs.attend(kernels, parts: [0..<shape.queries])
         for d in 0..<shape.width { #expect(y[d] == inputs.v[(shape.keys - 1) * inputs.vStride + d]) }
+    }
+
+    /// Rows that lie apart attend to each other as they do side by side, to the bit, however many they are; others stay as they are.
+    @Test(arguments: FloatKernels.available, [1, 5, 48, 49, 64, 255, 256, 257, 1000])
+    func windowsOfAnySize(_ kernels: FloatKernels, _ count: Int) {
+        for (heads, kvHeads, width) in [(2, 1, 80), (1, 1, 256), (2, 2, 5)] {
+            let dense = Inputs(
+                Case(width: width, queries: count, keys: count, heads: heads, kvHeads: kvHeads))
+            // Row i of the window is row 3·(count − 1 − i) + 1 of thrice as many.
+            let rows = (0..<count).map { Int32(3 * (count - 1 - $0) + 1) }
+            func spread(_ x: [Float], _ stride: Int) -> [Float] {
+                var all = [Float](repeating: .nan, count: 3 * count * stride)
+                for (i, row) in rows.enumerated() {
+                    all.replaceSubrange(
+                        Int(row) * stride..<(Int(row) + 1) * stride, with: x[i * stride..<(i + 1) * stride])
+                }
+                return all
+            }
+            let (q, k, v) = (
+                spread(dense.q, dense.qStride), spread(dense.k, dense.kStride), spread(dense.v, dense.vStride)
+            )
+            var y = [Float](repeating: 9, count: 3 * count * dense.yStride)
+            q.withUnsafeBufferPointer { q in
+                k.withUnsafeBufferPointer { k in
+                    v.withUnsafeBufferPointer { v in
+                        y.withUnsafeMutableBufferPointer { y in
+                            var call = tsr_attention(
+                                q: q.baseAddress, q_stride: dense.qStride, cache_type: TSR_F32,
+                                k: k.baseAddress,
+                                v: v.baseAddress, k_row_stride: dense.kStride, v_row_stride: dense.vStride,
+                                k_head_stride: width, v_head_stride: width, y: y.baseAddress,
+                                y_stride: dense.yStride,
+                                heads: heads, kv_heads: kvHeads, head_dim: width, scale: dense.scale)
+                            for head in 0..<heads { kernels.table.attend_rows(&call, head, rows, count) }
+                        }
+                    }
+                }
+            }
+            let expected = dense.attend(kernels, parts: [0..<count])
+            for (i, row) in rows.enumerated() {
+                let found = y[Int(row) * dense.yStride..<(Int(row) + 1) * dense.yStride]
+                #expect(
+                    bits(Array(found)) == bits(Array(expected[i * dense.yStride..<(i + 1) * dense.yStride])))
+            }
+            let written = Set(rows)
+            for row in 0..<3 * count where !written.contains(Int32(row)) {
+                #expect(y[row * dense.yStride..<(row + 1) * dense.yStride].allSatisfy { $0 == 9 })
+            }
+        }
     }
 }

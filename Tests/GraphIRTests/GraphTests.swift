@@ -1,6 +1,7 @@
-import GraphIR
 import Storage
 import Testing
+
+@testable import GraphIR
 
 /// x → gate, up → silu(gate)·up → down + x: a small decoder's MLP, with an embedding before it.
 func makeGraph() throws -> ModelGraph {
@@ -33,9 +34,9 @@ func makeGraph() throws -> ModelGraph {
 @Suite struct GraphTests {
     @Test func aGraphReadsBackAsItWasWritten() throws {
         let graph = try makeGraph()
-        #expect(try ModelGraph(json: graph.json) == graph)
+        #expect(try ModelGraph(parsing: graph.json) == graph)
         let text = graph.json.serialized()
-        #expect(try ModelGraph(json: JSON(parsing: Array(text.utf8))) == graph)
+        #expect(try ModelGraph(parsing: JSON(parsing: Array(text.utf8))) == graph)
     }
 
     @Test func usesComeInTheOrderOfExecutionWithTheirRoles() throws {
@@ -87,6 +88,15 @@ func makeGraph() throws -> ModelGraph {
         ("\"head_dimension\":4", "\"head_dimension\":3"),
         ("\"sections\":[1,1]", "\"sections\":[1,9]"),
         ("\"function\":\"silu\"", "\"function\":\"sin\""),
+        // What would be passed over might change what is computed.
+        ("\"function\":\"silu\"", "\"function\":\"silu\",\"limit\":7"),
+        ("\"causal_layer\":0", "\"causal_layer\":0,\"window\":4096"),
+        ("\"block\":0", "\"block\":-1"), ("\"block\":0", "\"block\":\"0\""),
+        ("\"bias\":\"down.bias\"", "\"bias\":7"), ("\"operands\":[\"tokens\"]", "\"operands\":\"tokens\""),
+        ("\"epsilon\":1e-06", "\"epsilon\":0.0"), ("\"epsilon\":1e-06", "\"epsilon\":1e-40"),
+        ("\"epsilon\":1e-06", "\"epsilon\":1e30"), ("\"theta\":10000.0", "\"theta\":0.5"),
+        ("\"theta\":10000.0", "\"theta\":1e40"),
+        ("\"shape\":[100,8]", "\"shape\":[1152921504606846976,8]"),
     ])
     func damagedJSONIsRefused(original: String, damaged: String) throws {
         let input = JSON.pairs(["name": "tokens", "type": "float[tokens, 8]"]).serialized()
@@ -99,9 +109,69 @@ func makeGraph() throws -> ModelGraph {
         let broken = text.replacing(original, by: damaged)
         #expect(broken != text)
         let failure = #expect(throws: Failure.self) {
-            _ = try ModelGraph(json: JSON(parsing: Array(broken.utf8)))
+            _ = try ModelGraph(parsing: JSON(parsing: Array(broken.utf8)))
         }
         #expect(failure?.kind == .badInput)
+    }
+}
+
+/// What all graphs of a model must be so that they can be run one after the other.
+@Suite struct InterfaceTests {
+    /// The smallest model: patches are projected, tokens looked up and attended to, logits taken.
+    private func model(
+        visionRows: Dimension = .symbol(.patches), layer: Int = 0, merges: Bool = false,
+        everything: Bool = false,
+        tokenRows: Dimension = .symbol(.tokens), visualWidth: Int = 8,
+        names: [String] = ["vision", "text", "head"]
+    ) throws -> ModelGraph {
+        var builder = ModelGraphBuilder()
+        try builder.begin(names[0])
+        let patches = try builder.input("patches", .rows(visionRows, 4))
+        _ = try builder.input("coordinates", ValueType(.index, [.fixed(2), .symbol(.patches)]))
+        _ = try builder.input("segments", ValueType(.index, [.symbol(.segments)]))
+        let project = try builder.weight("project", [8, 4])
+        try builder.output(
+            try builder.add(.linear(.init(project, Role("vision.patch_embed")), bias: nil), patches))
+        try builder.begin(names[1])
+        let tokens = try builder.input("tokens", ValueType(.index, [tokenRows]))
+        let visuals = try builder.input("visuals", .rows(.symbol(.visuals), visualWidth))
+        let rows = try builder.input("visual_rows", ValueType(.index, [.symbol(.visuals)]))
+        _ = try builder.input("positions", ValueType(.index, [.fixed(3), .symbol(.tokens)]))
+        let outputs = try builder.input("outputs", ValueType(.index, [.symbol(.outputs)]))
+        let table = try builder.weight("table", [9, 8])
+        var x = try builder.add(.embedding(.init(table, Role("text.embedding"))), tokens)
+        x = try builder.add(.scatterRows, x, visuals, rows)
+        if merges { _ = try builder.add(.mergeRows(2), x) }
+        if everything {
+            x = try builder.add(
+                .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .all)), x, x, x,
+                name: "mixed")
+        }
+        x = try builder.add(
+            .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .causal(layer: layer))), x, x, x
+        )
+        try builder.output(try builder.add(.selectRows, x, outputs))
+        try builder.begin(names[2])
+        let hidden = try builder.input("hidden", .rows(.symbol(.outputs), 8))
+        try builder.output(try builder.add(.linear(.init(table, Role("text.head")), bias: nil), hidden))
+        return try builder.finish()
+    }
+
+    @Test func aWholeModelIsAccepted() throws {
+        let model = try model()
+        try model.checkInterfaces()
+        #expect(try ModelGraph(json: model.json) == model)
+    }
+
+    @Test func whatCannotBeFedIsRefused() throws {
+        let models = [
+            try model(visionRows: .fixed(24)), try model(layer: 1), try model(merges: true),
+            try model(everything: true), try model(names: ["vision", "text", "tail"]),
+        ]
+        for model in models {
+            let failure = #expect(throws: Failure.self) { _ = try ModelGraph(json: model.json) }
+            #expect(failure?.kind == .badInput)
+        }
     }
 }
 

@@ -13,6 +13,9 @@ import Testing
 
     private static func rows(_ rows: Dimension, _ columns: Int) -> ValueType { .rows(rows, columns) }
     private static func numbers(_ count: Dimension) -> ValueType { ValueType(.index, [count]) }
+    private static func causal(layer: Int) -> GraphIR.Operation {
+        .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .causal(layer: layer)))
+    }
     private static let expertUse = Operation.WeightUse("experts", Role("text.experts.up"))
 
     /// The type that one operation gives to its operands, each of them an input, as its JSON has it, too.
@@ -26,7 +29,7 @@ import Testing
         for (index, type) in operands.enumerated() { inputs.append(try builder.input("input\(index)", type)) }
         try builder.output(try builder.add(operation, operands: inputs, name: "result"))
         let model = try builder.finish()
-        #expect(try ModelGraph(json: JSON(parsing: Array(model.json.serialized().utf8))) == model)
+        #expect(try ModelGraph(parsing: JSON(parsing: Array(model.json.serialized().utf8))) == model)
         return model.graphs[0][model.graphs[0].output].type
     }
 
@@ -54,7 +57,7 @@ import Testing
             (
                 .lengthScale(2048), [rows(tokens, 8), ValueType(.index, [.fixed(1), tokens])], rows(tokens, 8)
             ),
-            (.windows(side: 16), [places, segments], places),
+
         ] as [(GraphIR.Operation, [ValueType], ValueType)])
     func gives(operation: GraphIR.Operation, operands: [ValueType], type: ValueType) throws {
         #expect(try self.type(operation, operands) == type)
@@ -85,10 +88,68 @@ import Testing
             (.lengthScale(2048), [rows(tokens, 8), ValueType(.index, [.fixed(3), tokens])]),
             (.windows(side: 0), [places, segments]), (.windows(side: 17), [places, segments]),
             (.windows(side: 8), [numbers(patches), segments]),
+            // Numbers that a caller feeds are no windows, however they look; nor are rows a table of angles.
+            (
+                .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .windows)),
+                [rows(patches, 8), rows(patches, 8), rows(patches, 8), places]
+            ),
+            (.rotary(heads: 2, headDimension: 4), [rows(tokens, 8), rows(tokens, 4)]),
+            // Places are patches', which segments bound.
+            (.windows(side: 8), [ValueType(.index, [.fixed(2), tokens]), segments]),
+            (.positionTable("table", .bilinear), [ValueType(.index, [.fixed(2), tokens]), segments]),
+            // The cache is for tokens.
+            (causal(layer: 0), [rows(patches, 8), rows(patches, 8), rows(patches, 8)]),
+            (causal(layer: 0), [rows(.fixed(9), 8), rows(.fixed(9), 8), rows(.fixed(9), 8)]),
+            (
+                causal(layer: 0),
+                [rows(.symbol(.outputs), 8), rows(.symbol(.outputs), 8), rows(.symbol(.outputs), 8)]
+            ),
+            (causal(layer: 0), [rows(tokens, 8), rows(.symbol(.tokens, dividedBy: 2), 8), rows(tokens, 8)]),
+            (causal(layer: -1), [rows(tokens, 8), rows(tokens, 8), rows(tokens, 8)]),
+            (
+                .rotaryTable(.init(headDimension: 4, theta: .infinity, layout: .sections([2]))),
+                [ValueType(.index, [.fixed(1), tokens])]
+            ),
+            (
+                .rotaryTable(.init(headDimension: 4, theta: .nan, layout: .sections([2]))),
+                [ValueType(.index, [.fixed(1), tokens])]
+            ),
         ] as [(GraphIR.Operation, [ValueType])])
     func refuses(operation: GraphIR.Operation, operands: [ValueType]) {
         let failure = #expect(throws: Failure.self) { _ = try type(operation, operands) }
         #expect(failure?.kind == .badInput)
+    }
+
+    /// What `windows` and `rotary_table` lay out is no value that anything else may read, nor a graph's output.
+    @Test func windowsAndAnglesAreForTheirReadersAlone() throws {
+        var builder = ModelGraphBuilder()
+        try builder.begin("vision")
+        let x = try builder.input("x", Self.rows(Self.patches, 8))
+        let places = try builder.input("coordinates", Self.places)
+        let segments = try builder.input("segments", Self.segments)
+        let windows = try builder.add(.windows(side: 16), places, segments)
+        let angles = try builder.add(
+            .rotaryTable(.init(headDimension: 4, theta: 100, layout: .axial(axes: 2))), places)
+        _ = try builder.add(
+            .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .windows)), x, x, x, windows)
+        _ = try builder.add(.rotary(heads: 2, headDimension: 4), x, angles)
+        #expect(throws: Failure.self) { _ = try builder.add(.windows(side: 16), windows, segments) }
+        #expect(throws: Failure.self) { _ = try builder.add(.activation(.silu), angles) }
+        #expect(throws: Failure.self) {
+            _ = try builder.add(.rotary(heads: 1, headDimension: 4), angles, angles)
+        }
+        #expect(throws: Failure.self) { try builder.output(angles) }
+        #expect(throws: Failure.self) { try builder.output(places) }
+        try builder.output(x)
+    }
+
+    @Test func aGraphHasAMostOfNodes() throws {
+        var builder = ModelGraphBuilder()
+        try builder.begin("text")
+        var x = try builder.input("x", Self.rows(Self.tokens, 8))
+        for _ in 0..<Graph.mostNodes { x = try builder.add(.activation(.silu), x) }
+        let failure = #expect(throws: Failure.self) { _ = try builder.add(.activation(.silu), x) }
+        #expect(failure?.kind == .limit)
     }
 
     @Test func fixedExtentsHaveALimit() throws {

@@ -38,6 +38,21 @@ import Testing
         #expect(failure?.kind == .badInput || failure?.kind == .limit)
     }
 
+    /// Rows that are no tokens', kept in the cache: far more than it has room for.
+    @Test func onlyTokensAreKeptInTheCache() throws {
+        let directory = try TemporaryDirectory()
+        let attention = """
+            {"op":"parameter","operands":[],"weight":"text.embedding.weight","result":"rows"},\
+            {"op":"attention","operands":["rows","rows","rows"],"heads":1,"key_heads":1,"head_dimension":128,\
+            "causal_layer":99,"result":"kept"},{"op":"embedding"
+            """
+        let path = try forge(
+            "demo-qwen2-vl", [("{\"op\":\"embedding\"", attention)], at: directory.file("forged.tessera"))
+        let failure = #expect(throws: Failure.self) { _ = try Model(path, .init(threads: 1)) }
+        #expect(failure?.kind == .badInput)
+        #expect(failure?.place == "graph 'text', value 'kept'")
+    }
+
     @Test func theForgeryItselfIsSound() throws {
         let directory = try TemporaryDirectory()
         let path = try forge(

@@ -22,18 +22,7 @@ import Testing
             let engine = try engine(Bundled.path(fixture, recipe))
             let extents = Extents(tokens: rows, visuals: rows / 2, outputs: 1, patches: 4 * rows, segments: 2)
             for plan in [engine.vision, engine.text, engine.head] {
-                let layout = try ArenaLayout(plan, extents)
-                var placed: [(range: Range<Int>, live: ClosedRange<Int>)] = []
-                for (index, buffer) in plan.buffers.enumerated() where layout.offsets[index] >= 0 {
-                    let size = try #require(
-                        try buffer.kind.byteCount(rows: extents(buffer.rows) * buffer.copies))
-                    let range = layout.offsets[index]..<layout.offsets[index] + size
-                    #expect(range.upperBound <= layout.count)
-                    for other in placed where other.live.overlaps(buffer.live) {
-                        #expect(!other.range.overlaps(range))
-                    }
-                    placed.append((range, buffer.live))
-                }
+                try ArenaLayout(plan, extents).expectNoOverlaps(plan, extents)
             }
         }
     }
@@ -42,7 +31,7 @@ import Testing
         let engine = try engine(Bundled.demo)
         let layout = try ArenaLayout(engine.text, Extents(tokens: 64, outputs: 1))
         let all = try engine.text.buffers.reduce(0) { sum, buffer in
-            sum + (try buffer.kind.byteCount(rows: Extents(tokens: 64, outputs: 1)(buffer.rows)) ?? 0)
+            sum + (try buffer.byteCount(Extents(tokens: 64, outputs: 1)) ?? 0)
         }
         #expect(layout.count * 4 < all)
     }
@@ -82,6 +71,60 @@ import Testing
         #expect(evaluate(.init(tokens: [1], positions: [0, 0, 0])) == nil)
         #expect(throws: Failure.self) {
             _ = try engine.encode(patches: [1, 2], coordinates: [], segments: [0, 1])
+        }
+    }
+    /// A mistake of the compiler's would be refused when a bundle is opened.
+    @Test func aStepThatLeavesItsBufferIsSeen() throws {
+        let plan = try engine(Bundled.demo).text
+        try plan.check()
+        func refused(_ change: (inout Plan) -> Void) -> Bool {
+            var plan = plan
+            change(&plan)
+            do throws(Failure) { try plan.check() } catch { return true }
+            return false
+        }
+        let index = try #require(
+            plan.steps.firstIndex { if case .add = $0 { true } else { false } })
+        guard case .add(let a, let b, let result) = plan.steps[index] else { return }
+        var (wide, shifted, long) = (b, b, result)
+        wide.columns += 1
+        shifted.column += 1
+        long.rows = .symbol(.outputs)
+        #expect(refused { $0.steps[index] = .add(a, wide, result: result) })
+        #expect(refused { $0.steps[index] = .add(a, shifted, result: result) })
+        #expect(refused { $0.steps[index] = .add(a, b, result: long) })
+        #expect(refused { $0.buffers[b.buffer].live = 0...0 })
+        #expect(refused { $0.steps[index] = .lengthScale(a, positions: 1, length: 2) })
+    }
+
+    /// Numbers that a caller feeds are looked at before any step follows them.
+    @Test func numbersThatLeadOutsideAreRefused() throws {
+        let engine = try engine(Bundled.path("qwen2.5-vl"))
+        let extents = Extents(tokens: 2, visuals: 1, outputs: 1)
+        func refused(ids: [Int32], rows: [Int32], outputs: [Int32]) -> Bool {
+            let inputs: [PlanInput] = [
+                .indices(ids), .floats(Array(repeating: 0, count: engine.visualWidth)), .indices(rows),
+                .indices(Array(repeating: 0, count: 6)), .indices(outputs),
+            ]
+            do throws(Failure) { try engine.text.check(inputs, extents) } catch {
+                return error.kind == .badInput
+            }
+            return false
+        }
+        #expect(!refused(ids: [0, 1], rows: [1], outputs: [1]))
+        #expect(refused(ids: [0, -1], rows: [1], outputs: [1]))
+        #expect(refused(ids: [0, .max], rows: [1], outputs: [1]))
+        #expect(refused(ids: [0], rows: [1], outputs: [1]))
+        #expect(refused(ids: [0, 1], rows: [2], outputs: [1]))
+        #expect(refused(ids: [0, 1], rows: [1], outputs: [-1]))
+        let count = 16
+        let patches = PlanInput.floats(Array(repeating: 0, count: count * engine.patchWidth))
+        for segments: [Int32] in [[0, 17], [1, 16], [0, 9, 8, 16]] {
+            #expect(throws: Failure.self) {
+                try engine.vision.check(
+                    [patches, .indices(Array(repeating: 0, count: 2 * count)), .indices(segments)],
+                    Extents(patches: count, segments: segments.count))
+            }
         }
     }
 }

@@ -75,7 +75,7 @@ typedef struct {
 void tsr_attend(const tsr_attention *a, size_t head, size_t q_begin, size_t q_end, ptrdiff_t causal,
                 size_t key_begin, size_t key_end);
 
-/// The same for one head within a set of rows, which are its queries and its keys: at most 256 of them.
+/// The same for one head within a set of rows, which are its queries and its keys; these are f32.
 void tsr_attend_rows(const tsr_attention *a, size_t head, const int32_t *rows, size_t count);
 
 /// One instruction set's kernels, named as the functions above.
@@ -93,6 +93,7 @@ typedef struct {
     void (*add)(const float *, const float *, size_t, float *);
     void (*rotary)(float *, size_t, size_t, size_t, size_t, const float *, const float *);
     void (*attend)(const tsr_attention *, size_t, size_t, size_t, ptrdiff_t, size_t, size_t);
+    void (*attend_rows)(const tsr_attention *, size_t, const int32_t *, size_t);
 } tsr_float_kernels;
 
 /// The kernels of `isa`, which must be available.
