@@ -9,7 +9,7 @@ TOOLS  := tessera-from-qwen-vl tessera-from-qwen2-vl tessera-from-qwen2.5-vl tes
 
 .PHONY: help
 help: ## show this
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 16
 
 .PHONY: deps
 deps: ## install what is missing: system libraries (apt), numpy for the tests
@@ -34,7 +34,11 @@ test: deps ## run all tests
 
 .PHONY: test-arm
 test-arm: ## run the C kernels' checks for 64-bit Arm under qemu
-	Tests/CKernelsTests/arm64/run.sh
+	Tests/CKernelsTests/checks/arm64.sh
+
+.PHONY: test-avx512
+test-avx512: ## run the C kernels' checks for AVX-512 on any x86-64 with AVX2, its instructions written in C
+	Tests/CKernelsTests/checks/avx512.sh
 
 .PHONY: sanitize
 sanitize: deps ## run the tests with the address sanitizer, then the thread pool's with the thread sanitizer

@@ -13,8 +13,10 @@ public final class ThreadPool: @unchecked Sendable {
     public let threads: Int
 
     /// A pool of 1 to 256 threads, the caller's included.
-    /// - Throws: `usage` for any other number, `limit` when they cannot be started.
+    /// - Throws: `usage` for any other number and for an instruction set that is not there, `limit` when they cannot be
+    ///   started.
     public init(threads: Int) throws(Failure) {
+        try InstructionSet.check()
         guard (1...256).contains(threads) else {
             throw Failure(.usage, "\(threads) threads are not 1 to 256")
         }
