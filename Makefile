@@ -9,7 +9,7 @@ TOOLS  := tessera-from-qwen-vl tessera-from-qwen2-vl tessera-from-qwen2.5-vl tes
 
 .PHONY: help
 help: ## show this
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 16
 
 .PHONY: deps
 deps: ## install what is missing: system libraries (apt), numpy for the tests
@@ -34,12 +34,32 @@ test: deps ## run all tests
 
 .PHONY: test-arm
 test-arm: ## run the C kernels' checks for 64-bit Arm under qemu
-	Tests/CKernelsTests/arm64/run.sh
+	Tests/CKernelsTests/checks/arm64.sh
+
+.PHONY: test-avx512
+test-avx512: ## run the C kernels' checks for AVX-512 on any x86-64 with AVX2, its instructions written in C
+	Tests/CKernelsTests/checks/avx512.sh
+
+# The suites that read and check more than they compute.
+READERS := ^(Storage|Checkpoints|GraphIR|Bundles|Prompts|GroupFormats|CKernels)Tests\.|GraphMutatorTests|HostileGraphTests
 
 .PHONY: sanitize
-sanitize: deps ## run the tests with the address sanitizer, then the thread pool's with the thread sanitizer
-	ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=address --scratch-path .build-asan
+sanitize: deps ## run the tests that compute little with the address sanitizer, and the thread pool's with the thread sanitizer
+	ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=address --scratch-path .build-asan --filter '$(READERS)'
 	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=thread --scratch-path .build-tsan --filter PoolTests
+
+.PHONY: sanitize-all
+sanitize-all: deps ## run all tests with the address sanitizer: an hour or more
+	ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=address --scratch-path .build-asan
+
+RUNS ?= 100000
+.PHONY: fuzz
+fuzz: deps ## feed every reader RUNS inputs of libFuzzer's (100000); 10000000 take hours
+	Tests/Fuzz/run.sh $(RUNS)
+
+.PHONY: fuzz-slice
+fuzz-slice: deps ## the same few thousand inputs each time, as .ci/run does
+	SEED=1 Tests/Fuzz/run.sh 5000
 
 .PHONY: bench
 bench: build ## time the kernels and the demo model on this machine
@@ -59,4 +79,4 @@ size: ## count the lines of every source file, longest first
 
 .PHONY: clean
 clean: ## remove everything built
-	rm -rf .build .build-test .build-asan .build-tsan
+	rm -rf .build .build-test .build-asan .build-tsan .build-fuzz .build-fuzz-address

@@ -6,8 +6,7 @@
 #include <sys/auxv.h>
 #endif
 
-#define ISA_COUNT 5
-static const char *const names[ISA_COUNT] = {"scalar", "avx2", "avx512", "neon", "dotprod"};
+static const char *const names[TSR_ISA_COUNT] = {"scalar", "avx2", "avx512", "neon", "dotprod"};
 
 const char *tsr_isa_name(tsr_isa isa) { return names[isa]; }
 
@@ -34,18 +33,26 @@ int tsr_isa_available(tsr_isa isa) {
 }
 
 static tsr_isa chosen;
+static const char *refused;
 
 // Before main, so that every later read is of a constant.
 __attribute__((constructor)) static void choose(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
 #endif
-    for (int isa = 0; isa < ISA_COUNT; isa++)
+    for (int isa = 0; isa < TSR_ISA_COUNT; isa++)
         if (tsr_isa_available(isa)) chosen = isa;
     const char *wish = getenv("TESSERA_ISA");
     if (!wish) return;
-    for (int isa = 0; isa < ISA_COUNT; isa++)
-        if (strcmp(wish, names[isa]) == 0 && tsr_isa_available(isa)) chosen = isa;
+    for (int isa = 0; isa < TSR_ISA_COUNT; isa++)
+        if (strcmp(wish, names[isa]) == 0 && tsr_isa_available(isa)) {
+            chosen = isa;
+            return;
+        }
+    // A copy: the program may change its environment.
+    refused = strdup(wish);
 }
 
 tsr_isa tsr_isa_in_use(void) { return chosen; }
+
+const char *tsr_isa_refused(void) { return refused; }

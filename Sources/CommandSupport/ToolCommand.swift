@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Glibc
 public import Storage
+import Threads
 
 /// A command of Tessera: prints results to stdout and everything else to stderr, and exits with the documented codes.
 public protocol ToolCommand: ParsableCommand {
@@ -15,6 +16,7 @@ extension ToolCommand {
         do {
             var command = try parseAsRoot()
             if var tool = command as? any ToolCommand {
+                try InstructionSet.check()
                 try tool.execute()
             } else {
                 try command.run()

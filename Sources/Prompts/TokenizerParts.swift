@@ -55,11 +55,16 @@ struct TokenizerParts {
             merges: MergeTable(sorted: merges, vocabularySize: tokens.count), added: added)
     }
 
+    /// Ids may leave gaps, but a table of them is not to be made of gaps.
+    private var idLimit: Int {
+        min(Tokenizer.maximumVocabularySize, 2 * (vocabulary.count + added.count) + 4096)
+    }
+
     private func place(
         _ bytes: [UInt8], at id: Int, in tokens: inout [[UInt8]], replacing: Bool
     ) throws(Failure) {
-        guard id >= 0, id < Tokenizer.maximumVocabularySize else {
-            throw .badInput("token id \(id) is out of range")
+        guard (0..<idLimit).contains(id) else {
+            throw .badInput("token id \(id) is out of range for \(vocabulary.count + added.count) tokens")
         }
         while tokens.count <= id { tokens.append([]) }
         guard replacing || tokens[id].isEmpty else { throw .badInput("two vocabulary entries have id \(id)") }

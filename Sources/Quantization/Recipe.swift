@@ -185,7 +185,10 @@ public struct BlockSet: Equatable, Sendable, CustomStringConvertible {
 
     /// The text that reads as the same set.
     public var description: String {
-        ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(
-            separator: ",")
+        // Not by their count: that of all numbers is beyond an Int.
+        ranges.map { range in
+            let isOne = range.lowerBound == range.upperBound
+            return isOne ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)"
+        }.joined(separator: ",")
     }
 }

@@ -15,8 +15,10 @@ public final class ThreadPool: @unchecked Sendable {
     public static let most = 256
 
     /// A pool of 1 to ``most`` threads, the caller's included.
-    /// - Throws: `usage` for any other number, `limit` when they cannot be started.
+    /// - Throws: `usage` for any other number and for an instruction set that is not there, `limit` when they cannot be
+    ///   started.
     public init(threads: Int) throws(Failure) {
+        try InstructionSet.check()
         guard (1...ThreadPool.most).contains(threads) else {
             throw Failure(.usage, "\(threads) threads are not 1 to \(ThreadPool.most)")
         }

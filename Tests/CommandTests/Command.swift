@@ -1,6 +1,7 @@
 import Foundation
 import Storage
 import TestSupport
+import Testing
 
 /// What a command did.
 struct Outcome {
@@ -75,12 +76,12 @@ struct CheckpointCopy {
         try writeFile(directory.file(name), bytes)
     }
 
-    /// Replaces text by text of the same length, so that offsets stay.
+    /// Replaces text, which must be there, by text of the same length, so that offsets stay.
     func replace(_ old: String, by new: String, in name: String = "model.safetensors") throws {
-        try edit(name) { bytes in
-            guard let range = bytes.firstRange(of: Array(old.utf8)) else { return }
-            bytes.replaceSubrange(range, with: Array(new.utf8))
-        }
+        var bytes = try readFile(directory.file(name))
+        let range = try #require(bytes.firstRange(of: Array(old.utf8)), "\(name) has no '\(old)'")
+        bytes.replaceSubrange(range, with: Array(new.utf8))
+        try writeFile(directory.file(name), bytes)
     }
 
     func convert(_ options: String...) throws -> Outcome {

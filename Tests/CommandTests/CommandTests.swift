@@ -3,6 +3,7 @@ import Foundation
 import Storage
 import TestSupport
 import Testing
+import Threads
 
 func removeFile(_ path: String) { unlink(path) }
 
@@ -39,15 +40,43 @@ func removeFile(_ path: String) { unlink(path) }
         }
     }
 
-    @Test func everyInstructionSetAnswers() throws {
-        let native = try run(
-            "tessera-run", CommandTests.int4.get(), "--image", picture, "-p", "What digit is written?")
-        for set in ["scalar", "avx2", "avx512", "neon"] {
-            let outcome = try run(
+    /// A set that this processor has answers as the best one does; another is refused, by whatever command.
+    @Test(arguments: InstructionSet.all) func everyInstructionSetAnswers(set: InstructionSet) throws {
+        func ask(_ environment: [String: String]) throws -> Outcome {
+            try run(
                 "tessera-run", CommandTests.int4.get(), "--image", picture, "-p", "What digit is written?",
-                environment: ["TESSERA_ISA": set])
-            #expect(outcome.output == native.output)
+                environment: environment)
         }
+        let outcome = try ask(["TESSERA_ISA": set.name])
+        print("instruction set \(set.name): \(set.isAvailable ? "ran" : "not on this machine")")
+        if set.isAvailable {
+            let best = try ask([:])
+            #expect(best.status == 0 && !best.output.isEmpty)
+            #expect(outcome.status == 0 && outcome.output == best.output, "\(outcome.errors)")
+        } else {
+            #expect(outcome.status == 2 && outcome.output.isEmpty)
+            #expect(outcome.errors.contains("TESSERA_ISA is '\(set.name)', which this processor lacks"))
+        }
+    }
+
+    @Test func thereAreSetsToAnswer() {
+        #expect(InstructionSet.all.filter(\.isAvailable).count >= 2)
+        #expect(InstructionSet.all.contains { !$0.isAvailable })
+    }
+
+    @Test(arguments: ["", "AVX2", "sse", "scalar "], ["tessera-run", "tessera-inspect", "tessera-diff"])
+    func anUnknownInstructionSetIsRefused(set: String, command: String) throws {
+        let bundle = try CommandTests.bundle.get()
+        let arguments =
+            switch command {
+            case "tessera-run": [bundle, "-p", "Hello"]
+            case "tessera-inspect": ["show", bundle]
+            default: [bundle, bundle, "-p", "Hello"]
+            }
+        let outcome = try run(command, arguments: arguments, environment: ["TESSERA_ISA": set])
+        #expect(outcome.status == 2 && outcome.output.isEmpty)
+        #expect(outcome.errors.contains("TESSERA_ISA is '\(set)', which is no instruction set"))
+        #expect(outcome.errors.contains("scalar") && outcome.errors.contains("dotprod"))
     }
 
     @Test func aPlanSaysWhatAPromptTakes() throws {

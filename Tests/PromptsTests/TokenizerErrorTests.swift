@@ -66,6 +66,8 @@ import Testing
         (#""ab": 2"#, #""ab": 1"#, "have id 1"),
         (#""ab": 2"#, #""ab": -2"#, "out of range"),
         (#""ab": 2"#, #""ab": 4000000000"#, "out of range"),
+        // A table of sixteen million for three tokens.
+        (#""ab": 2"#, #""ab": 16777215"#, "out of range for 4 tokens"),
         (#""ab": 2"#, #""ab": "2""#, "no integer"),
         (#""special": true"#, #""lstrip": true"#, "lstrip"),
         (#""content": "<|x|>""#, #""content": """#, "empty"),

@@ -170,4 +170,13 @@ private func use(_ role: String, block: Int? = nil) -> Operation.WeightUse {
     func refusesBlocks(text: String) {
         #expect(BlockSet(text) == nil)
     }
+
+    /// The widest range there is: it has more numbers than an integer can count.
+    @Test func theWidestBlocksReadBack() throws {
+        let text =
+            #"{"name": "x", "rules": [{"roles": "a", "blocks": "0-9223372036854775807", "encoding": "keep"}]}"#
+        let recipe = try Recipe(json: JSON(parsing: Array(text.utf8)))
+        #expect(try Recipe(json: recipe.json) == recipe)
+        #expect(recipe.json["rules"]?.array?.first?["blocks"] == "0-9223372036854775807")
+    }
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs the system packages that are missing, with apt; uses sudo unless run by root.
+# With the word "arm", those that `make test-arm` needs, too.
 set -eu
 
 missing=""
@@ -18,6 +19,11 @@ need libwebp libwebp-dev
 command -v zstd >/dev/null || missing="$missing zstd"
 command -v python3 >/dev/null || missing="$missing python3"
 python3 -c 'import numpy' 2>/dev/null || missing="$missing python3-numpy"
+if [ "${1:-}" = arm ]; then
+    command -v qemu-aarch64 >/dev/null || missing="$missing qemu-user"
+    [ -e /usr/aarch64-linux-gnu/include/stdio.h ] || missing="$missing libc6-dev-arm64-cross"
+    [ -e /usr/lib/gcc-cross/aarch64-linux-gnu/12/libgcc.a ] || missing="$missing libgcc-12-dev-arm64-cross"
+fi
 
 [ -z "$missing" ] && exit 0
 echo "installing:$missing"

@@ -9,9 +9,13 @@ typedef enum {
     TSR_ISA_DOTPROD = 4,  // Armv8.2 with the dot-product instructions
 } tsr_isa;
 
-/// The best set that this processor has, or the one that TESSERA_ISA names
-/// (scalar, avx2, avx512, neon, dotprod) when the processor has it.
+/// The best set that this processor has, or the one that TESSERA_ISA names (scalar, avx2, avx512, neon, dotprod).
 tsr_isa tsr_isa_in_use(void);
+
+/// What TESSERA_ISA says when that is no set that this processor has: callers must not go on. NULL otherwise.
+const char *tsr_isa_refused(void);
+
+enum { TSR_ISA_COUNT = 5 };
 
 /// Whether this processor can run kernels of that set.
 int tsr_isa_available(tsr_isa isa);

@@ -1,4 +1,4 @@
-// Compares the NEON float kernels with the scalar ones, and runs the pool.
+// Compares the float kernels of every instruction set of this processor with the scalar ones, and runs the pool.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,38 +29,38 @@ static void expect_same(const char *what, const void *x, const void *reference, 
     failures++;
 }
 
-static const tsr_float_kernels *scalar, *neon;
+static const tsr_float_kernels *scalar, *vector;
 static float x[MAX_FLOATS], w[MAX_FLOATS], factors[MAX_FLOATS], a[MAX_FLOATS], b[MAX_FLOATS];
 static uint16_t halves[MAX_FLOATS], more_halves[MAX_FLOATS];
 
 static void check_conversions(void) {
     for (size_t i = 0; i < MAX_FLOATS; i++) halves[i] = (uint16_t)(i & 0xfbff);  // every f16 that is finite
     for (tsr_float_type type = TSR_F16; type <= TSR_BF16; type++) {
-        neon->to_f32(type, halves, MAX_FLOATS - 5, a);
+        vector->to_f32(type, halves, MAX_FLOATS - 5, a);
         scalar->to_f32(type, halves, MAX_FLOATS - 5, b);
         expect_same("widened", a, b, (MAX_FLOATS - 5) * sizeof *a);
     }
-    neon->to_f32(TSR_F16, halves, MAX_FLOATS, a);
+    vector->to_f32(TSR_F16, halves, MAX_FLOATS, a);
     for (size_t i = 0; i < MAX_FLOATS; i++) a[i] *= 1 + (float)(i % 5) * 0x1p-12f;  // midpoints among them
-    neon->f32_to_f16(a, MAX_FLOATS, halves);
+    vector->f32_to_f16(a, MAX_FLOATS, halves);
     scalar->f32_to_f16(a, MAX_FLOATS, more_halves);
     expect_same("narrowed", halves, more_halves, sizeof halves);
     x[777] = INFINITY;
     size_t index = 0;
-    if (!neon->first_nonfinite(TSR_F32, x, 1000, &index) || index != 777) failures++;
+    if (!vector->first_nonfinite(TSR_F32, x, 1000, &index) || index != 777) failures++;
 }
 
 static void check_product(void) {
     fill(x, TOKENS * COLUMNS);
     fill(w, ROWS * COLUMNS);
-    neon->f32_to_f16(w, ROWS * COLUMNS, halves);
+    vector->f32_to_f16(w, ROWS * COLUMNS, halves);
     for (tsr_float_type type = TSR_F32; type <= TSR_F16; type++) {
         const void *stored = type == TSR_F32 ? (const void *)w : halves;
-        neon->float_product(type, stored, COLUMNS, 0, ROWS, x, COLUMNS, 0, TOKENS, NULL, a, ROWS);
+        vector->float_product(type, stored, COLUMNS, 0, ROWS, x, COLUMNS, 0, TOKENS, NULL, a, ROWS);
         scalar->float_product(type, stored, COLUMNS, 0, ROWS, x, COLUMNS, 0, TOKENS, NULL, b, ROWS);
         expect_close("product", a, b, TOKENS * ROWS, 1e-4f);
         for (size_t t = 0; t < TOKENS; t++)
-            neon->float_product(type, stored, COLUMNS, 0, ROWS, x, COLUMNS, t, t + 1, NULL, b, ROWS);
+            vector->float_product(type, stored, COLUMNS, 0, ROWS, x, COLUMNS, t, t + 1, NULL, b, ROWS);
         expect_same("product by token", b, a, TOKENS * ROWS * sizeof *a);
     }
 }
@@ -69,24 +69,24 @@ static void check_elementwise(void) {
     fill(x, TOKENS * 75);
     fill(w, 75);
     fill(factors, TOKENS * 75);
-    neon->rms_norm(x, 75, w, 1e-6f, TOKENS, 75, a, 75);
+    vector->rms_norm(x, 75, w, 1e-6f, TOKENS, 75, a, 75);
     scalar->rms_norm(x, 75, w, 1e-6f, TOKENS, 75, b, 75);
     expect_close("rms_norm", a, b, TOKENS * 75, 1e-6f);
-    neon->layer_norm(x, 75, w, factors, 1e-6f, TOKENS, 75, a, 75);
+    vector->layer_norm(x, 75, w, factors, 1e-6f, TOKENS, 75, a, 75);
     scalar->layer_norm(x, 75, w, factors, 1e-6f, TOKENS, 75, b, 75);
     expect_close("layer_norm", a, b, TOKENS * 75, 1e-6f);
     for (tsr_activation kind = TSR_SILU; kind <= TSR_GELU_TANH; kind++) {
         for (size_t i = 0; i < 5001; i++) x[i] = ((float)i - 2500) * 0.04f;
-        neon->gated_product(kind, x, factors, TOKENS * 75, a);
+        vector->gated_product(kind, x, factors, TOKENS * 75, a);
         scalar->gated_product(kind, x, factors, TOKENS * 75, b);
         expect_close("gated_product", a, b, TOKENS * 75, 2e-6f);
-        neon->activate(kind, x, 5001, a);
+        vector->activate(kind, x, 5001, a);
         scalar->activate(kind, x, 5001, b);
         expect_close("activate", a, b, 5001, 2e-6f);
     }
     fill(a, TOKENS * 160);
     memcpy(b, a, sizeof a);
-    neon->rotary(a, 160, TOKENS, 2, 72, x, factors);
+    vector->rotary(a, 160, TOKENS, 2, 72, x, factors);
     scalar->rotary(b, 160, TOKENS, 2, 72, x, factors);
     expect_close("rotary", a, b, TOKENS * 160, 1e-5f);
 }
@@ -102,7 +102,7 @@ static void check_attention(size_t head_dim, ptrdiff_t causal) {
                           .head_dim = head_dim, .scale = 0.3f};
     for (size_t head = 0; head < HEADS; head++) {
         call.y = a;
-        neon->attend(&call, head, 0, TOKENS, causal, 0, KEYS);
+        vector->attend(&call, head, 0, TOKENS, causal, 0, KEYS);
         call.y = b;
         scalar->attend(&call, head, 0, TOKENS, causal, 0, KEYS);
     }
@@ -110,7 +110,7 @@ static void check_attention(size_t head_dim, ptrdiff_t causal) {
     for (size_t head = 0; head < HEADS; head++)
         for (size_t t = 0; t < TOKENS; t++) {
             call.y = b;
-            neon->attend(&call, head, t, t + 1, causal, 0, KEYS);
+            vector->attend(&call, head, t, t + 1, causal, 0, KEYS);
         }
     expect_same("attend by query", b, a, TOKENS * width * sizeof *a);
 }
@@ -133,14 +133,18 @@ static void check_pool(void) {
 
 int main(void) {
     scalar = tsr_float_kernels_for(TSR_ISA_SCALAR);
-    neon = tsr_float_kernels_for(TSR_ISA_NEON);
-    check_conversions();
-    check_product();
-    check_elementwise();
-    check_attention(80, -1);
-    check_attention(72, KEYS - TOKENS);
-    check_attention(128, 0);
+    for (int isa = TSR_ISA_SCALAR + 1; isa <= TSR_ISA_DOTPROD; isa++) {
+        if (!tsr_isa_available(isa)) continue;
+        vector = tsr_float_kernels_for(isa);
+        const int before = failures;
+        check_conversions();
+        check_product();
+        check_elementwise();
+        check_attention(80, -1);
+        check_attention(72, KEYS - TOKENS);
+        check_attention(128, 0);
+        printf("float %s: %s\n", tsr_isa_name(isa), failures > before ? "failed" : "as plain C");
+    }
     check_pool();
-    puts(failures ? "float kernels: failed" : "float kernels: passed");
     return failures != 0;
 }

@@ -1,0 +1,118 @@
+import Storage
+import TestSupport
+
+@testable import Calibration
+@testable import Checkpoints
+
+extension FuzzTarget {
+    /// The header of a safetensors file.
+    static let safetensors = FuzzTarget(
+        name: "safetensors", maximumLength: 4096,
+        words: [
+            "dtype", "shape", "data_offsets", "__metadata__", "BF16", "F32", "F8_E4M3", "I64", "\"a\":{",
+            "[0,4]",
+        ],
+        seeds: {
+            [
+                try readFile(Fixtures.path("pickle/module.safetensors")),
+                try readFile(Fixtures.path("pickle/tensors.safetensors")),
+                [2, 0, 0, 0, 0, 0, 0, 0, 0x7B, 0x7D],
+            ]
+        },
+        read: { bytes in
+            let file = try SafetensorsFile(MemoryFile.shared.holding(bytes))
+            check(file.tensors, of: bytes)
+        })
+
+    /// The index of a sharded checkpoint.
+    static let shardIndex = FuzzTarget(
+        name: "shard-index", maximumLength: 4096,
+        words: ["weight_map", "metadata", "total_size", "..", ".safetensors"],
+        seeds: {
+            [
+                Array(
+                    #"{"metadata":{"total_size":8},"weight_map":{"a":"1.safetensors","b":"2.safetensors"}}"#
+                        .utf8),
+                Array(#"{"weight_map":{"a":"x.bin"}}"#.utf8),
+            ]
+        },
+        read: { bytes in
+            let index = try ShardIndex(MemoryFile.shared.holding(bytes))
+            require(Set(index.files) == Set(index.shards.values), "the index lost a file")
+            require(index.files.allSatisfy { !$0.contains("/") }, "a shard lies elsewhere")
+            require(index.disagreement(with: []) != nil, "an index without shards agrees")
+            require(
+                index.disagreement(with: index.shards.map { ($0.value, $0.key) }) == nil,
+                "an index disagrees with itself")
+        })
+
+    /// A zip file of `torch.save`.
+    static let torch = FuzzTarget(
+        name: "torch", maximumLength: 6144,
+        words: [
+            "PK\u{1}\u{2}", "PK\u{3}\u{4}", "PK\u{5}\u{6}", "PK\u{6}\u{6}", "PK\u{6}\u{7}", "/data.pkl",
+            "/data/0",
+        ]
+            + pickleWords,
+        seeds: {
+            try ["module", "tensors"].map { try readFile(Fixtures.path("pickle/\($0).bin")) }
+        },
+        read: { bytes in
+            check(try PyTorchFile(MemoryFile.shared.holding(bytes)).tensors, of: bytes)
+        })
+
+    /// The pickle by itself.
+    static let pickle = FuzzTarget(
+        name: "pickle", maximumLength: 4096, words: pickleWords,
+        seeds: {
+            try ["module", "tensors"].map { name in
+                let archive = try ZipArchive(MappedFile(Fixtures.path("pickle/\(name).bin")))
+                return archive.entries["\(name)/data.pkl"].map { Array($0.bytes) } ?? []
+            }
+        },
+        read: { bytes in
+            let file = try MappedFile(MemoryFile.shared.holding(bytes))
+            guard let whole = MappedBytes(file, 0..<bytes.count) else { return }
+            _ = try Unpickler.tensors(of: whole)
+        })
+
+    private static let pickleWords = [
+        "torch._utils\n_rebuild_tensor_v2\n", "ctorch\nFloatStorage\n", "ctorch\nBFloat16Storage\n",
+        "ccollections\nOrderedDict\n", "storage", "cpu", "\u{8A}\u{8}", "tQ", ")R", "(t", "q\u{1}", "h\u{1}",
+        "u.",
+    ]
+
+    /// An imatrix of llama.cpp's.
+    static let gguf = FuzzTarget(
+        name: "gguf", maximumLength: 2048,
+        words: [
+            "GGUF", "general.type", "imatrix", "imatrix.datasets", "imatrix.chunk_count",
+            "imatrix.chunk_size",
+            ".in_sum2", ".counts", "general.alignment", "blk.0.attn_q.weight",
+        ],
+        seeds: {
+            [
+                GGUFBytes(imatrix: [("a", [1, 2, 3, 4], [2])]).bytes,
+                GGUFBytes(imatrix: [("blk.0.ffn_up_exps", [1, 2, 3, 4, 5, 6], [2, 0, 1]), ("b", [0], [0])])
+                    .bytes,
+            ]
+        },
+        read: { bytes in
+            let matrix = try ImportanceMatrix(MemoryFile.shared.holding(bytes))
+            for name in matrix.names {
+                guard let entry = matrix[name] else { fatalError("'\(name)' is named and not there") }
+                _ = try entry.meanSquares()
+            }
+        })
+
+    private static func check(_ tensors: [SourceTensor], of bytes: [UInt8]) {
+        for tensor in tensors {
+            require(
+                tensor.shape.byteCount(tensor.type) == tensor.data.count, "\(tensor.name) has other bytes")
+            require(tensor.data.range.upperBound <= bytes.count, "\(tensor.name) leaves the file")
+            // Touches both ends.
+            _ = tensor.data.bytes.first
+            _ = tensor.data.bytes.last
+        }
+    }
+}
