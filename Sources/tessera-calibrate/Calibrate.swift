@@ -55,9 +55,13 @@ import Threads
     var force = false
 
     mutating func validate() throws {
-        guard window > 1, tokens >= window, answers >= 0, threads > 0 else {
-            throw ValidationError("--window must be above 1, --tokens at least that, --threads above 0")
+        guard window > 1, tokens >= window, tokens <= 1 << 40 else {
+            throw ValidationError("--window must be above 1, --tokens at least that and at most \(1 << 40)")
         }
+        guard (0...1 << 24).contains(answers) else {
+            throw ValidationError("--answers must be from 0 to \(1 << 24)")
+        }
+        guard (1...256).contains(threads) else { throw ValidationError("--threads must be from 1 to 256") }
     }
 
     mutating func execute() throws(Failure) {
@@ -88,6 +92,7 @@ import Threads
         progress.finish()
         for warning in found { Console.warn(warning.message) }
         let seconds = fixed(monotonicSeconds() - start, 1)
+        if let choice = recorder.choice { Console.log(choice.summary) }
         print(
             "\(output): \(prepared.samples.count) samples, \(prepared.tokenCount) tokens, "
                 + "\(prepared.visuals.count) pictures and videos, \(ByteCount.text(recorder.byteCount)), \(seconds) s"
