@@ -16,18 +16,20 @@ public struct BundleJob {
     private let options: OutputOptions
     private let roles: RoleTable
     private let columns: ColumnStatistics?
+    private let target: TargetReport?
     private let rewrites: RewriteSearch?
 
     /// Plans the work; nothing is written yet.
     /// - Parameters:
     ///   - inputs: what is known of what weights are multiplied by, if anything.
     ///   - sensitivities: what is known of how much weights matter, if anything.
+    ///   - target: what became of the budget that was asked for, if any.
     ///   - rewrites: what changed the weights, to be reported, if anything.
     /// - Throws: `badInput` when the recipe and the weights do not fit; `usage` when the recipe needs to know more.
     public init(
         _ recipe: Recipe, _ graph: ModelGraph, _ weights: [SourceWeight], _ options: OutputOptions,
         inputs: InputStatistics? = nil, sensitivities: Sensitivities? = nil,
-        rewrites: RewriteSearch? = nil
+        target: TargetReport? = nil, rewrites: RewriteSearch? = nil
     ) throws(Failure) {
         guard recipe.targetBits == nil else {
             throw Failure(
@@ -42,6 +44,7 @@ public struct BundleJob {
             try sensitivities.map { [plan] (known) throws(Failure) in try known.expected(of: plan) })
         self.options = options
         columns = inputs?.columns
+        self.target = target
         self.rewrites = rewrites
         if columns != nil, let item = plan.items.first(where: { $0.solution?.solver.isCalibrated == true }) {
             throw Failure(
@@ -69,7 +72,7 @@ public struct BundleJob {
     /// Prints the plan instead of carrying it out.
     /// - Parameter checkpoint: where the weights come from, unless that is a bundle.
     public func printPlan(of checkpoint: CheckpointPlan? = nil) throws(Failure) {
-        let report = try PlanReport(plan, graph, roles, of: checkpoint)
+        let report = try PlanReport(plan, graph, roles, target, of: checkpoint)
         if let coverage { Console.log(coverage.text) }
         Console.print(
             options.json ? report.json.serialized(pretty: true) : report.text(verbose: options.verbose))
@@ -115,9 +118,8 @@ public struct BundleJob {
         let quantizer = try CalibratedQuantizer(
             plan, graph, source, calibration, threads: options.threads, largeProduct: .openBLAS())
         Console.log(roles.text)
-        if let divergence = roles.divergence {
-            Console.log("expected KL divergence \(significant(divergence))")
-        }
+        if let expected = roles.summary { Console.log(expected) }
+        if let target { Console.log(target.text) }
         try write(
             place, sources + [calibration.bundle.file.identity], fingerprint: fingerprint, metadata: metadata,
             tokenizer: tokenizer
@@ -180,6 +182,7 @@ public struct BundleJob {
                 "seconds": .double(seconds), "tensors": .array(tensors),
             ])
             if let coverage { json = json.setting("imatrix", to: coverage.json) }
+            if let target { json = json.setting("target", to: target.json) }
             if let rewrites { json = json.setting("steps", to: rewrites.json) }
             Console.print(json.serialized(pretty: true))
             return

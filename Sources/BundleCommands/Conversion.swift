@@ -14,7 +14,8 @@ struct Conversion {
     /// Plans the conversion, with quantization on the way when a recipe is named.
     init(_ plan: CheckpointPlan, recipe: String?, _ options: OutputOptions) throws(Failure) {
         self.plan = plan
-        self.recipe = try recipe.map { (name) throws(Failure) in try Recipe(named: name) } ?? .keep
+        self.recipe =
+            try recipe.map { (name) throws(Failure) in try Recipe(named: name, for: plan.graph) } ?? .keep
         job = try BundleJob(self.recipe, plan.graph, plan.weights, options)
     }
 

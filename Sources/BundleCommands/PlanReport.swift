@@ -24,16 +24,21 @@ struct PlanReport {
     private let plan: QuantizationPlan
     private let checkpoint: CheckpointPlan?
     private let roles: RoleTable
+    private let target: TargetReport?
     /// Of every recipe that has a name, and of the chosen one.
     private let sizes: [Size]
 
-    /// - Parameter checkpoint: where the weights come from, unless that is a bundle.
+    /// - Parameters:
+    ///   - target: the budget that the recipe keeps to, if any.
+    ///   - checkpoint: where the weights come from, unless that is a bundle.
     init(
-        _ plan: QuantizationPlan, _ graph: ModelGraph, _ roles: RoleTable, of checkpoint: CheckpointPlan?
+        _ plan: QuantizationPlan, _ graph: ModelGraph, _ roles: RoleTable, _ target: TargetReport?,
+        of checkpoint: CheckpointPlan?
     ) throws(Failure) {
         self.plan = plan
         self.checkpoint = checkpoint
         self.roles = roles
+        self.target = target
         var sizes: [Size] = []
         var recipes = [Recipe.keep]
         for name in Recipe.names { recipes.append(try Recipe(named: name)) }
@@ -57,10 +62,11 @@ struct PlanReport {
         if let summary = plan.codesSummary { parts.append(summary) }
         if verbose { parts.append(tensorTable) }
         parts.append(roles.text)
-        let expected = roles.divergence.map { ", expected KL divergence \(significant($0))" } ?? ""
+        let expected = roles.summary.map { ", \($0)" } ?? ""
         parts.append(
             "\(ByteCount.text(weightBytes)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight\(expected)"
         )
+        if let target { parts.append(target.text) }
         var table = Table("recipe", "bundle", "bytes", "bits a weight")
         for size in sizes {
             table.add(
@@ -93,7 +99,9 @@ struct PlanReport {
         members += [
             .init("recipe", .string(plan.recipe.name)), .init("bytes", .int(weightBytes)),
             .init("effective_bits", .double(plan.effectiveBits)),
-            .init("expected_kl", roles.divergence.map { .double($0) } ?? .null), .init("roles", roles.json),
+            .init("expected_kl", roles.divergence.map { .double($0) } ?? .null),
+            .init("not_probed", .int(roles.unprobed)), .init("target", target?.json ?? .null),
+            .init("roles", roles.json),
             .init("recipes", .array(sizes.map(PlanReport.json))),
             .init(
                 "tensors",

@@ -16,6 +16,14 @@ struct RoleTable {
         var bytes = 0
         /// Nil when it is known of none of them.
         var divergence: Double?
+        /// Tensors of codes that nothing is known of, where something is of others.
+        var unprobed = 0
+
+        /// What is expected, for people.
+        var expected: String {
+            guard unprobed > 0 else { return divergence.map(significant) ?? "" }
+            return divergence.map { "\(significant($0)), \(unprobed) not probed" } ?? "not probed"
+        }
     }
 
     private var lines: [Line] = []
@@ -50,12 +58,27 @@ struct RoleTable {
         lines[place].bytes += item.description.byteCount
         if let divergence = divergences?[item.weight.name] {
             lines[place].divergence = (lines[place].divergence ?? 0) + divergence
+        } else if divergences != nil, item.solution != nil {
+            lines[place].unprobed += 1
         }
     }
 
-    /// The KL divergence that all of it is expected to cost, in nats a token; nil when nothing is known.
+    /// Tensors of codes that nothing is known of, where something is of others.
+    var unprobed: Int { lines.reduce(0) { $0 + $1.unprobed } }
+
+    /// The KL divergence that all of it is expected to cost, but for what was not probed, in nats a token; nil when nothing is
+    /// known.
     var divergence: Double? {
-        divergences.map { _ in lines.reduce(0) { $0 + ($1.divergence ?? 0) } }
+        guard let divergences, !divergences.isEmpty || unprobed == 0 else { return nil }
+        return lines.reduce(0) { $0 + ($1.divergence ?? 0) }
+    }
+
+    /// The same in a clause.
+    var summary: String? {
+        divergence.map { expected in
+            "expected KL divergence \(significant(expected))"
+                + (unprobed > 0 ? " without \(unprobed) weights that were not probed" : "")
+        }
     }
 
     /// For people.
@@ -66,7 +89,7 @@ struct RoleTable {
                 line.roles, line.encoding, BlockSet(line.blocks)?.description ?? "", "\(line.tensors)",
                 "\(line.values)", ByteCount.text(line.bytes),
                 fixed(Double(line.bytes) * 8 / Double(max(1, line.values)), 2),
-                line.divergence.map(significant) ?? "")
+                line.expected)
         }
         return table.text
     }
@@ -80,6 +103,7 @@ struct RoleTable {
                     "blocks": .string(BlockSet(line.blocks)?.description ?? ""),
                     "tensors": .int(line.tensors), "values": .int(line.values), "bytes": .int(line.bytes),
                     "expected_kl": line.divergence.map { .double($0) } ?? .null,
+                    "not_probed": .int(line.unprobed),
                 ])
             })
     }

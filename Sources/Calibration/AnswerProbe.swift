@@ -15,44 +15,22 @@ public struct AnswerProbe {
     let pool: ThreadPool
     let largeProduct: LargeProduct?
 
-    /// Tokens of the samples that are run, at most, unless the first sample has more.
-    private static let tokens = 2048
     /// Of so many rows, one's logits are compared.
     private static let stride = 2
+    /// What a row before a token of an answer counts, where one of the same sample's question counts 1.
+    static let answerWeight = 4.0
 
-    /// A comparison over samples spread over a set, those with pictures in turn with the others.
+    /// A comparison over samples of every kind that a set has.
     public init(
         _ model: ModelGraph, _ whole: PreparedSet, patches: any PatchStore, pool: ThreadPool,
         largeProduct: LargeProduct?
     ) {
         self.model = model
-        let (part, origins) = whole.subset(Self.choice(whole))
+        let (part, origins) = whole.subset(ProbeChoice(whole).samples)
         prepared = part
         self.patches = PatchSelection(store: patches, numbers: origins)
         self.pool = pool
         self.largeProduct = largeProduct
-    }
-
-    private static func choice(_ set: PreparedSet) -> [Int] {
-        let kinds = [
-            set.samples.indices.filter { set.samples[$0].visuals.isEmpty },
-            set.samples.indices.filter { !set.samples[$0].visuals.isEmpty },
-        ].filter { !$0.isEmpty }
-        var chosen: [Int] = []
-        for kind in kinds {
-            var room = tokens / kinds.count
-            // Multiples of the golden ratio visit a range evenly, however many are taken.
-            func place(_ number: Int) -> Double {
-                (Double(number) * 0.618_033_988_749_895).truncatingRemainder(dividingBy: 1)
-            }
-            for number in kind.sorted(by: { place($0) < place($1) }) {
-                let count = set.samples[number].tokens.count
-                guard chosen.isEmpty || count <= room else { break }
-                room -= count
-                chosen.append(number)
-            }
-        }
-        return chosen.sorted()
     }
 
     /// The final hidden states of each sample, of a form of the model that is run stage by stage: of its weights, no more than
@@ -78,38 +56,70 @@ public struct AnswerProbe {
         return SpooledRows(file, columns: columns, places: places)
     }
 
-    /// The mean KL divergence, over some of the rows of text, of one form's logits from another's.
+    /// The mean KL divergence, over some of the rows of text, of one form's logits from another's; rows of answers count
+    /// ``answerWeight`` times those of the questions before them.
     /// - Parameters:
     ///   - base: final hidden states, and the weights of the head that reads them.
     ///   - other: the same of the other form.
+    ///   - changed: the samples whose states may differ; the others count as equal, unread.
+    /// - Throws: `badInput` when there is nothing to compare.
     public func divergence(
-        _ base: SpooledRows, _ baseWeight: Weights, _ other: SpooledRows, _ otherWeight: Weights
+        _ base: SpooledRows, _ baseWeight: Weights, _ other: SpooledRows, _ otherWeight: Weights,
+        changed: (PreparedSet.Sample) -> Bool = { _ in true }
     ) throws(Failure) -> Double {
         let head = GraphPart(try model.graph("head"))
         let (first, second) = (try runner(head, baseWeight), try runner(head, otherWeight))
-        var divergence = Divergence()
+        var (sum, total) = (0.0, 0.0)
         for (index, sample) in prepared.samples.enumerated() {
-            let visual = Set(sample.visualRows)
-            let chosen = Swift.stride(from: 1, to: sample.tokens.count, by: Self.stride).filter {
-                !visual.contains(Int32($0))
+            for (rows, weight) in Self.rows(of: sample) where !rows.isEmpty {
+                total += weight * Double(rows.count)
+                guard changed(sample) else { continue }
+                let divergence = try Self.divergence(
+                    rows, of: sample.tokens.count, try base.values(index), first, try other.values(index),
+                    second)
+                sum += weight * Double(rows.count) * (divergence.summary?.mean ?? 0)
             }
-            let (p, q) = (try base.values(index), try other.values(index))
-            let columns = p.count / max(1, sample.tokens.count)
-            for start in Swift.stride(from: 0, to: chosen.count, by: 32) {
-                let rows = chosen[start..<min(chosen.count, start + 32)]
-                func pick(_ all: [Float]) -> [PlanInput] {
-                    [.floats(rows.flatMap { all[$0 * columns..<($0 + 1) * columns] })]
-                }
-                let extents = Extents(outputs: rows.count)
-                try first(extents, pick(p)) { (results) throws(Failure) in
-                    let logits = Array(results[0])
-                    try second(extents, pick(q)) { results in
-                        divergence.add(base: logits, other: results[0], rows: rows.count)
-                    }
+        }
+        guard total > 0 else { throw .badInput("the calibration set has no answers that could be compared") }
+        return sum / total
+    }
+
+    /// The rows of a sample that are compared, each kind with what one of its rows counts: those before tokens of answers, and those
+    /// before other tokens of text. Where nothing is known of answers the latter count as much.
+    static func rows(of sample: PreparedSet.Sample) -> [(rows: [Int], weight: Double)] {
+        // What is read from a row is the token after it.
+        let spans = sample.answers.map { max(1, $0.lowerBound) - 1..<$0.upperBound - 1 }
+        let answers = spans.flatMap {
+            Array(Swift.stride(from: $0.lowerBound, to: $0.upperBound, by: stride))
+        }
+        var isOther = Array(repeating: true, count: sample.tokens.count)
+        for row in sample.visualRows { isOther[Int(row)] = false }
+        for row in spans.joined() { isOther[row] = false }
+        let asked = Swift.stride(from: 1, to: sample.tokens.count, by: stride).filter { isOther[$0] }
+        return [(answers, 1), (asked, answers.isEmpty ? 1 : 1 / answerWeight)]
+    }
+
+    /// Compares rows of a sample of so many tokens.
+    private static func divergence(
+        _ rows: [Int], of tokens: Int, _ base: [Float], _ first: PartRunner, _ other: [Float],
+        _ second: PartRunner
+    ) throws(Failure) -> Divergence {
+        var divergence = Divergence()
+        let columns = base.count / tokens
+        for start in Swift.stride(from: 0, to: rows.count, by: 32) {
+            let part = rows[start..<min(rows.count, start + 32)]
+            func pick(_ all: [Float]) -> [PlanInput] {
+                [.floats(part.flatMap { all[$0 * columns..<($0 + 1) * columns] })]
+            }
+            let extents = Extents(outputs: part.count)
+            try first(extents, pick(base)) { (results) throws(Failure) in
+                let logits = Array(results[0])
+                try second(extents, pick(other)) { results in
+                    divergence.add(base: logits, other: results[0], rows: part.count)
                 }
             }
         }
-        return divergence.summary?.mean ?? 0
+        return divergence
     }
 
     func runner(_ part: GraphPart, _ weight: Weights) throws(Failure) -> PartRunner {

@@ -39,6 +39,7 @@ public struct CalibrationFile: PatchStore {
         hasSensitivities = metadata["sensitivity"]?.bool == true
         do {
             prepared = try PreparedSet(json: metadata["set"], settings)
+            try prepared.check(for: graph)
             layout = try CalibrationLayout(graph, prepared, detail, sensitivity: hasSensitivities)
         } catch { throw error.located(in: path) }
         self.detail = detail
@@ -127,13 +128,21 @@ public struct CalibrationFile: PatchStore {
         return moments
     }
 
-    /// The mean KL divergence that noise of `NoisyWeight.power` in this weight causes; nil where that was not measured.
+    /// The mean KL divergence that noise of `NoisyWeight.power` in this weight causes; nil where that was not measured: there the
+    /// file has NaN, or 0 if it was made when what no sample told of was written so.
     public func sensitivity(_ weight: String) throws(Failure) -> Double? {
         let name = CalibrationLayout.sensitivity(weight)
         guard bundle[name] != nil else { return nil }
         let value = try withTensor(name) { (bytes) in bytes.loadUnaligned(as: Double.self) }
-        guard value >= 0, value.isFinite else { throw notFinite(name) }
+        guard !value.isNaN, value != 0 else { return nil }
+        guard value > 0, value.isFinite else { throw notFinite(name) }
         return value
+    }
+
+    /// Whether the sensitivity of this weight was to be measured, and no sample that was run could tell.
+    public func isUnprobed(_ weight: String) throws(Failure) -> Bool {
+        guard bundle[CalibrationLayout.sensitivity(weight)] != nil else { return false }
+        return try sensitivity(weight) == nil
     }
 
     /// Σ over the noise that `sensitivity` speaks of, over Σ w².

@@ -11,7 +11,8 @@ public struct CalibrationRecorder {
     private let prepared: PreparedSet
     private let patches: any PatchStore
     private let layout: CalibrationLayout
-    private let sensitivity: Bool
+    /// The samples that sensitivities are measured over; nil for none.
+    public let choice: ProbeChoice?
     /// What is wrong with the set, whatever a run over it will show.
     public let warnings: [SetWarning]
     private let pool: ThreadPool
@@ -29,13 +30,16 @@ public struct CalibrationRecorder {
         do { model = try ModelGraph(json: try bundle.graphJSON) } catch {
             throw error.located(in: bundle.path)
         }
+        try prepared.check(for: model)
         self.prepared = prepared
         self.patches = patches
         layout = try CalibrationLayout(model, prepared, detail, sensitivity: sensitivity)
-        warnings = SetLint.warnings(
-            visuals: prepared.visuals.map(\.grid), resizedAlike: prepared.resizesAlike,
-            visionStages: StagedGraph(try model.graph("vision")).stages.count)
-        self.sensitivity = sensitivity
+        choice = sensitivity ? ProbeChoice(prepared) : nil
+        warnings =
+            SetLint.warnings(
+                visuals: prepared.visuals.map(\.grid), resizedAlike: prepared.resizesAlike,
+                visionStages: StagedGraph(try model.graph("vision")).stages.count)
+            + (choice.map(SetLint.warnings) ?? [])
         pool = try ThreadPool(threads: threads)
         self.largeProduct = largeProduct
     }
@@ -54,8 +58,8 @@ public struct CalibrationRecorder {
     ) throws(Failure) -> [SetWarning] {
         let metadata = JSON.pairs([
             "kind": "calibration", "model": .string(bundle.digest.description),
-            "detail": .string(layout.detail.rawValue), "sensitivity": .bool(sensitivity), "data": data,
-            "set": prepared.json,
+            "detail": .string(layout.detail.rawValue), "sensitivity": .bool(choice != nil),
+            "probe": choice?.json ?? .null, "data": data, "set": prepared.json,
         ])
         let writer = try BundleWriter(
             place, fingerprint: metadata, plan: layout.plan, sources: [bundle.file.identity])
@@ -73,8 +77,8 @@ public struct CalibrationRecorder {
                 coverages.append(coverage)
                 try record(visit, coverage, &due, writer)
             }, report: report)
-        try measure(into: writer, from: due, report)
-        let found = SetLint.warnings(coverages, layout.detail)
+        let unprobed = try measure(into: writer, from: due, report)
+        let found = SetLint.warnings(coverages, layout.detail) + SetLint.warnings(unprobed: unprobed)
         _ = try writer.finish(
             graph: model.json,
             metadata: metadata.setting("warnings", to: .array((warnings + found).map(\.json))),
@@ -83,11 +87,13 @@ public struct CalibrationRecorder {
     }
 
     /// Writes the sensitivities that an interrupted run did not.
+    /// - Returns: the weights that have none.
     private func measure(
         into writer: BundleWriter, from first: Int,
         _ report: (ModelRun.Progress) throws(Failure) -> Void
-    ) throws(Failure) {
-        let names = sensitivity ? SensitivityProbe.weights(model, hasVisuals: !prepared.visuals.isEmpty) : []
+    ) throws(Failure) -> [String] {
+        guard choice != nil else { return [] }
+        let names = SensitivityProbe.weights(model, hasVisuals: !prepared.visuals.isEmpty)
         let due = Array(names.dropFirst(writer.completed - first))
         let probe = SensitivityProbe(
             bundle, model, prepared, patches: patches, pool: pool, largeProduct: largeProduct)
@@ -97,11 +103,19 @@ public struct CalibrationRecorder {
                 try report(.init(done: done, total: due.count, place: "sensitivity"))
             },
             record: { (name, divergence) throws(Failure) in
-                try [divergence].withBytes { (bytes) throws(Failure) in
+                try [divergence ?? .nan].withBytes { (bytes) throws(Failure) in
                     try writer.append(bytes, to: writer.completed)
                 }
                 try writer.checkpoint()
             })
+        // Read back: some may have been written by a run before this one.
+        var unprobed: [String] = []
+        for (index, name) in names.enumerated() {
+            let written = try writer.written(first + index)
+            defer { withExtendedLifetime(written) {} }
+            if written.bytes.loadUnaligned(as: Double.self).isNaN { unprobed.append(name) }
+        }
+        return unprobed
     }
 
     /// Writes what a stage reads, unless an interrupted run did so.

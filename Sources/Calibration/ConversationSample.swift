@@ -7,6 +7,8 @@ import Tessera
 struct ConversationSample {
     /// Token ids, placeholders included.
     let tokens: [Int32]
+    /// Which of them are answers of the model, those that it gave itself among them.
+    let answers: [Range<Int>]
     /// Its pictures and videos, in the order of the prompt.
     let visuals: [PreparedPrompt.Visual]
 
@@ -14,7 +16,7 @@ struct ConversationSample {
     /// - Parameters:
     ///   - files: where its pictures and videos are.
     ///   - answerTokens: how long an answer of the model's own may be, where the conversation ends with a question; 0 for none.
-    /// - Throws: `badInput` when it is malformed, or a picture or video cannot be read.
+    /// - Throws: `badInput` when it is malformed, or a picture or video cannot be read; `limit` when the model takes fewer tokens.
     init(_ json: JSON, files: MediaFiles, _ model: Model, answerTokens: Int) throws(Failure) {
         guard let entries = json["messages"]?.array, !entries.isEmpty else {
             throw .badInput("has no list of messages")
@@ -41,16 +43,22 @@ struct ConversationSample {
         let pieces = try model.prompt.template.render(
             messages, tokenizer: tokenizer, progress: &progress, generationPrompt: asks && answerTokens > 0)
         let tokens = tokenizer.encode(pieces)
+        guard tokens.count <= model.contextLimit else {
+            throw Failure(.limit, "has \(tokens.count) tokens; the model takes \(model.contextLimit)")
+        }
         let prompt = try PreparedPrompt(tokens: tokens, visuals: visuals, settings: model.prompt)
         self.visuals = prompt.visuals
-        guard asks, answerTokens > 0 else {
-            self.tokens = tokens
+        let answers = model.prompt.template.answers(in: pieces, tokenizer: tokenizer, count: tokens.count)
+        let room = min(answerTokens, model.contextLimit - tokens.count)
+        guard asks, room > 0 else {
+            (self.tokens, self.answers) = (tokens, answers)
             return
         }
-        let session = try Session(model, capacity: tokens.count + answerTokens)
-        let answer = try session.answer(
-            prompt, options: .init(sampling: .init(), maximumTokens: answerTokens))
+        let session = try Session(model, capacity: tokens.count + room)
+        let answer = try session.answer(prompt, options: .init(sampling: .init(), maximumTokens: room))
         self.tokens = tokens + answer.tokens
+        let own = tokens.count..<self.tokens.count
+        self.answers = answers + (own.isEmpty ? [] : [own])
     }
 
     private static func part(

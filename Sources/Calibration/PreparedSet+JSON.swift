@@ -9,6 +9,8 @@ extension PreparedSet {
                 .pairs([
                     "tokens": .array(sample.tokens.map { .int(Int($0)) }),
                     "visuals": .array(visuals[sample.visuals].map(\.json)),
+                    "answers": .array(
+                        sample.answers.map { .array([.int($0.lowerBound), .int($0.upperBound)]) }),
                 ])
             })
     }
@@ -26,8 +28,19 @@ extension PreparedSet {
                 guard let visual = Visual(element) else { throw .badInput("has a picture of no extents") }
                 visuals.append(visual)
             }
-            try add(tokens.map { Int32($0) }, visuals)
+            try add(tokens.map { Int32($0) }, visuals, answers: try Self.answers(sample["answers"]))
         }
+    }
+
+    /// Files that were written before answers were told apart have none.
+    private static func answers(_ json: JSON?) throws(Failure) -> [Range<Int>] {
+        guard let json else { return [] }
+        let spans = json.array?.map { (span) -> Range<Int>? in
+            guard let ends = span.ints, ends.count == 2, ends[0] < ends[1] else { return nil }
+            return ends[0]..<ends[1]
+        }
+        guard let spans, !spans.contains(nil) else { throw .badInput("has a sample with answers nowhere") }
+        return spans.compactMap { $0 }
     }
 }
 

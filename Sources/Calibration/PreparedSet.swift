@@ -1,3 +1,4 @@
+import GraphIR
 public import Prompts
 public import Storage
 import Tessera
@@ -35,6 +36,8 @@ public struct PreparedSet {
         let positions: [Int32]
         /// The numbers of the placeholder tokens.
         public let visualRows: [Int32]
+        /// Which tokens are the model's own answers, ascending; empty where there are none, or nothing is known of them.
+        public let answers: [Range<Int>]
         /// Its visuals among those of the set.
         let visuals: Range<Int>
     }
@@ -49,8 +52,18 @@ public struct PreparedSet {
     public init(_ settings: PromptSettings) { self.settings = settings }
 
     /// Adds a sequence with its visuals.
-    /// - Throws: `badInput` when placeholders and visuals do not fit.
-    public mutating func add(_ tokens: [Int32], _ visuals: [Visual]) throws(Failure) {
+    /// - Parameter answers: which tokens are the model's own answers, ascending.
+    /// - Throws: `badInput` when placeholders and visuals do not fit, or answers lie outside of the tokens.
+    public mutating func add(
+        _ tokens: [Int32], _ visuals: [Visual], answers: [Range<Int>] = []
+    ) throws(Failure) {
+        var last = 0
+        for answer in answers {
+            guard answer.lowerBound >= last, !answer.isEmpty, answer.upperBound <= tokens.count else {
+                throw .badInput("has answers outside of its \(tokens.count) tokens")
+            }
+            last = answer.upperBound
+        }
         let prompt = try PreparedPrompt(
             tokens: tokens,
             visuals: visuals.map {
@@ -63,7 +76,21 @@ public struct PreparedSet {
         samples.append(
             Sample(
                 tokens: tokens, positions: prompt.positions.values, visualRows: prompt.visualRows,
-                visuals: first..<self.visuals.count))
+                answers: answers, visuals: first..<self.visuals.count))
+    }
+
+    /// Refuses tokens for which a model has no rows.
+    func check(for model: ModelGraph) throws(Failure) {
+        let tables = model.graphs.flatMap(\.nodes).compactMap { node -> String? in
+            if case .embedding(let use) = node.operation { use.weight } else { nil }
+        }
+        let rows =
+            model.weights.filter { tables.contains($0.name) }.compactMap(\.shape.extents.first).min() ?? 0
+        for sample in samples {
+            if let token = sample.tokens.first(where: { $0 < 0 || Int($0) >= rows }) {
+                throw .badInput("has the token \(token), of which the model has \(rows)")
+            }
+        }
     }
 
     /// Some of the samples, with their visuals, and the numbers that these have in the whole set.
@@ -78,13 +105,16 @@ public struct PreparedSet {
             part.samples.append(
                 Sample(
                     tokens: sample.tokens, positions: sample.positions, visualRows: sample.visualRows,
-                    visuals: first..<part.visuals.count))
+                    answers: sample.answers, visuals: first..<part.visuals.count))
         }
         return (part, origins)
     }
 
     /// Tokens of all samples.
     public var tokenCount: Int { samples.reduce(0) { $0 + $1.tokens.count } }
+
+    /// The tokens that a visual takes in a sample.
+    func tokenCount(of visual: Visual) -> Int { settings.images.tokens(of: visual.grid) ?? 0 }
 
     /// Whether the model sees all pictures at one size.
     var resizesAlike: Bool { settings.images.fixedSide != nil }

@@ -13,6 +13,8 @@ public struct SetWarning: Equatable, Sendable {
         case idleExperts = "idle_experts"
         /// Second moments of fewer rows than they have columns.
         case fewRows = "few_rows"
+        /// Samples or weights that sensitivities do not tell of.
+        case notProbed = "not_probed"
     }
 
     /// Which rule found it.
@@ -53,6 +55,30 @@ public enum SetLint {
                 message:
                     "\(which) \(first.h)×\(first.w) patches: how values spread at other sizes is not seen, and "
                     + "pictures of other sizes may lose more; add larger and smaller ones, upright and wide")
+        ]
+    }
+
+    /// What cannot be run often enough to measure how much weights matter.
+    static func warnings(_ choice: ProbeChoice) -> [SetWarning] {
+        choice.missing.map { kind in
+            SetWarning(
+                rule: .notProbed,
+                message:
+                    "no sample with \(kind.noun) has \(ProbeChoice.ceiling) tokens or fewer: how much weights matter is not "
+                    + "measured on any; add shorter or smaller ones")
+        }
+    }
+
+    /// What a run over the set did not tell of.
+    /// - Parameter unprobed: the weights whose sensitivity was to be measured and could not.
+    static func warnings(unprobed: [String]) -> [SetWarning] {
+        guard let first = unprobed.first else { return [] }
+        return [
+            SetWarning(
+                rule: .notProbed,
+                message:
+                    "how much \(unprobed.count) weights matter was not probed, '\(first)' among them: no answer that was "
+                    + "compared depends on them; --bits and --fit leave them to the recipe")
         ]
     }
 

@@ -140,10 +140,12 @@ struct VisionTower {
     ) throws(Failure) -> Graph.ValueID {
         let norm = try builder.norm(norm, x, "vision.merger.norm", width, epsilon: epsilon)
         let merged = try builder.add(.mergeRows(merge * merge), norm)
-        return try addProjection(merged, "vision.merger", "vision.merger", name: "out", to: &builder)
+        return try addProjection(
+            merged, "vision.merger", "vision.merger", block: nil, name: "out", to: &builder)
     }
 
-    /// The same for a block on the way, normalised square by square.
+    /// The same for a block on the way, normalised square by square. Features are numbered as blocks are, so that a recipe
+    /// can tell them apart.
     private func addFeature(
         _ index: Int, _ x: Graph.ValueID, to builder: inout ModelGraphBuilder
     ) throws(Failure) -> Graph.ValueID {
@@ -151,16 +153,18 @@ struct VisionTower {
         let norm = try builder.norm(
             norm, merged, "vision.feature.\(index).norm", width * merge * merge, epsilon: epsilon)
         return try addProjection(
-            norm, "vision.feature.\(index)", "vision.feature", name: "deepstack\(index)", to: &builder)
+            norm, "vision.feature.\(index)", "vision.feature", block: index, name: "deepstack\(index)",
+            to: &builder)
     }
 
     private func addProjection(
-        _ x: Graph.ValueID, _ weights: String, _ role: String, name: String,
+        _ x: Graph.ValueID, _ weights: String, _ role: String, block: Int?, name: String,
         to builder: inout ModelGraphBuilder
     ) throws(Failure) -> Graph.ValueID {
         let inner = width * merge * merge
-        let up = try builder.linear(x, "\(weights).up", "\(role).up", [inner, inner])
+        let up = try builder.linear(x, "\(weights).up", "\(role).up", [inner, inner], block: block)
         let active = try builder.add(.activation(.gelu), up)
-        return try builder.linear(active, "\(weights).down", "\(role).down", [output, inner], name: name)
+        return try builder.linear(
+            active, "\(weights).down", "\(role).down", [output, inner], block: block, name: name)
     }
 }

@@ -8,6 +8,17 @@ public struct Role: Hashable, Sendable, CustomStringConvertible {
     /// A role of those dotted words.
     public init(_ text: String) { description = text }
 
+    /// The roles that weights of graphs have; `formats/graph.md` lists them.
+    public static let known: [Role] = [
+        "text.embedding", "text.head", "text.attention.q", "text.attention.k", "text.attention.v",
+        "text.attention.qkv", "text.attention.output", "text.mlp.gate", "text.mlp.up", "text.mlp.down",
+        "text.router", "text.experts.gate", "text.experts.up", "text.experts.down", "vision.patch_embed",
+        "vision.attention.qkv", "vision.attention.output", "vision.mlp.gate", "vision.mlp.up",
+        "vision.mlp.down", "vision.merger.up", "vision.merger.down", "vision.feature.up",
+        "vision.feature.down", "vision.resampler.input", "vision.resampler.q", "vision.resampler.k",
+        "vision.resampler.v", "vision.resampler.output", "vision.projection",
+    ].map { Role($0) }
+
     /// Whether the role fits a pattern of dotted words, in which `*` stands for any run of characters.
     public func matches(_ pattern: String) -> Bool {
         Role.matches(Array(description.utf8)[...], Array(pattern.utf8)[...])

@@ -1,4 +1,3 @@
-public import GraphIR
 public import GroupFormats
 public import Storage
 
@@ -8,44 +7,48 @@ public import Storage
 /// the weight's outputs, α what a unit of it costs, both measured. Then the bytes go where each lowers the cost most: the
 /// lower convex hull of every weight's choices, walked down greedily.
 public struct Allocation: Sendable {
-    /// A weight, or some of its rows, that a format is chosen for.
+    /// A weight, or some of its rows, that a format is chosen for; or several weights that no rule could tell apart, for their roles
+    /// and blocks are the same.
     public struct Candidate: Sendable {
-        /// Its name.
-        public let weight: String
-        /// What it is for: several roles where it is embedding and head.
+        /// Their names.
+        public let weights: [String]
+        /// What each is for: several roles where it is embedding and head.
         public let roles: [String]
         /// The transformer block it is in, if any.
         public let block: Int?
         /// Which of its rows: all, but for tables of tokens.
         public let rows: Range<Int>
-        /// Their values.
-        public let values: Int
-        /// Formats with the bytes that they take and the KL divergence that they are expected to cost, cheapest first; none
-        /// takes more bytes than one that costs less.
+        /// Formats with the bytes that they take and the KL divergence that they are expected to cost, fewest bytes first; each
+        /// costs less than those before it.
         public let options: [Option]
+        /// The places of those that are worth their bytes most: the lower convex hull of cost over bytes.
+        public let hull: [Int]
 
-        /// A candidate with the options that are worth their bytes: the lower convex hull of cost over bytes.
+        /// A candidate with the options that are worth their bytes.
         public init(
-            _ weight: String, _ uses: [Operation.WeightUse], rows: Range<Int>, values: Int,
-            _ options: [Option]
+            _ weights: [String], roles: [String], block: Int?, rows: Range<Int>, _ options: [Option]
         ) {
-            self.weight = weight
-            roles = uses.map(\.role.description)
-            block = uses.first?.block
+            self.weights = weights
+            self.roles = roles
+            self.block = block
             self.rows = rows
-            self.values = values
-            var hull: [Option] = []
-            for option in options.sorted(by: { ($0.bytes, $0.cost) < ($1.bytes, $1.cost) }) {
-                if let last = hull.last, option.cost >= last.cost { continue }
+            var worthy: [Option] = []
+            for option in options.sorted(by: { ($0.bytes, $0.cost) < ($1.bytes, $1.cost) })
+            where option.cost < worthy.last?.cost ?? .infinity {
+                worthy.append(option)
+            }
+            var hull: [Int] = []
+            for (place, option) in worthy.enumerated() {
                 while hull.count >= 2,
-                    hull[hull.count - 2].gain(to: hull[hull.count - 1])
-                        <= hull[hull.count - 1].gain(to: option)
+                    worthy[hull[hull.count - 2]].gain(to: worthy[hull[hull.count - 1]])
+                        <= worthy[hull[hull.count - 1]].gain(to: option)
                 {
                     hull.removeLast()
                 }
-                hull.append(option)
+                hull.append(place)
             }
-            self.options = hull
+            self.options = worthy
+            self.hull = hull
         }
     }
 
@@ -71,9 +74,9 @@ public struct Allocation: Sendable {
         }
     }
 
-    /// A weight with the option that was chosen for it.
+    /// A candidate with the option that was chosen for it.
     public struct Choice: Sendable {
-        /// The weight.
+        /// What it was chosen for.
         public let candidate: Candidate
         /// What it gets.
         public let option: Option
@@ -81,6 +84,9 @@ public struct Allocation: Sendable {
 
     /// In the order of the candidates.
     public let choices: [Choice]
+    /// The bytes that the least step to a better format takes, of those that were not taken for want of room; nil where every
+    /// candidate has the best of its formats.
+    public let nextStep: Int?
 
     /// The bytes of all weights that formats were chosen for.
     public var bytes: Int { choices.reduce(0) { $0 + $1.option.bytes } }
@@ -101,24 +107,42 @@ public struct Allocation: Sendable {
                 remedy: "ask for at least that")
         }
         struct Step {
-            let candidate: Int, place: Int, bytes: Int
+            let candidate: Int, place: Int, from: Int, bytes: Int
             let gain: Double
         }
-        var steps: [Step] = []
-        for (index, candidate) in candidates.enumerated() {
-            for (place, pair) in zip(candidate.options, candidate.options.dropFirst()).enumerated() {
-                steps.append(
-                    Step(
-                        candidate: index, place: place + 1, bytes: pair.1.bytes - pair.0.bytes,
-                        gain: pair.0.gain(to: pair.1)))
+        func step(_ candidate: Int, from: Int, to place: Int) -> Step {
+            let (now, next) = (candidates[candidate].options[from], candidates[candidate].options[place])
+            return Step(
+                candidate: candidate, place: place, from: from, bytes: next.bytes - now.bytes,
+                gain: now.gain(to: next))
+        }
+        func isBetter(_ one: Step, _ other: Step) -> Bool {
+            (other.gain, one.candidate, one.place) < (one.gain, other.candidate, other.place)
+        }
+        let steps = candidates.indices.flatMap { index in
+            zip(candidates[index].hull, candidates[index].hull.dropFirst()).map {
+                step(index, from: $0, to: $1)
             }
         }
-        steps.sort { ($1.gain, $0.candidate, $0.place) < ($0.gain, $1.candidate, $1.place) }
         // Along a hull gains fall, so a weight's steps come in their order; one that does not fit ends its weight's.
-        for step in steps where step.place == places[step.candidate] + 1 && step.bytes <= left {
+        for step in steps.sorted(by: isBetter) where step.from == places[step.candidate] && step.bytes <= left
+        {
             places[step.candidate] = step.place
             left -= step.bytes
         }
+        // What is left, too little for the next step of any hull, goes to whatever else lowers the cost.
+        var open: [Step] = []
+        repeat {
+            open = candidates.indices.flatMap { index in
+                candidates[index].options.indices.dropFirst(places[index] + 1).map {
+                    step(index, from: places[index], to: $0)
+                }
+            }
+            guard let best = open.filter({ $0.bytes <= left }).min(by: isBetter) else { break }
+            places[best.candidate] = best.place
+            left -= best.bytes
+        } while true
+        nextStep = open.map(\.bytes).min()
         choices = zip(candidates, places).compactMap { candidate, place in
             candidate.options.indices.contains(place)
                 ? Choice(candidate: candidate, option: candidate.options[place]) : nil
@@ -135,15 +159,17 @@ public struct Allocation: Sendable {
         }
         for roles in kinds {
             let own = choices.filter { $0.candidate.roles == roles }
-            var blocks: [Recipe.Choice: [Int?]] = [:]
-            for weight in Set(own.map(\.candidate.weight)) {
-                let parts = own.filter { $0.candidate.weight == weight }
-                blocks[Self.choice(parts, solver), default: []].append(parts.first?.candidate.block)
+            var blocks: [Recipe.Choice: [Int]] = [:]
+            var outside: Recipe.Choice?
+            for (block, parts) in Dictionary(grouping: own, by: \.candidate.block) {
+                let choice = Self.choice(parts, solver)
+                if let block { blocks[choice, default: []].append(block) } else { outside = choice }
             }
             for choice in blocks.keys.sorted(by: Self.isCoarser) {
-                let numbers = blocks[choice]?.compactMap { $0 } ?? []
-                rules.append(.init(roles, blocks: blocks.count > 1 ? BlockSet(numbers) : nil, choice))
+                rules.append(.init(roles, blocks: BlockSet(blocks[choice] ?? []), choice))
             }
+            // Without blocks it would fit those in blocks, too.
+            if let outside { rules.append(.init(roles, outside)) }
         }
         return Recipe(
             name, summary: summary, rules: rules + rest.rules, fallback: rest.fallback, steps: rest.steps)

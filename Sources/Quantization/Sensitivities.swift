@@ -12,6 +12,8 @@ public struct Sensitivities {
     private let source: BundleWeights
     private let calibration: CalibrationFile
     private let pool: ThreadPool
+    /// What noise in weights costs, of those where it was measured.
+    private let measured: [String: Double]
     private let stages: [String: String]
     private let tokenTables: Set<String>
     private let frequencies: TokenFrequencies
@@ -24,7 +26,7 @@ public struct Sensitivities {
     }
 
     /// For the weights of a bundle of full precision.
-    /// - Throws: `usage` when the file has no sensitivities.
+    /// - Throws: `usage` when the file has no sensitivities, or none of any weight.
     public init(
         _ model: ModelGraph, _ bundle: Bundle, _ calibration: CalibrationFile, threads: Int
     ) throws(Failure) {
@@ -33,6 +35,15 @@ public struct Sensitivities {
                 .usage, "has no sensitivities", file: calibration.bundle.path,
                 remedy: "run tessera-calibrate without --no-sensitivity")
         }
+        var measured: [String: Double] = [:]
+        for use in model.uses { measured[use.weight] = try calibration.sensitivity(use.weight) }
+        guard !measured.isEmpty else {
+            throw Failure(
+                .usage, "has sensitivities of no weight: none of its samples could be probed",
+                file: calibration.bundle.path,
+                remedy: "calibrate with samples of at most \(ProbeChoice.ceiling) tokens")
+        }
+        self.measured = measured
         self.model = model
         source = try BundleWeights(bundle)
         self.calibration = calibration
@@ -42,6 +53,13 @@ public struct Sensitivities {
         frequencies = TokenFrequencies(calibration.prepared)
     }
 
+    /// What a rule of a recipe can tell apart.
+    private struct Place: Hashable {
+        let roles: [String]
+        let block: Int?
+        let rows: Range<Int>
+    }
+
     /// The weights whose sensitivity is known, with what each format costs.
     /// - Parameters:
     ///   - formats: to choose among.
@@ -49,25 +67,34 @@ public struct Sensitivities {
     public func candidates(_ formats: [GroupFormat], _ solver: Solver) throws(Failure) -> [Allocation
         .Candidate]
     {
-        var candidates: [Allocation.Candidate] = []
+        let uses = Dictionary(grouping: model.uses, by: \.weight)
+        var places: [Place] = []
+        var members: [Place: (weights: [String], options: [Allocation.Option])] = [:]
         var seen: Set<String> = []
         for use in model.uses where seen.insert(use.weight).inserted {
             guard let index = source.weights.firstIndex(where: { $0.name == use.weight }),
-                source.weights[index].codes == nil, let divergence = try divergence(of: use)
+                source.weights[index].codes == nil, let divergence = divergence(of: use)
             else { continue }
             let weight = source.weights[index]
-            let uses = model.uses.filter { $0.weight == use.weight }
+            let roles = uses[use.weight]?.map(\.role.description) ?? []
             for rows in runs(of: weight) {
                 let cost = divergence * share(rows, of: weight) / CalibrationFile.noisePower
                 let options = try errors(index, rows, formats, solver).map {
                     Allocation.Option($0.format, bytes: $0.bytes, cost: cost * $0.power)
                 }
-                candidates.append(
-                    .init(
-                        use.weight, uses, rows: rows, values: rows.count * weight.columnCount, options))
+                let place = Place(roles: roles, block: use.block, rows: rows)
+                if let others = members[place] {
+                    members[place] = (others.weights + [use.weight], others.options.adding(options))
+                } else {
+                    places.append(place)
+                    members[place] = ([use.weight], options)
+                }
             }
         }
-        return candidates
+        return places.compactMap { place in
+            guard let (weights, options) = members[place], !options.isEmpty else { return nil }
+            return .init(weights, roles: place.roles, block: place.block, rows: place.rows, options)
+        }
     }
 
     /// The rows that formats are chosen for together: all, or the bands of a table of tokens.
@@ -83,13 +110,14 @@ public struct Sensitivities {
             : Double(rows.count) / Double(max(1, weight.rowCount))
     }
 
-    /// The KL divergence that each weight of a plan is expected to cost, where that is known.
+    /// The KL divergence that each weight of a plan is expected to cost, where that is known: not of weights that were to be probed
+    /// and could not be.
     public func expected(of plan: QuantizationPlan) throws(Failure) -> [String: Double] {
         let uses = Dictionary(grouping: model.uses, by: \.weight)
         var expected: [String: Double] = [:]
         for (index, item) in plan.items.enumerated() {
             guard let (runs, solver) = item.solution, let use = uses[item.weight.name]?.first,
-                let divergence = try divergence(of: use)
+                try !calibration.isUnprobed(use.weight), let divergence = divergence(of: use)
             else { continue }
             var sum = 0.0
             for run in runs {
@@ -101,16 +129,19 @@ public struct Sensitivities {
         return expected
     }
 
-    /// The KL divergence that noise in a weight causes: measured, or between the nearest blocks where it was.
-    private func divergence(of use: Operation.WeightUse) throws(Failure) -> Double? {
-        if let measured = try calibration.sensitivity(use.weight) { return measured }
-        guard let block = use.block else { return nil }
+    /// The KL divergence that noise in a weight causes: measured, or between the nearest blocks where it was; outside of blocks
+    /// the mean of what was measured of the role.
+    private func divergence(of use: Operation.WeightUse) -> Double? {
+        if let own = measured[use.weight] { return own }
+        let others = model.uses.filter { $0.role == use.role }
+        guard let block = use.block else {
+            let values = others.filter { $0.block == nil }.compactMap { measured[$0.weight] }
+            return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+        }
         var below: (block: Int, value: Double)?
         var above: (block: Int, value: Double)?
-        for other in model.uses where other.role == use.role {
-            guard let place = other.block, let value = try calibration.sensitivity(other.weight) else {
-                continue
-            }
+        for other in others {
+            guard let place = other.block, let value = measured[other.weight] else { continue }
             if place < block, place > below?.block ?? -1 { below = (place, value) }
             if place > block, place < above?.block ?? .max { above = (place, value) }
         }
@@ -156,9 +187,8 @@ public struct Sensitivities {
             }
         }
         energy = columnEnergy.reduce(0, +)
-        guard energy > 0, total > 0 else { return [] }
-        // Noise of power p has Σ e² = p·Σ w², spread evenly: its outputs err by p·Σ w²/K·Σ E[x²].
-        let unit = energy / Double(columns) * total
+        // Noise of power p has Σ e² = p·Σ w², spread evenly: its outputs err by p·Σ w²/K·Σ E[x²]. What is nothing loses nothing.
+        let unit = energy > 0 && total > 0 ? energy / Double(columns) * total : .infinity
         var errors: [FormatError] = []
         for (number, format) in formats.enumerated() {
             guard let shape = Shape.matrix(all.count, columns), let geometry = GroupGeometry(format, shape)
@@ -236,5 +266,16 @@ public struct Sensitivities {
             if sum > 0 { shares.append((modality, 1 / sum)) }
         }
         return shares
+    }
+}
+
+extension [Allocation.Option] {
+    /// What both cost together, in the formats that both can have.
+    fileprivate func adding(_ others: Self) -> Self {
+        compactMap { option in
+            others.first { $0.format == option.format }.map {
+                .init(option.format, bytes: option.bytes + $0.bytes, cost: option.cost + $0.cost)
+            }
+        }
     }
 }

@@ -94,6 +94,7 @@ import Threads
         progress.finish()
         for warning in found { Console.warn(warning.message) }
         let seconds = fixed(monotonicSeconds() - start, 1)
+        if let choice = recorder.choice { Console.log(choice.summary) }
         Console.print(
             "\(output): \(prepared.samples.count) samples, \(prepared.tokenCount) tokens, "
                 + "\(prepared.visuals.count) pictures and videos, \(ByteCount.text(recorder.byteCount)), \(seconds) s"

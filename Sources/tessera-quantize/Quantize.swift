@@ -43,20 +43,21 @@ import Storage
         let destination = try options.destination(
             inputs: [model] + Recipe.files(recipe) + [calibration].compactMap(\.self))
         let bundle = try Bundle(model)
-        var recipe = try Recipe(named: recipe)
         let graph: ModelGraph
         do { graph = try ModelGraph(json: try bundle.graphJSON) } catch { throw error.located(in: model) }
+        var recipe = try Recipe(named: recipe, for: graph)
         let inputs = try calibration.map { (path) throws(Failure) in
             let settings = try PromptSettings(json: try bundle.metadata["prompt"] ?? .null)
             return try InputStatistics(path, of: bundle.digest, graph, settings)
         }
         let target = target.target(recipe)
         var sensitivities: Sensitivities?
+        var budgeted: BudgetedRecipe?
         if let target {
             let file = try Self.file(inputs, to: "choosing formats by how much weights matter needs")
             let known = try Sensitivities(graph, bundle, file, threads: options.threads)
-            recipe = try target.recipe(recipe, graph, bundle, known)
-            sensitivities = known
+            let spent = try target.recipe(recipe, graph, bundle, known)
+            (recipe, budgeted, sensitivities) = (spent.recipe, spent, known)
         } else if let file = inputs?.set, file.hasSensitivities {
             sensitivities = try Sensitivities(graph, bundle, file, threads: options.threads)
         }
@@ -65,6 +66,7 @@ import Storage
             if let rewrites { rewrites.weights } else { RewrittenWeights(try BundleWeights(bundle)) }
         let job = try BundleJob(
             recipe, graph, source.weights, options, inputs: inputs, sensitivities: sensitivities,
+            target: target.flatMap { target in budgeted.map { TargetReport("\(target)", $0) } },
             rewrites: rewrites)
         guard let destination else { return try job.printPlan() }
         var metadata = job.metadata(entering: try bundle.metadata)

@@ -70,31 +70,20 @@ enum Target: CustomStringConvertible {
     /// - Parameter base: decides about the weights whose sensitivity is not known.
     func recipe(
         _ base: Recipe, _ graph: ModelGraph, _ bundle: Bundle, _ sensitivities: Sensitivities
-    ) throws(Failure) -> Recipe {
-        let solver = Solver.best(calibrated: true)
-        let candidates = try sensitivities.candidates(GroupFormat.all, solver)
-        let names = Set(candidates.map(\.weight))
-        let plan = try QuantizationPlan(base, graph, try BundleWeights(bundle).weights, solver: solver)
-        // What is left to the recipe takes what the recipe makes of it.
-        let fixed = plan.items.filter { !names.contains($0.weight.name) }.reduce(0) {
-            $0 + $1.description.byteCount
-        }
-        let budget = try budget(bundle, graph, plan)
-        let allocation = try Allocation(candidates, budget: budget.weights - fixed) {
-            budget.describe($0 + fixed)
-        }
-        let rest = Recipe(base.name, rules: base.rules, fallback: base.fallback, steps: base.steps)
-        return allocation.recipe(
-            base.name, summary: "Formats by sensitivity: \(self).", solver: solver, rest: rest)
+    ) throws(Failure) -> BudgetedRecipe {
+        let (bytes, describe) = try budget(bundle, graph)
+        return try BudgetedRecipe(
+            base, summary: "Formats by sensitivity: \(self).", graph, bundle, sensitivities, budget: bytes,
+            describe: describe)
     }
 
     /// Bytes for all weights, and how a number of such bytes is put to the user.
     private func budget(
-        _ bundle: Bundle, _ graph: ModelGraph, _ plan: QuantizationPlan
+        _ bundle: Bundle, _ graph: ModelGraph
     ) throws(Failure) -> (weights: Int, describe: (Int) -> String) {
         switch self {
         case .bits(let bits):
-            let values = Double(plan.items.reduce(0) { $0 + $1.weight.shape.count })
+            let values = Double(bundle.tensors.reduce(0) { $0 + $1.shape.count })
             return (
                 Int(bits / 8 * values),
                 { bytes in "\(fixedPoint(Double(bytes) * 8 / values)) bits a weight" }
@@ -103,8 +92,7 @@ enum Target: CustomStringConvertible {
             let other = try sections(bundle)
             return (limit - other, { bytes in ByteCount.text(bytes + other) })
         case .memory(let limit, let context, let image):
-            let other =
-                try sections(bundle) + memory(bundle, graph, plan, context: context, image: image)
+            let other = try sections(bundle) + memory(bundle, graph, context: context, image: image)
             return (limit - other, { bytes in "\(ByteCount.text(bytes + other)) of memory" })
         }
     }
@@ -117,12 +105,12 @@ enum Target: CustomStringConvertible {
 
     /// What running takes beside the mapped file.
     private func memory(
-        _ bundle: Bundle, _ graph: ModelGraph, _ plan: QuantizationPlan, context: Int, image: PixelSize?
+        _ bundle: Bundle, _ graph: ModelGraph, context: Int, image: PixelSize?
     ) throws(Failure) -> Int {
         // Smaller groups have more scales: no allocation's activations take more than these.
         guard let finest = GroupFormat.all.min(by: { $0.groupSize < $1.groupSize }) else { return 0 }
         let all = Recipe("finest", rules: [], fallback: .groups(finest, .nearest))
-        let tensors = try QuantizationPlan(all, graph, plan.items.map(\.weight)).descriptions
+        let tensors = try QuantizationPlan(all, graph, try BundleWeights(bundle).weights).descriptions
         let settings = try PromptSettings(json: try bundle.metadata["prompt"] ?? .null)
         let picture = try image.map { (size) throws(Failure) in
             try settings.images.plan(ImageSize(width: size.width, height: size.height))

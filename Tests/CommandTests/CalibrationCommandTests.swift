@@ -74,6 +74,138 @@ import Testing
         #expect(asModel.status == 3, "\(asModel.errors)")
     }
 
+    private func plan(_ cal: String, _ arguments: String...) throws -> (text: Outcome, json: JSON) {
+        let all = [model, "--calibration", directory.file(cal), "--dry-run"] + arguments
+        let outcome = try run("tessera-quantize", arguments: all + ["--json"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return (try run("tessera-quantize", arguments: all), try JSON(parsing: Array(outcome.output.utf8)))
+    }
+
+    /// A set of texts tells nothing of the vision tower: the plan says so, and expects nothing of it.
+    @Test func whatWasNotProbedIsSaid() throws {
+        let calibrated = try calibrate("cal")
+        #expect(calibrated.errors.contains("probed 8 samples, 256 tokens: text 8"), "\(calibrated.errors)")
+        let (text, json) = try plan("cal", "--bits", "7.5")
+        let roles = try #require(json["roles"]?.array)
+        for line in roles {
+            let name = try #require(line["roles"]?.string)
+            let isVision = name.hasPrefix("vision.")
+            #expect((line["not_probed"]?.int ?? 0 > 0) == isVision, "\(name)")
+            guard name != "norms, biases" else { continue }
+            #expect((line["expected_kl"]?.double == nil) == isVision, "\(name)")
+        }
+        let rows = text.output.split(separator: "\n").filter { $0.hasPrefix("vision.") }
+        #expect(!rows.isEmpty && rows.allSatisfy { $0.hasSuffix("not probed") }, "\(text.output)")
+        #expect(text.output.contains("weights that were not probed"))
+        #expect(text.output.contains("weights were not probed: the recipe 'int4' chooses their formats"))
+        #expect(json["not_probed"]?.int ?? 0 > 0)
+    }
+
+    /// The average is what was asked for, within 0.02 bits, or it is said why not.
+    @Test func bitsAreSpent() throws {
+        try writeQuestions("questions.jsonl")
+        let calibrated = try run(
+            "tessera-calibrate", model, "--data", directory.file("questions.jsonl"), "-o",
+            directory.file("cal"), "--light")
+        #expect(calibrated.status == 0, "\(calibrated.errors)")
+        for bits in [4.7, 4.9, 5.33, 6, 7, 8, 8.5] {
+            let (text, json) = try plan("cal", "--bits", "\(bits)")
+            let target = try #require(json["target"])
+            let left = bits - (json["effective_bits"]?.double ?? 99)
+            #expect(left >= 0 && left <= 0.02 && target["shortfall"]?.string == nil, "\(bits): \(left)")
+            #expect(text.output.contains("asked for \(bits) bits a weight"), "\(text.output)")
+        }
+        let most = try plan("cal", "--bits", "16")
+        #expect(most.json["target"]?["shortfall"]?.string?.contains("the best format that there is") == true)
+        #expect(most.text.output.contains("the best format that there is"))
+    }
+
+    @Test func budgetsAreBounded() throws {
+        #expect(try calibrate("cal", "--light").status == 0)
+        let cases: [(status: Int32, arguments: [String])] = [
+            (2, ["--bits", "nan"]), (2, ["--bits", "inf"]), (2, ["--bits", "-1"]), (2, ["--bits", "0.1"]),
+            (2, ["--bits", "1e9"]), (2, ["--bits", "1e999"]), (5, ["--bits", "1"]), (5, ["--fit", "0"]),
+            (2, ["--fit", "nan"]), (0, ["--fit", "8000000T"]), (2, ["--fit", "99999999999999999999"]),
+            (5, ["--fit-memory", "0"]), (2, ["--fit-memory", "9M", "--ctx", "9223372036854775807"]),
+            (5, ["--fit-memory", "9M", "--ctx", "16777216"]),
+            (5, ["--fit-memory", "9M", "--image", "1048576x1048576"]),
+        ]
+        for (status, arguments) in cases {
+            let outcome = try run(
+                "tessera-quantize",
+                arguments: [model, "--calibration", directory.file("cal"), "--dry-run"] + arguments)
+            #expect(outcome.status == status, "\(arguments): \(outcome.status) \(outcome.errors)")
+            #expect(status == 0 || !outcome.errors.isEmpty)
+        }
+    }
+
+    @Test(arguments: [
+        ["--answers", "9223372036854775807"], ["--answers", "-1"], ["--tokens", "9223372036854775807"],
+        ["--window", "9223372036854775807"], ["--window", "0"], ["-t", "0"], ["-t", "100000"],
+        ["--tokens", "nan"],
+    ])
+    func sizesOfSetsAreBounded(arguments: [String]) throws {
+        let outcome = try run(
+            "tessera-calibrate",
+            arguments: [model, "--data", directory.file("text.txt"), "-o", directory.file("cal")] + arguments)
+        #expect(outcome.status == 2 && !outcome.errors.isEmpty, "\(outcome.status): \(outcome.errors)")
+    }
+
+    /// An answer ends where the model's context does.
+    @Test func longAnswersAreCutToTheContext() throws {
+        let line = #"{"messages": [{"role": "user", "content": "What colour is the circle?"}]}"#
+        try writeFile(directory.file("ask.jsonl"), Array(line.utf8))
+        let outcome = try run(
+            "tessera-calibrate", model, "--data", directory.file("ask.jsonl"), "-o", directory.file("cal"),
+            "--answers", "16777216", "--light", "--no-sensitivity")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let sample = try #require(try metadata()["set"]?.array?.first)
+        let (count, answer) = (sample["tokens"]?.array?.count, sample["answers"]?.array?.last?.ints)
+        #expect(answer?.last == count && count ?? 0 <= 2048)
+    }
+
+    /// Which tokens are answers is kept: those of every turn of the model, each with the token that ends it.
+    @Test func answersAreFound() throws {
+        let messages = ["What colour?", "red", "How many?", "three"].enumerated().map { index, text in
+            #"{"role": "\#(index % 2 == 0 ? "user" : "assistant")", "content": "\#(text)"}"#
+        }
+        let line = #"{"messages": ["# + messages.joined(separator: ", ") + "]}"
+        try writeFile(directory.file("talk.jsonl"), Array(line.utf8))
+        #expect(try calibrate(on: directory.file("talk.jsonl"), options: "--light").status == 0)
+        let sample = try #require(try metadata()["set"]?.array?.first)
+        let tokens = try #require(sample["tokens"]?.ints)
+        let spans = try #require(sample["answers"]?.array).compactMap(\.ints)
+        let end = try #require(
+            try Fixtures.json("demo-qwen2-vl/tokenizer.json")["added_tokens"]?.array?.first {
+                $0["content"] == "<|im_end|>"
+            }?["id"]?.int)
+        #expect(spans.count == 2)
+        for span in spans {
+            #expect(tokens[span[1] - 1] == end && !tokens[span[0]..<span[1] - 1].contains(end))
+        }
+        // The last turn is followed by a line break, no more.
+        #expect(spans.last?[1] == tokens.count - 1)
+    }
+
+    /// A rule that can never apply is refused by whatever takes a recipe, and names itself.
+    @Test func idleRulesAreRefused() throws {
+        let file = directory.file("r.json")
+        try writeFile(
+            file,
+            Array(
+                #"{"name": "r", "rules": [{"roles": "text.*", "encoding": "keep"}, {"roles": "text.mlp.*", "encoding": {"bits": 4, "group": 32}}]}"#
+                    .utf8))
+        let out = directory.file("out.tessera")
+        for outcome in [
+            try run("tessera-quantize", model, "--recipe", file, "-o", out),
+            try run(
+                "tessera-from-qwen2-vl", Fixtures.path("demo-qwen2-vl"), "--quantize", file, "-o", out),
+        ] {
+            #expect(outcome.status == 3, "\(outcome.errors)")
+            #expect(outcome.errors.contains("r.json") && outcome.errors.contains("rules[1]"))
+        }
+    }
+
     /// What a larger context and a larger picture take is left to the weights no more.
     @Test func aPlanFitsIntoMemory() throws {
         #expect(try calibrate("cal").status == 0)

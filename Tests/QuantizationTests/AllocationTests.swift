@@ -11,13 +11,12 @@ import Testing
         rows: Range<Int> = 0..<10,
         _ options: [(bits: GroupFormat.Bits, group: Int, bytes: Int, cost: Double)]
     ) throws -> Allocation.Candidate {
-        let use = Operation.WeightUse(name, Role("text.mlp.up"), block: block)
-        return Allocation.Candidate(
-            name, [use], rows: rows, values: 100,
-            try options.map { try .init(format($0.bits, $0.group), bytes: $0.bytes, cost: $0.cost) })
+        try Allocation.Candidate(
+            [name], roles: ["text.mlp.up"], block: block, rows: rows,
+            options.map { try .init(format($0.bits, $0.group), bytes: $0.bytes, cost: $0.cost) })
     }
 
-    @Test func optionsAboveTheHullAreLeftOut() throws {
+    @Test func optionsAboveTheHullTakeWhatIsLeft() throws {
         let candidate = try candidate(
             "w", 0,
             [
@@ -25,7 +24,12 @@ import Testing
                 (.eight, 32, 24, 0.5),
             ])
         // 12 bytes save less than the way to 14 does, and 20 bytes cost more than 14.
-        #expect(candidate.options.map(\.bytes) == [10, 14, 24])
+        #expect(candidate.options.map(\.bytes) == [10, 12, 14, 24])
+        #expect(candidate.hull.map { candidate.options[$0].bytes } == [10, 14, 24])
+        for (budget, bytes, next) in [(11, 10, 2), (13, 12, 2), (14, 14, 10), (30, 24, nil)] {
+            let found = try Allocation([candidate], budget: budget, describe: { "\($0)" })
+            #expect(found.bytes == bytes && found.nextStep == next, "\(budget)")
+        }
     }
 
     /// Against every combination: a greedy walk down hulls misses the best by less than one step is worth.
@@ -42,8 +46,10 @@ import Testing
             return try candidate("w\(index)", index, options)
         }
         let least = candidates.reduce(0) { $0 + $1.options[0].bytes }
-        let step = candidates.flatMap { zip($0.options, $0.options.dropFirst()).map { $0.cost - $1.cost } }
-            .max()
+        let step = candidates.flatMap { candidate in
+            let hull = candidate.hull.map { candidate.options[$0] }
+            return zip(hull, hull.dropFirst()).map { $0.cost - $1.cost }
+        }.max()
         for budget in least...least + 80 {
             let found = try Allocation(candidates, budget: budget, describe: { "\($0)" })
             #expect(found.bytes <= budget && found.choices.count == 4)
@@ -98,9 +104,24 @@ import Testing
         let rest = Recipe("rest", rules: [], fallback: .keep)
         let recipe = allocation.recipe("mine", summary: "", solver: .refit, rest: rest)
         for (candidate, group) in zip(candidates, [16, 16, 64, 16]) {
-            let use = Operation.WeightUse(candidate.weight, Role("text.mlp.up"), block: candidate.block)
+            let use = Operation.WeightUse(candidate.weights[0], Role("text.mlp.up"), block: candidate.block)
             #expect(recipe.choice(for: [use]) == .groups(try format(.four, group), .refit))
         }
         #expect(try Recipe(json: recipe.json) == recipe)
+    }
+
+    /// A rule without blocks fits everything of its roles: it comes after those with blocks.
+    @Test func whatIsOutsideOfBlocksShadowsNothing() throws {
+        let blocks: [Int?] = [nil, 0, 1]
+        let candidates = try blocks.map { block in
+            try candidate("w", block, [(.four, 64, 10, 1), (.four, 16, 14, block == 1 ? 0.9 : 0.1)])
+        }
+        let allocation = try Allocation(candidates, budget: 38, describe: { "\($0)" })
+        let recipe = allocation.recipe(
+            "mine", summary: "", solver: .refit, rest: Recipe("rest", rules: [], fallback: .keep))
+        for (block, group) in zip(blocks, [16, 16, 64]) {
+            let use = Operation.WeightUse("w", Role("text.mlp.up"), block: block)
+            #expect(recipe.choice(for: [use]) == .groups(try format(.four, group), .refit), "\(block ?? -1)")
+        }
     }
 }
