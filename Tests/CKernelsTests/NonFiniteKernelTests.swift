@@ -24,31 +24,17 @@ import Testing
     /// A key that is one reaches every query that sees it, in few queries and in many.
     @Test(arguments: FloatKernels.available, [1, 20])
     func attentionKeepsThem(_ kernels: FloatKernels, queries: Int) {
-        let (width, keys) = (16, 40)
+        let shape = AttentionTests.Case(width: 16, queries: queries, keys: 40, heads: 1, kvHeads: 1)
         for pattern in Self.patterns {
-            var noise = Noise(state: 5)
-            let q = noise.floats(queries * width)
-            var k = noise.floats(keys * width)
-            let v = noise.floats(keys * width)
-            for column in 0..<width { k[7 * width + column] = Float(bitPattern: pattern) }
-            var y = [Float](repeating: 0, count: queries * width)
-            q.withUnsafeBufferPointer { q in
-                k.withUnsafeBytes { k in
-                    v.withUnsafeBytes { v in
-                        y.withUnsafeMutableBufferPointer { y in
-                            var call = tsr_attention(
-                                q: q.baseAddress, q_stride: width, cache_type: TSR_F32, k: k.baseAddress,
-                                v: v.baseAddress, k_row_stride: width, v_row_stride: width,
-                                k_head_stride: width,
-                                v_head_stride: width, y: y.baseAddress, y_stride: width, heads: 1,
-                                kv_heads: 1,
-                                head_dim: width, scale: 0.25)
-                            kernels.table.attend(&call, 0, 0, queries, -1, 0, keys)
-                        }
-                    }
-                }
+            var inputs = AttentionTests.Inputs(shape)
+            for column in 0..<shape.width {
+                inputs.k[7 * inputs.kStride + column] = Float(bitPattern: pattern)
             }
-            #expect(y.allSatisfy { $0.isNaN }, "\(pattern)")
+            let y = inputs.attend(kernels, parts: [0..<queries])
+            for query in 0..<queries {
+                let row = y[query * inputs.yStride..<query * inputs.yStride + shape.width]
+                #expect(row.allSatisfy { $0.isNaN }, "\(pattern)")
+            }
         }
     }
 }
