@@ -58,8 +58,8 @@ fuzz: deps ## feed every reader RUNS inputs of libFuzzer's (100000); 10000000 ta
 	Tests/Fuzz/run.sh $(RUNS)
 
 .PHONY: fuzz-slice
-fuzz-slice: deps ## the same few thousand inputs each time, as .ci/run does
-	SEED=1 Tests/Fuzz/run.sh 5000
+fuzz-slice: deps ## the same 20000 inputs each time, as .ci/run does
+	SEED=1 Tests/Fuzz/run.sh 20000
 
 .PHONY: bench
 bench: build ## time the kernels and the demo model on this machine

@@ -23,11 +23,12 @@ public struct InstructionSet: Equatable, Sendable {
         guard let refused = tsr_isa_refused() else { return }
         let name = String(cString: refused)
         let isKnown = all.contains { $0.name == name }
-        let known = all.map(\.name).joined(separator: ", ")
-        let available = all.filter(\.isAvailable).map(\.name).joined(separator: ", ")
+        func names(_ areAvailable: Bool) -> String {
+            all.filter { $0.isAvailable == areAvailable }.map(\.name).joined(separator: ", ")
+        }
         throw Failure(
             .usage,
             "TESSERA_ISA is '\(name)', \(isKnown ? "which this processor lacks" : "which is no instruction set")",
-            remedy: "this processor has \(available), of \(known); leave TESSERA_ISA unset for the best")
+            remedy: "this processor has \(names(true)), others \(names(false)); leave it unset for the best")
     }
 }

@@ -134,10 +134,11 @@ struct SectionList {
     }
 
     /// The bundle.
-    func bytes() throws -> [UInt8] {
+    /// - Parameter known: what its directory says, where that is known.
+    func bytes(_ known: TensorDirectory? = nil) throws -> [UInt8] {
         var file = [UInt8](repeating: 0, count: Format.headerBytes)
-        var directory: TensorDirectory?
-        if let section = sections.first(where: { $0.code == "DIRY" }),
+        var directory = known
+        if known == nil, let section = sections.first(where: { $0.code == "DIRY" }),
             section.codec == .raw || section.decoded <= 1 << 16
         {
             let text =

@@ -32,7 +32,7 @@ extension FuzzTarget {
 
     /// The graphs of a bundle.
     static let graph = FuzzTarget(
-        name: "graph", maximumLength: 8192,
+        name: "graph", maximumLength: 12288,
         words: [
             "\"op\":", "operands", "result", "\"type\":", "float[tokens, 8]", "index[tokens]", "linear",
             "embedding", "norm",
@@ -41,7 +41,8 @@ extension FuzzTarget {
             "route", "expert_linear", "combine", "causal_layer", "segments", "weight", "\"role\":", "heads",
         ],
         seeds: {
-            try TinyGraph.all().map { Array($0.json.serialized().utf8) }
+            let graphs = try [TinyGraph.mlp(), TinyGraph.attention()] + shortGraphs()
+            return graphs.map { Array($0.json.serialized().utf8) }.filter { $0.count <= 12288 }
         },
         read: { bytes in
             let graph = try ModelGraph(json: parsed(bytes))

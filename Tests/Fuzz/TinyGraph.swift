@@ -1,13 +1,19 @@
 import GraphIR
 import Storage
-import TestSupport
-
-@testable import Generations
 
 /// Graphs small enough to be inputs.
 enum TinyGraph {
-    /// One of each kind: made by hand, and each generation's with one block.
-    static func all() throws -> [ModelGraph] { [try mlp(), try attention()] }
+    /// An embedding and a linear: a calibration file of it has few tensors.
+    static let oneLinear = Result {
+        var builder = ModelGraphBuilder()
+        try builder.weight("t", [20, 4])
+        try builder.weight("u", [3, 4])
+        try builder.begin("text")
+        let ids = try builder.input("ids", ValueType(.index, [.symbol(.tokens)]))
+        let x = try builder.add(.embedding(.init("t", Role("text.embedding"))), ids)
+        try builder.output(try builder.add(.linear(.init("u", Role("text.mlp.up"), block: 0), bias: nil), x))
+        return try builder.finish()
+    }
 
     /// An embedding, a norm, two linears.
     static func mlp() throws -> ModelGraph {
@@ -27,7 +33,7 @@ enum TinyGraph {
     }
 
     /// Attention with rotary positions.
-    private static func attention() throws -> ModelGraph {
+    static func attention() throws -> ModelGraph {
         var builder = ModelGraphBuilder()
         try builder.weight("q", [8, 8])
         try builder.begin("text")

@@ -15,11 +15,20 @@ extension FuzzTarget {
         seeds: { [small, newer].map { Array($0.utf8) } },
         read: { bytes in try check(TokenizerParts(tokenizerJSON: parsed(bytes)).assembled()) })
 
-    /// `qwen.tiktoken`: the input follows the 256 tokens of single bytes.
+    /// `qwen.tiktoken`: lines from rank 0 on. Where they are sound, a file has them behind the tokens of single bytes.
     static let tiktoken = FuzzTarget(
-        name: "tiktoken", maximumLength: 512, words: ["YWI= 256\n", "YWJj 257\n", "=", "\r\n"],
-        seeds: { [Array("YWI= 256\nYWJj 257\n".utf8), Array("IGE= 256\r\nYWE= 257\n".utf8)] },
-        read: { bytes in try check(TokenizerParts(tiktoken: singleBytes + bytes).assembled()) })
+        name: "tiktoken", maximumLength: 512, words: ["YWI= 0\n", "YWJj 1\n", "=", "\r\n"],
+        seeds: { [Array("YWI= 0\nYWJj 1\n".utf8), Array("IGE= 0\r\nYWE= 1\n".utf8)] },
+        read: { bytes in
+            do { _ = try RankedVocabulary(lines: bytes) } catch let failure as Failure {
+                guard failure.message.hasPrefix("lacks the token") else { throw failure }
+                let lines = bytes.split { $0 == 10 }.map { $0.split { $0 == 32 || $0 == 13 } }
+                let ranked = lines.filter { !$0.isEmpty }.enumerated().flatMap { rank, fields in
+                    fields[0] + Array(" \(256 + rank)\n".utf8)
+                }
+                try check(TokenizerParts(tiktoken: singleBytes + ranked).assembled())
+            }
+        })
 
     /// The tokenizer's section of a bundle.
     static let tokenizerSection = FuzzTarget(
