@@ -55,10 +55,11 @@ public struct ProbeChoice: Sendable {
 
     /// Chooses among the samples of a set.
     public init(_ set: PreparedSet) {
-        // Nothing can be compared after a single token.
-        let kinds = Dictionary(grouping: set.samples.indices.filter { set.samples[$0].tokens.count > 1 }) {
-            Kind(set.samples[$0], of: set)
+        // Where nothing could be compared, running it would say nothing.
+        let comparable = set.samples.indices.filter { number in
+            AnswerProbe.rows(of: set.samples[number]).contains { !$0.rows.isEmpty }
         }
+        let kinds = Dictionary(grouping: comparable) { Kind(set.samples[$0], of: set) }
         let sharing = kinds.keys.count { !$0.isLarge }
         func tokens(_ number: Int) -> Int { set.samples[number].tokens.count }
         var chosen: [Int] = []
