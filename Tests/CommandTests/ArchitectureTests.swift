@@ -110,9 +110,8 @@ import Testing
 
     /// Only `Console` sees whether stdout took what was written. A type may have a `print` of its own.
     @Test func nobodyPrintsUnchecked() throws {
-        for module in try Path.list(ArchitectureTests.sources)
-        where Path.isDirectory(Path.join(ArchitectureTests.sources, module)) {
-            for file in try files(module) {
+        for (module, folder) in try ArchitectureTests.modules() {
+            for file in try files(folder) {
                 let ownsPrint = file.text.contains("func print(")
                 for line in file.text.split(separator: "\n") where !line.contains("//") {
                     let unchecked =

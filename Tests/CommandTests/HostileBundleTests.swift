@@ -17,7 +17,8 @@ import Testing
         let graph = text[..<range.lowerBound] + forged + text[range.upperBound...]
         let path = directory.file("forged.tessera")
         let writer = try BundleWriter(
-            path, fingerprint: .null, plan: source.tensors.map(\.description), overwrite: true)
+            OutputPath(path, replacing: true, inputs: []), fingerprint: .null,
+            plan: source.tensors.map(\.description))
         for (index, tensor) in source.tensors.enumerated() {
             try writer.append(source.bytes(of: tensor).bytes, to: index)
         }
