@@ -308,7 +308,7 @@ import Testing
         func calibrate(_ data: String) throws -> Outcome {
             try run(
                 "tessera-calibrate", copy.directory.file("out.tessera"), "--data", data, "--tokens", "4000",
-                "-o", directory.file("cal"), "--no-sensitivity")
+                "-o", directory.file("cal"), "--no-sensitivity", "--force")
         }
         let shipped = try calibrate("default")
         #expect(shipped.status == 0 && shipped.errors.contains("were left out"), "\(shipped.errors)")
