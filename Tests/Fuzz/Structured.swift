@@ -41,7 +41,7 @@ extension FuzzTarget {
             "route", "expert_linear", "combine", "causal_layer", "segments", "weight", "\"role\":", "heads",
         ],
         seeds: {
-            let graphs = try [TinyGraph.mlp(), TinyGraph.attention()] + shortGraphs()
+            let graphs = try [TinyGraph.model()] + shortGraphs()
             return graphs.map { Array($0.json.serialized().utf8) }.filter { $0.count <= 12288 }
         },
         read: { bytes in
