@@ -41,16 +41,23 @@ test-avx512: ## run the C kernels' checks for AVX-512 on any x86-64 with AVX2, i
 	Tests/CKernelsTests/checks/avx512.sh
 
 # The suites that read and check more than they compute.
-READERS := ^(Storage|Checkpoints|GraphIR|Bundles|Prompts|GroupFormats|CKernels)Tests\.|GraphMutatorTests|HostileGraphTests
+READERS := ^(Storage|Checkpoints|GraphIR|Bundles|Prompts|GroupFormats|CKernels)Tests\.|GraphMutantTests|HostileGraphTests
 
+MUTANTS ?= 200
 .PHONY: sanitize
 sanitize: deps ## run the tests that compute little with the address sanitizer, and the thread pool's with the thread sanitizer
-	ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=address --scratch-path .build-asan --filter '$(READERS)'
+	ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no TESSERA_MUTANTS=$(MUTANTS) \
+	    $(SWIFT) test --sanitize=address --scratch-path .build-asan --filter '$(READERS)'
 	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=thread --scratch-path .build-tsan --filter PoolTests
 
 .PHONY: sanitize-all
 sanitize-all: deps ## run all tests with the address sanitizer: an hour or more
 	ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=address --scratch-path .build-asan
+
+TIMES ?= 200
+.PHONY: reliability
+reliability: build ## inject faults into files, options and the system around the commands, and print what came of each
+	$(PYTHON) Tests/Reference/reliability $(BIN) --times $(TIMES)
 
 RUNS ?= 100000
 .PHONY: fuzz

@@ -69,6 +69,7 @@ import Threads
                 + data.flatMap { OutputPath.inputs(in: $0, depth: SampleSource.maximumDepth) })
         Interruption.watch()
         let opened = try Model(model, .init(threads: threads, largeProduct: .openBLAS()))
+        try opened.bundle.verify(threads: threads)
         let builder = try SetBuilder(
             sources, opened,
             .init(window: window, tokens: tokens, answerTokens: answers)

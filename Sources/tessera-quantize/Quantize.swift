@@ -43,6 +43,8 @@ import Storage
         let destination = try options.destination(
             inputs: [model] + Recipe.files(recipe) + [calibration].compactMap(\.self))
         let bundle = try Bundle(model)
+        // New digests over damaged weights would call them sound.
+        try bundle.verify(threads: options.threads)
         let graph: ModelGraph
         do { graph = try ModelGraph(json: try bundle.graphJSON) } catch { throw error.located(in: model) }
         var recipe = try Recipe(named: recipe, for: graph)
@@ -50,6 +52,7 @@ import Storage
             let settings = try PromptSettings(json: try bundle.metadata["prompt"] ?? .null)
             return try InputStatistics(path, of: bundle.digest, graph, settings)
         }
+        try inputs?.set?.bundle.verify(threads: options.threads)
         let target = target.target(recipe)
         var sensitivities: Sensitivities?
         var budgeted: BudgetedRecipe?

@@ -62,7 +62,9 @@ final class ProbedFixture {
         let path = directory.file("cal")
         let recorder = try CalibrationRecorder(
             model.bundle, set, patches: patches, detail: .light, sensitivity: true, threads: 2)
-        _ = try recorder.run(to: OutputPath(path, replacing: true, inputs: []), data: .null) { _ throws(Failure) in }
+        _ = try recorder.run(to: OutputPath(path, replacing: true, inputs: []), data: .null) {
+            _ throws(Failure) in
+        }
         return try CalibrationFile(path, of: model.bundle.digest, graph, model.prompt)
     }
 

@@ -41,7 +41,7 @@ class Kind:
     def judge(self, what, outcome, codes, harmless=lambda: False):
         """Counts a run as caught when it ended with one of `codes` and a sentence, as harmless when it succeeded and
         `harmless` finds nothing changed, and as missed otherwise."""
-        spoken = "error" in outcome.errors and "Fatal error" not in outcome.errors
+        spoken = "error" in outcome.errors.lower() and "Fatal error" not in outcome.errors
         if outcome.status in codes and spoken:
             self.caught += 1
         elif outcome.status == 0 and harmless():
