@@ -55,9 +55,9 @@ struct TokenizerParts {
             merges: MergeTable(sorted: merges, vocabularySize: tokens.count), added: added)
     }
 
-    /// Ids may leave gaps, but a table of them is not to be made of gaps.
+    /// Ids may leave gaps, as those of a vocabulary that was cut down do, but few tokens make no table of millions.
     private var idLimit: Int {
-        min(Tokenizer.maximumVocabularySize, 2 * (vocabulary.count + added.count) + 4096)
+        min(Tokenizer.maximumVocabularySize, max(1 << 20, 2 * (vocabulary.count + added.count)))
     }
 
     private func place(

@@ -36,6 +36,14 @@ import Testing
         #expect(try Tokenizer(checkpoint: folder.path).serialized() == tokenizer.serialized())
     }
 
+    /// A vocabulary that was cut down keeps the published ids of its special tokens.
+    @Test func idsMayLeaveGaps() throws {
+        let folder = try TemporaryDirectory()
+        try folder.write("tokenizer.json", Self.good.replacing(#""id": 3"#, with: #""id": 151643"#))
+        let tokenizer = try Tokenizer(checkpoint: folder.path)
+        #expect(tokenizer.encode("ab<|x|>b", specials: .parse) == [2, 151_643, 1])
+    }
+
     /// The older files of the same tokenizer give the same tokenizer.
     @Test func olderFilesAreRead() throws {
         let folder = try TemporaryDirectory()
