@@ -50,7 +50,8 @@ public final class Model {
         guard engine.visualRows == prompt.images.visualRows, engine.patchWidth == prompt.images.rowLength,
             prompt.positions.axes == engine.positionAxes
         else {
-            throw .badInput("the image processing and the graphs disagree about patches", file: path)
+            throw .badInput(
+                "the prompt settings and the graphs disagree about patches or positions", file: path)
         }
         let tokens = prompt.stopTokens + [prompt.imageToken] + (prompt.videoToken.map { [$0] } ?? [])
         if let wrong = tokens.first(where: { Int($0) >= engine.vocabulary }) {
