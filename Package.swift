@@ -93,6 +93,10 @@ let package = Package(
             resources: [
                 .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
                 .embedInCode("qwen3-vl.json"), .embedInCode("chat-templates.json"),
+                .embedInCode("class-defaults.json"), .embedInCode("settings/config.json"),
+                .embedInCode("settings/generation_config.json"),
+                .embedInCode("settings/preprocessor_config.json"),
+                .embedInCode("settings/tokenizer_config.json"),
                 .embedInCode("recipes/int8.json"), .embedInCode("recipes/int4.json"),
                 .embedInCode("recipes/int4-fast.json"), .embedInCode("recipes/int4-best.json"),
             ] + publishedModels.map { .embedInCode("checkpoints/\($0).json") },
@@ -188,8 +192,7 @@ let package = Package(
             "GenerationsTests",
             [
                 "BundleCommands", "Bundles", "Checkpoints", "Formats", "Generations", "GraphIR",
-                "GroupFormats",
-                "Quantization", "Storage",
+                "GroupFormats", "Prompts", "Quantization", "Storage",
             ]),
         tests(
             "RuntimeTests",

@@ -15,6 +15,21 @@ public enum Formats {
     /// The chat templates known by the digest of their text.
     public static var chatTemplates: [UInt8] { PackageResources.chat_templates_json }
 
+    /// What the reference's configuration classes take for what config.json leaves out.
+    public static var classDefaults: [UInt8] { PackageResources.class_defaults_json }
+
+    /// What is known of settings of config.json that nothing asks for.
+    public static var configSettings: [UInt8] { PackageResources.config_json }
+
+    /// The same of generation_config.json.
+    public static var generationSettings: [UInt8] { PackageResources.generation_config_json }
+
+    /// The same of the processors' files.
+    public static var processorSettings: [UInt8] { PackageResources.preprocessor_config_json }
+
+    /// The same of tokenizer_config.json.
+    public static var tokenizerSettings: [UInt8] { PackageResources.tokenizer_config_json }
+
     /// The recipes that every build knows, by name.
     public static var recipes: [(name: String, json: [UInt8])] {
         [

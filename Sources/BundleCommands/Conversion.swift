@@ -28,6 +28,7 @@ struct Conversion {
     /// Writes the bundle of `model`, whose plan this is.
     func run(_ model: ImportedModel, to place: OutputPath) throws(Failure) {
         Console.log(plan.ledger.summary)
+        Console.log(model.settings.summary)
         logUnused()
         let digests = try Conversion.digests(of: model.checkpoint.files)
         let metadata = job.metadata(entering: model.metadata(sources: digests, recipe: recipe.json))

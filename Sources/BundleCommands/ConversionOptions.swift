@@ -39,6 +39,14 @@ public struct ConversionOptions: ParsableArguments {
     )
     public var resampling: ImagePreprocessor.Resampling = .torchvision
 
+    /// Settings to pass over.
+    @Option(
+        help: """
+            Pass over a setting that would make a difference and is not supported, such as \
+            generation_config.json:min_tokens; repeat for more.
+            """)
+    public var ignoreSetting: [String] = []
+
     /// Where the bundle goes, and how.
     @OptionGroup public var output: OutputOptions
 
@@ -50,14 +58,15 @@ public struct ConversionOptions: ParsableArguments {
     ///   - read: reads a checkpoint's folder.
     ///   - plan: reads a manifest.
     public func run(
-        _ read: (String, ImagePreprocessor.Resampling) throws(Failure) -> ImportedModel,
+        _ read: (String, ImportOptions) throws(Failure) -> ImportedModel,
         plan: (CheckpointManifest) throws(Failure) -> CheckpointPlan
     ) throws(Failure) {
         switch (checkpoint, manifest) {
         case (let folder?, nil):
             let destination = try output.destination(
                 inputs: OutputPath.inputs(in: folder) + Recipe.files(quantize))
-            let model = try read(folder, resampling)
+            let model = try read(
+                folder, ImportOptions(resampling: resampling, ignoredSettings: Set(ignoreSetting)))
             for warning in model.warnings { Console.warn(warning) }
             let conversion = try Conversion(model.plan, recipe: quantize, output)
             if let destination {

@@ -1,4 +1,5 @@
 public import Checkpoints
+import Formats
 public import GraphIR
 public import Storage
 
@@ -13,7 +14,7 @@ public struct CheckpointPlan: Sendable {
     /// Positions that the model was made for.
     public let contextLimit: Int
     /// What the user should know.
-    public let warnings: [String]
+    public private(set) var warnings: [String]
 
     /// Values of all weights; a shared one counts once.
     public var parameterCount: Int { graph.weights.reduce(0) { $0 + $1.shape.count } }
@@ -37,14 +38,18 @@ public struct CheckpointPlan: Sendable {
 /// A configuration as a generation reads it.
 struct ConfigurationReading<G: Generation> {
     let table: NameTable
-    let config: ConfigReader
+    let config: SettingsReader
+    /// Settings whose defaults nothing in the checkpoint proves.
+    let unproven: Set<String>
     let model: G
 
     /// - Throws: `badInput` when the configuration is another generation's, or the generation cannot read it.
     init(_ json: JSON, file: String) throws(Failure) {
         table = try NameTable(G.names)
-        config = ConfigReader(json, file: file)
-        try ModelTypes.check(json, against: table.modelTypes, file: file)
+        let type = try ModelTypes.check(json, against: table.modelTypes, file: file)
+        let defaults = try ClassDefaults(type)
+        unproven = defaults.unproven
+        config = SettingsReader(json, file: file, defaults: defaults.config)
         model = try G(config)
     }
 }
@@ -78,7 +83,10 @@ extension CheckpointPlan {
                 "describes packed weights, whose sizes a manifest does not tell", file: origin,
                 remedy: "use the manifest of the full-precision model")
         }
-        try self.init(
-            ConfigurationReading<G>(manifest.config, file: origin), manifest.weights, of: origin)
+        let reading = try ConfigurationReading<G>(manifest.config, file: origin)
+        try self.init(reading, manifest.weights, of: origin)
+        var settings = SettingsLedger(ignoring: [])
+        try settings.enter(reading.config, Formats.configSettings, unproven: reading.unproven)
+        warnings += settings.warnings
     }
 }

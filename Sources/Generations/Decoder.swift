@@ -23,31 +23,22 @@ struct Decoder {
 
     /// Reads the published flat form, the nested form of later saves, and the mixtures between them.
     /// - Parameter interleaves: whether the axes of positions take turns even where the file does not say so.
-    init(_ root: ConfigReader, interleaves: Bool = false) throws(Failure) {
+    init(_ root: SettingsReader, interleaves: Bool = false) throws(Failure) {
         let config = root.object("text_config") ?? root
         try config.require("hidden_act", "silu")
         try config.require("use_sliding_window", false)
         depth = try config.int("num_hidden_layers")
         width = try config.int("hidden_size")
         heads = try config.int("num_attention_heads")
-        keyHeads = try config.int("num_key_value_heads", default: heads)
+        keyHeads = try config.int("num_key_value_heads")
         headWidth = try config.int("head_dim", default: max(1, width / heads))
         mlpWidth = try config.int("intermediate_size")
         vocabulary = try config.int("vocab_size")
-        contextLimit = try config.int("max_position_embeddings", default: 32768)
+        contextLimit = try config.int("max_position_embeddings")
         epsilon = try config.real("rms_norm_eps")
-        guard let rope = config.object("rope_parameters") ?? config.object("rope_scaling") else {
-            throw config.missing("rope_scaling")
-        }
-        let kind = rope.json["rope_type"]?.string ?? rope.json["type"]?.string ?? "default"
-        guard kind == "default" || kind == "mrope" else {
-            throw .badInput(
-                "'rope_scaling' is of type '\(kind)', which is not supported", file: config.file)
-        }
-        theta = try rope.real("rope_theta", default: try config.real("rope_theta", default: 1e6))
-        guard let sections = rope.json["mrope_section"]?.ints else { throw rope.missing("mrope_section") }
-        self.sections = sections
-        isInterleaved = interleaves || rope.json["mrope_interleaved"]?.bool == true
+        let rotary = try RotarySettings(config, in: root)
+        (theta, sections) = (rotary.theta, rotary.sections)
+        isInterleaved = interleaves || rotary.isInterleaved
         guard depth <= 4096, width <= 1 << 20, mlpWidth <= 1 << 24, vocabulary <= 1 << 24, headWidth <= 256,
             keyHeads <= heads, heads % keyHeads == 0, sections.count == 3
         else { throw .badInput("has a decoder of impossible extents", file: config.file) }

@@ -14,19 +14,13 @@ protocol Generation {
 
     /// Reads config.json.
     /// - Throws: `badInput` when something is missing, impossible or not supported.
-    init(_ config: ConfigReader) throws(Failure)
+    init(_ config: SettingsReader) throws(Failure)
 
     /// The `vision`, `text` and `head` graphs; a tied head is the embedding.
     func makeGraph(tied: Bool) throws(Failure) -> ModelGraph
 
-    /// How the model is talked to, from the checkpoint's files in `directory`.
-    /// - Parameters:
-    ///   - resampling: how pictures are resized, where the reference has two ways.
-    ///   - warnings: gets what the user should know.
-    func makePrompt(
-        _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
-        stopTokens: [Int32], warnings: inout [String]
-    ) throws(Failure) -> PromptSettings
+    /// How the model is talked to, from the files of its folder.
+    func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings
 }
 
 /// What a generation's prompts have of their own, beside what a checkpoint's files state.
@@ -51,14 +45,14 @@ extension Generation {
 
     /// The prompt settings of a checkpoint that has a processor's files, as `vision` can take them.
     func publishedPrompt(
-        _ directory: String, _ config: ConfigReader, _ vision: VisionTower, _ own: PromptConventions,
-        resampling: ImagePreprocessor.Resampling, stopTokens: [Int32], warnings: inout [String]
+        _ folder: inout SettingsFolder, _ vision: VisionTower, _ own: PromptConventions
     ) throws(Failure) -> PromptSettings {
+        let directory = folder.directory
         let (template, recognition) = try ChatTemplate.recognize(
             checkpoint: directory, fallback: own.template)
-        if let warning = recognition.warning { warnings.append(warning) }
+        if let warning = recognition.warning { folder.warnings.append(warning) }
         var images = try ImagePreprocessor(checkpoint: directory)
-        images.resampling = resampling
+        images.resampling = folder.options.resampling
         var videos = own.videos(images)
         try videos.read(checkpoint: directory)
         for settings in [images, videos.frames] {
@@ -72,7 +66,8 @@ extension Generation {
         return PromptSettings(
             template: template, images: images, videos: videos,
             positions: PositionRule(own.positions, mergeSize: vision.merge),
-            imageToken: try config.token("image_token_id"), videoToken: try config.token("video_token_id"),
-            stopTokens: stopTokens, coordinates: own.coordinates)
+            imageToken: try folder.config.token("image_token_id"),
+            videoToken: try folder.config.token("video_token_id"), stopTokens: folder.stopTokens,
+            coordinates: own.coordinates)
     }
 }

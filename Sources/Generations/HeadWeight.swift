@@ -11,14 +11,14 @@ struct HeadWeight {
     let unneeded: [String: String]
     let warning: String?
 
-    init(_ config: ConfigReader, _ weights: [StoredWeight], _ table: NameTable) {
+    init(_ config: SettingsReader, _ weights: [StoredWeight], _ table: NameTable) {
         func stored(_ slot: String) -> StoredWeight? {
             weights.first { table.sources(of: $0.name).first?.slot == slot }
         }
         // The root decides; some saves carry the key in `text_config` alone.
         let said =
-            config.json["tie_word_embeddings"]?.bool
-            ?? config.json["text_config"]?["tie_word_embeddings"]?.bool
+            config["tie_word_embeddings"]?.bool
+            ?? config.object("text_config")?["tie_word_embeddings"]?.bool
         switch (said ?? false, stored("text.head.weight")) {
         case (false, nil):
             isTied = true

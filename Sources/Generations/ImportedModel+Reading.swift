@@ -1,76 +1,121 @@
 import Checkpoints
+import Formats
 import GraphIR
-public import Prompts
+import Prompts
 public import Storage
 
 extension ImportedModel {
     /// A Qwen2-VL checkpoint as published, or as later tools save it.
-    /// - Parameter resampling: how pictures are resized; the reference has two ways.
     /// - Throws: `badInput` when anything is missing, unknown or does not fit.
     public static func qwen2VL(
-        _ directory: String, resampling: ImagePreprocessor.Resampling = .torchvision
+        _ directory: String, _ options: ImportOptions = ImportOptions()
     ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, Qwen2VL.self, resampling)
+        try ImportedModel(directory, Qwen2VL.self, options)
     }
 
     /// A Qwen2.5-VL checkpoint as published, or as later tools save it; as `qwen2VL`.
     public static func qwen25VL(
-        _ directory: String, resampling: ImagePreprocessor.Resampling = .torchvision
+        _ directory: String, _ options: ImportOptions = ImportOptions()
     ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, Qwen25VL.self, resampling)
+        try ImportedModel(directory, Qwen25VL.self, options)
     }
 
     /// A Qwen3-VL checkpoint, dense or of experts, as published, or as later tools save it; as `qwen2VL`.
     public static func qwen3VL(
-        _ directory: String, resampling: ImagePreprocessor.Resampling = .torchvision
+        _ directory: String, _ options: ImportOptions = ImportOptions()
     ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, Qwen3VL.self, resampling)
+        try ImportedModel(directory, Qwen3VL.self, options)
     }
 
     /// A Qwen-VL or Qwen-VL-Chat checkpoint of 2023.
-    /// - Parameter resampling: makes no difference; the reference has one way, that of Pillow before 13.
+    ///
+    /// How pictures are resized makes no difference here: the reference has one way, that of Pillow before 13.
     public static func qwenVL(
-        _ directory: String, resampling: ImagePreprocessor.Resampling = .pillowRowsFirst
+        _ directory: String, _ options: ImportOptions = ImportOptions()
     ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, QwenVL.self, resampling)
+        try ImportedModel(directory, QwenVL.self, options)
     }
 
     private init<G: Generation>(
-        _ directory: String, _: G.Type, _ resampling: ImagePreprocessor.Resampling
+        _ directory: String, _: G.Type, _ options: ImportOptions
     ) throws(Failure) {
         let file = Path.join(directory, "config.json")
         guard Path.isDirectory(directory) else { throw .badInput("is no folder", file: directory) }
         guard Path.exists(file) else { throw .badInput("holds no config.json", file: directory) }
         let reading = try ConfigurationReading<G>(try JSON(file: file, limit: 16 << 20), file: file)
-        let (config, model) = (reading.config, reading.model)
         checkpoint = try Checkpoint(directory)
-        let quantization = try config.json["quantization_config"].map { (json) throws(Failure) in
+        let quantization = try reading.config["quantization_config"].map { (json) throws(Failure) in
             try QuantizationConfig(json, file: file)
         }
         let weights = try StoredWeight.all(of: checkpoint, quantization: quantization)
         plan = try CheckpointPlan(reading, weights, of: directory)
-        var warnings = plan.warnings
+        var ledger = SettingsLedger(ignoring: options.ignoredSettings)
+        let defaults = try GenerationDefaults(directory, reading.config, &ledger)
+        var folder = SettingsFolder(
+            directory: directory, config: reading.config, options: options, stopTokens: defaults.stopTokens,
+            ledger: ledger, warnings: plan.warnings)
         if let stated = checkpoint.statedByteCount, stated != checkpoint.byteCount {
-            warnings.append(
+            folder.warnings.append(
                 "the index states \(stated) bytes of tensors, but the files hold \(checkpoint.byteCount)")
         }
-        let defaults = try GenerationDefaults(directory, config)
-        prompt = try model.makePrompt(
-            directory, config, resampling: resampling, stopTokens: defaults.stopTokens, warnings: &warnings)
-        if Tokenizer.exists(inCheckpoint: directory) {
-            let read = try Tokenizer(checkpoint: directory)
-            let placeholder = prompt.template.image.placeholder
-            guard read.id(of: placeholder) == prompt.imageToken else {
-                throw .badInput(
-                    "the tokenizer's \(placeholder) is not token \(prompt.imageToken), as config.json has it",
-                    file: directory)
-            }
-            tokenizer = read.serialized()
-        } else {
-            tokenizer = []
-            warnings.append("the checkpoint has no tokenizer: only token ids can be fed to the model")
-        }
+        var prompt = try reading.model.makePrompt(&folder)
+        let tokenizer = try folder.readTokenizer(&prompt)
+        try folder.ledger.enter(reading.config, Formats.configSettings, unproven: reading.unproven)
+        self.prompt = prompt
+        self.tokenizer = tokenizer?.serialized() ?? []
         sampling = defaults.sampling
-        self.warnings = warnings
+        settings = folder.ledger
+        warnings = folder.warnings + folder.ledger.warnings
+    }
+}
+
+extension SettingsFolder {
+    /// The tokenizer, if there is one, checked against what prompts need of it; adds to them the tokens that end an answer
+    /// although no file lists them.
+    fileprivate mutating func readTokenizer(_ prompt: inout PromptSettings) throws(Failure) -> Tokenizer? {
+        guard Tokenizer.exists(inCheckpoint: directory) else {
+            warnings.append("the checkpoint has no tokenizer: only token ids can be fed to the model")
+            return nil
+        }
+        let tokenizer = try Tokenizer(checkpoint: directory)
+        let placeholders = [
+            (prompt.template.image.placeholder, prompt.imageToken, "image_token_id"),
+            (prompt.template.video.placeholder, prompt.videoToken, "video_token_id"),
+        ]
+        for (placeholder, token, key) in placeholders {
+            guard let token, !placeholder.isEmpty else { continue }
+            guard tokenizer.id(of: placeholder) == token else {
+                throw .badInput(
+                    "the tokenizer's \(placeholder) is \(tokenizer.id(of: placeholder).map { "token \($0)" } ?? "no token"), "
+                        + "but '\(key)' in config.json is \(token)", file: directory)
+            }
+        }
+        let ends = [prompt.template.end(tokenizer), try readTokenizerSettings().flatMap(tokenizer.id(of:))]
+        for end in ends.compactMap(\.self) where !prompt.stopTokens.contains(end) {
+            warnings.append(
+                "no file says that token \(end) (\(tokenizer.decode([end], skipSpecials: false))) ends an answer, but the "
+                    + "chat template or the tokenizer does: it ends answers")
+            prompt.stopTokens.append(end)
+        }
+        return tokenizer
+    }
+
+    /// Enters tokenizer_config.json into the ledger.
+    /// - Returns: what it calls the end of a text.
+    private mutating func readTokenizerSettings() throws(Failure) -> String? {
+        let file = Path.join(directory, "tokenizer_config.json")
+        guard Path.exists(file) else { return nil }
+        let settings = SettingsReader(try JSON(file: file), file: file)
+        for key in ["added_tokens_decoder", "chat_template"] { _ = settings.stated(key) }
+        let end = settings.stated("eos_token")
+        try ledger.enter(settings, Formats.tokenizerSettings)
+        return end?.string ?? end?["content"]?.string
+    }
+}
+
+extension ChatTemplate {
+    /// The token that ends a turn, where one does.
+    fileprivate func end(_ tokenizer: Tokenizer) -> Int32? {
+        tokenizer.encode([.markup(turnEnd)]).first.flatMap { tokenizer.isSpecial($0) ? $0 : nil }
     }
 }

@@ -14,7 +14,9 @@ public struct ImportedModel: Sendable {
     public let sampling: JSON
     /// The tokenizer's section; empty when the checkpoint has none.
     public let tokenizer: [UInt8]
-    /// What the user should know, of the plan and beyond.
+    /// What became of the settings in its files.
+    public let settings: SettingsLedger
+    /// What the user should know, of the plan, the settings and beyond.
     public let warnings: [String]
 
     /// The metadata of a bundle of this model.
@@ -39,6 +41,7 @@ public struct ImportedModel: Sendable {
                     }),
                 "recipe": recipe,
                 "ledger": plan.ledger.json,
+                "settings": settings.json,
             ]),
         ])
     }

@@ -11,11 +11,12 @@ enum ModelTypes {
     ]
 
     /// Refuses a checkpoint of another generation, saying which command wants it.
-    static func check(_ config: JSON, against supported: [String], file: String) throws(Failure) {
+    /// - Returns: its `model_type`.
+    static func check(_ config: JSON, against supported: [String], file: String) throws(Failure) -> String {
         guard let type = config["model_type"]?.string else {
             throw .badInput("lacks 'model_type'", file: file)
         }
-        guard !supported.contains(type) else { return }
+        guard !supported.contains(type) else { return type }
         throw .badInput(
             "is of model type '\(type)', not '\(supported.joined(separator: "' or '"))'", file: file,
             remedy: commands[type].map { "use \($0)" })

@@ -12,7 +12,7 @@ struct QueriedTower {
     private static let positions = 256
     private static let resamplerHeadWidth = 128
 
-    init(_ config: ConfigReader) throws(Failure) {
+    init(_ config: SettingsReader) throws(Failure) {
         depth = try config.int("layers")
         width = try config.int("width")
         heads = try config.int("heads")

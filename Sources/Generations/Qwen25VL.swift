@@ -18,25 +18,23 @@ struct Qwen25VL: Generation {
     var contextLimit: Int { decoder.contextLimit }
     var extents: [String: Int] { vision.patchExtents }
 
-    init(_ config: ConfigReader) throws(Failure) {
+    init(_ config: SettingsReader) throws(Failure) {
         guard let tower = config.object("vision_config") else { throw config.missing("vision_config") }
         try tower.require("hidden_act", "silu")
         var vision = try VisionTower(
             tower, width: try tower.int("hidden_size"), mlpWidth: try tower.int("intermediate_size"),
-            output: try tower.int("out_hidden_size"), patch: 14)
+            output: try tower.int("out_hidden_size"))
         vision.norm = .rms
         vision.network = .gated(.silu)
         // A window is given in pixels and holds whole tokens.
-        let window = try tower.int("window_size", default: 112)
+        let window = try tower.int("window_size")
         let side = window / vision.merge / vision.patch * vision.merge
-        guard let full = tower.json["fullatt_block_indexes"]?.ints else {
-            throw tower.missing("fullatt_block_indexes")
-        }
+        let full = try tower.ints("fullatt_block_indexes")
         guard (1...16).contains(side) else { throw tower.invalid("window_size", .int(window)) }
         vision.windows = (side, full)
         try vision.check(file: config.file)
         self.vision = vision
-        tokensPerSecond = try tower.real("tokens_per_second", default: 2)
+        tokensPerSecond = try tower.real("tokens_per_second")
         decoder = try Decoder(config)
         try Qwen25VL.check(vision, decoder, file: config.file)
     }
@@ -48,16 +46,11 @@ struct Qwen25VL: Generation {
         return try builder.finish()
     }
 
-    func makePrompt(
-        _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
-        stopTokens: [Int32], warnings: inout [String]
-    ) throws(Failure) -> PromptSettings {
+    func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings {
         let own = PromptConventions(
             positions: .seconds(perSecond: tokensPerSecond), coordinates: .resizedPixels,
             template: { _ in .qwen2VL },
             videos: VideoPreprocessor.qwen2VL)
-        return try publishedPrompt(
-            directory, config, vision, own, resampling: resampling, stopTokens: stopTokens,
-            warnings: &warnings)
+        return try publishedPrompt(&folder, vision, own)
     }
 }

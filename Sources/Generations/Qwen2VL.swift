@@ -16,16 +16,16 @@ struct Qwen2VL: Generation {
     var contextLimit: Int { decoder.contextLimit }
     var extents: [String: Int] { vision.patchExtents }
 
-    init(_ config: ConfigReader) throws(Failure) {
+    init(_ config: SettingsReader) throws(Failure) {
         guard let tower = config.object("vision_config") else { throw config.missing("vision_config") }
         try tower.require("hidden_act", "quick_gelu")
         let width = try tower.int("embed_dim")
         // The published ratio is an integer; a fraction would not give whole columns.
-        let ratio = try tower.int("mlp_ratio", default: 4)
+        let ratio = try tower.int("mlp_ratio")
         guard width <= 1 << 20, ratio <= 1 << 10 else { throw tower.invalid("mlp_ratio", .int(ratio)) }
         // In this generation `hidden_size` is the width that leaves the tower, `embed_dim` the width within.
         vision = try VisionTower(
-            tower, width: width, mlpWidth: width * ratio, output: try tower.int("hidden_size"), patch: 14)
+            tower, width: width, mlpWidth: width * ratio, output: try tower.int("hidden_size"))
         try vision.check(file: config.file)
         decoder = try Decoder(config)
         try Qwen2VL.check(vision, decoder, file: config.file)
@@ -38,15 +38,10 @@ struct Qwen2VL: Generation {
         return try builder.finish()
     }
 
-    func makePrompt(
-        _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
-        stopTokens: [Int32], warnings: inout [String]
-    ) throws(Failure) -> PromptSettings {
+    func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings {
         let own = PromptConventions(
             positions: .frame, coordinates: .thousandths, template: { _ in .qwen2VL },
             videos: VideoPreprocessor.qwen2VL)
-        return try publishedPrompt(
-            directory, config, vision, own, resampling: resampling, stopTokens: stopTokens,
-            warnings: &warnings)
+        return try publishedPrompt(&folder, vision, own)
     }
 }

@@ -19,20 +19,18 @@ struct Qwen3VL: Generation {
         vision.patchExtents.merging(decoder.experts.map { ["experts": $0.count] } ?? [:]) { $1 }
     }
 
-    init(_ config: ConfigReader) throws(Failure) {
+    init(_ config: SettingsReader) throws(Failure) {
         guard let tower = config.object("vision_config") else { throw config.missing("vision_config") }
         guard let text = config.object("text_config") else { throw config.missing("text_config") }
         try tower.require("hidden_act", "gelu_pytorch_tanh")
         try text.require("attention_bias", false)
         var vision = try VisionTower(
             tower, width: try tower.int("hidden_size"), mlpWidth: try tower.int("intermediate_size"),
-            output: try tower.int("out_hidden_size"), patch: 16)
+            output: try tower.int("out_hidden_size"))
         vision.network = .plain(.geluTanh)
         vision.patchBias = true
         vision.positions = try tower.int("num_position_embeddings")
-        guard let features = tower.json["deepstack_visual_indexes"]?.ints else {
-            throw tower.missing("deepstack_visual_indexes")
-        }
+        let features = try tower.ints("deepstack_visual_indexes")
         vision.features = features
         try vision.check(file: config.file)
         var decoder = try Decoder(config, interleaves: true)
@@ -48,9 +46,9 @@ struct Qwen3VL: Generation {
     }
 
     private static func experts(
-        _ config: ConfigReader, _ text: ConfigReader
+        _ config: SettingsReader, _ text: SettingsReader
     ) throws(Failure) -> Decoder.Experts? {
-        guard config.json["model_type"] == "qwen3_vl_moe" else { return nil }
+        guard config["model_type"] == "qwen3_vl_moe" else { return nil }
         // Among the published models every layer has experts.
         try text.require("decoder_sparse_step", 1)
         try text.require("mlp_only_layers", [])
@@ -72,15 +70,10 @@ struct Qwen3VL: Generation {
         return try builder.finish()
     }
 
-    func makePrompt(
-        _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
-        stopTokens: [Int32], warnings: inout [String]
-    ) throws(Failure) -> PromptSettings {
+    func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings {
         let own = PromptConventions(
             positions: .separateFrames, coordinates: .thousandths, template: ChatTemplate.Fallback.qwen3VL,
             videos: VideoPreprocessor.qwen3VL)
-        return try publishedPrompt(
-            directory, config, vision, own, resampling: resampling, stopTokens: stopTokens,
-            warnings: &warnings)
+        return try publishedPrompt(&folder, vision, own)
     }
 }

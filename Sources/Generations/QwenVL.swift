@@ -21,7 +21,7 @@ struct QwenVL: Generation {
 
     var extents: [String: Int] { ["width": tower.width, "patch_size": tower.patch, "heads": tower.heads] }
 
-    init(_ config: ConfigReader) throws(Failure) {
+    init(_ config: SettingsReader) throws(Failure) {
         guard let visual = config.object("visual") else {
             throw .badInput(
                 config.object("audio") == nil
@@ -32,8 +32,8 @@ struct QwenVL: Generation {
         tower = try QueriedTower(visual)
         try config.require("no_bias", true)
         try config.require("scale_attn_weights", true)
-        guard config.json["rotary_pct"]?.double ?? 1 == 1 else {
-            throw config.invalid("rotary_pct", config.json["rotary_pct"] ?? .null)
+        guard try config.real("rotary_pct", default: 1) == 1 else {
+            throw config.invalid("rotary_pct", config["rotary_pct"] ?? .null)
         }
         depth = try config.int("num_hidden_layers")
         width = try config.int("hidden_size")
@@ -46,8 +46,8 @@ struct QwenVL: Generation {
         epsilon = try config.real("layer_norm_epsilon")
         theta = try config.real("rotary_emb_base", default: 10000)
         trainedLength = try config.int("seq_length")
-        stretches = config.json["use_dynamic_ntk"]?.bool ?? false
-        scalesByLength = config.json["use_logn_attn"]?.bool ?? false
+        stretches = try config.bool("use_dynamic_ntk") ?? false
+        scalesByLength = try config.bool("use_logn_attn") ?? false
         guard depth <= 4096, width <= 1 << 20, mlpWidth > 0, mlpWidth <= 1 << 24, vocabulary <= 1 << 24,
             headWidth <= 256, headWidth % 2 == 0, trainedLength > 1, width == tower.output
         else { throw .badInput("has a decoder of impossible extents", file: config.file) }
@@ -120,13 +120,10 @@ struct QwenVL: Generation {
         return try builder.add(.add, middle, down, name: "block.\(block)")
     }
 
-    func makePrompt(
-        _ directory: String, _ config: ConfigReader, resampling: ImagePreprocessor.Resampling,
-        stopTokens: [Int32], warnings: inout [String]
-    ) throws(Failure) -> PromptSettings {
-        guard let visual = config.object("visual") else { throw config.missing("visual") }
+    func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings {
+        guard let visual = folder.config.object("visual") else { throw folder.config.missing("visual") }
         let special = try SpecialTokens(visual)
-        let isChat = try isChat(directory, warnings: &warnings)
+        let isChat = try isChat(folder.directory, warnings: &folder.warnings)
         return PromptSettings(
             template: try ChatTemplate.named(isChat ? "qwen-vl-chat" : "qwen-vl"),
             images: .qwenVL(side: tower.imageSize, patchSize: tower.patch, tokens: tower.queries),
@@ -156,7 +153,7 @@ struct QwenVL: Generation {
 private struct SpecialTokens {
     let textEnd, turnStart, turnEnd, filler: Int32
 
-    init(_ visual: ConfigReader) throws(Failure) {
+    init(_ visual: SettingsReader) throws(Failure) {
         let picture = try visual.token("image_start_id")
         guard (214..<Int32.max - 2).contains(picture) else {
             throw visual.invalid("image_start_id", .int(Int(picture)))

@@ -11,6 +11,8 @@ struct VisionTower {
         case gated(Operation.Activation)
     }
 
+    /// The base of the rotary positions.
+    let theta: Double
     var depth, width, heads, mlpWidth, channels, patch, temporalPatch, merge, output: Int
     var norm = Operation.Norm.Kind.layer
     var network = Network.plain(.quickGELU)
@@ -24,19 +26,27 @@ struct VisionTower {
 
     var headWidth: Int { width / heads }
     var patchWidth: Int { channels * temporalPatch * patch * patch }
+    /// As the reference has it whatever config.json says.
     var epsilon: Double { 1e-6 }
 
     /// What later generations' files name alike.
-    init(_ config: ConfigReader, width: Int, mlpWidth: Int, output: Int, patch: Int) throws(Failure) {
+    init(_ config: SettingsReader, width: Int, mlpWidth: Int, output: Int) throws(Failure) {
         depth = try config.int("depth")
         self.width = width
         heads = try config.int("num_heads")
         self.mlpWidth = mlpWidth
-        channels = try config.int("in_channels", "in_chans", default: 3)
-        self.patch = try config.int("patch_size", default: patch)
-        temporalPatch = try config.int("temporal_patch_size", default: 2)
-        merge = try config.int("spatial_merge_size", default: 2)
+        channels = try config.int("in_channels", "in_chans")
+        patch = try config.int("patch_size")
+        temporalPatch = try config.int("temporal_patch_size")
+        merge = try config.int("spatial_merge_size")
         self.output = output
+        let rotary = config.object("rope_parameters")
+        if let kind = rotary?["rope_type"], kind != "axial", kind != "default" {
+            throw .badInput(
+                "'\(config.path)rope_parameters.rope_type' is \(kind.serialized()), which is not supported",
+                file: config.file)
+        }
+        theta = try rotary?.real("rope_theta", default: 10000) ?? 10000
     }
 
     /// What the words of a name table's patch shape stand for.
@@ -62,7 +72,7 @@ struct VisionTower {
         let coordinates = try builder.input("coordinates", ValueType(.index, [.fixed(2), .symbol(.patches)]))
         let segments = try builder.input("segments", ValueType(.index, [.symbol(.segments)]))
         let table = try builder.add(
-            .rotaryTable(.init(headDimension: headWidth, theta: 10000, layout: .axial(axes: 2))), coordinates)
+            .rotaryTable(.init(headDimension: headWidth, theta: theta, layout: .axial(axes: 2))), coordinates)
         let bounds = try windows.map { (windows) throws(Failure) in
             try builder.add(.windows(side: windows.side), coordinates, segments)
         }

@@ -74,6 +74,14 @@ struct Show: ToolCommand {
         Console.print("context      \(general?["context_length"]?.int ?? 0) tokens")
         Console.print("made by      \(provenance?["tool"]?.string ?? "unknown")")
         Console.print("coverage     \(provenance?["ledger"]?["summary"]?.string ?? "unknown")")
+        if let settings = provenance?["settings"]?["summary"]?.string {
+            Console.print("settings     \(settings)")
+        }
+        for setting in provenance?["settings"]?["passed_over"]?.array ?? [] {
+            Console.print(
+                "passed over  \(setting["file"]?.string ?? ""): \(setting["key"]?.string ?? "") "
+                    + "(\(setting["value"]?.string ?? ""))")
+        }
         if let codes = provenance?["ledger"]?["published"]?["summary"]?.string {
             Console.print("codes        \(codes)")
         }
