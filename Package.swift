@@ -104,6 +104,7 @@ let package = Package(
 
         // The floors, lowest first: a target imports only what stands above it.
         library("Storage", ["CJSON", "CMappedFiles", "COpenSSL", "CZlib", "CZstd"]),
+        library("Jinja", ["Storage"]),
         library("Threads", ["CKernels", "Storage"]),
         library("GroupFormats", ["CKernels", "Storage"]),
         library("Checkpoints", ["CKernels", "GroupFormats", "Storage"]),
@@ -182,6 +183,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Storage"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("StorageTests", ["Storage"]),
+        tests("JinjaTests", ["Jinja", "Storage"]),
         tests("CheckpointsTests", ["Checkpoints", "GroupFormats", "Storage"]),
         tests("GraphIRTests", ["GraphIR", "Storage"]),
         tests("CKernelsTests", ["CKernels"], exclude: ["checks"]),
