@@ -12,8 +12,16 @@ public enum Formats {
     /// Qwen3-VL's name table.
     public static var qwen3VL: [UInt8] { PackageResources.qwen3_vl_json }
 
-    /// The chat templates known by the digest of their text.
-    public static var chatTemplates: [UInt8] { PackageResources.chat_templates_json }
+    /// Chat templates in Jinja, for checkpoints that bring none.
+    public static var chatTemplates: [(name: String, jinja: [UInt8])] {
+        [
+            ("qwen-vl", PackageResources.qwen_vl_jinja),
+            ("qwen-vl-chat", PackageResources.qwen_vl_chat_jinja),
+            ("qwen2-vl", PackageResources.qwen2_vl_jinja),
+            ("qwen3-vl-instruct", PackageResources.qwen3_vl_instruct_jinja),
+            ("qwen3-vl-thinking", PackageResources.qwen3_vl_thinking_jinja),
+        ]
+    }
 
     /// What the reference's configuration classes take for what config.json leaves out.
     public static var classDefaults: [UInt8] { PackageResources.class_defaults_json }

@@ -39,6 +39,14 @@ public struct ConversionOptions: ParsableArguments {
     )
     public var resampling: ImagePreprocessor.Resampling = .torchvision
 
+    /// The chat template to take.
+    @Option(
+        help: """
+            Take this chat template instead of the checkpoint's: a file in Jinja, or one of \
+            \(ChatTemplate.names.joined(separator: ", ")).
+            """)
+    public var chatTemplate: String?
+
     /// Settings to pass over.
     @Option(
         help: """
@@ -66,7 +74,9 @@ public struct ConversionOptions: ParsableArguments {
             let destination = try output.destination(
                 inputs: OutputPath.inputs(in: folder) + Recipe.files(quantize))
             let model = try read(
-                folder, ImportOptions(resampling: resampling, ignoredSettings: Set(ignoreSetting)))
+                folder,
+                ImportOptions(
+                    resampling: resampling, chatTemplate: chatTemplate, ignoredSettings: Set(ignoreSetting)))
             for warning in model.warnings { Console.warn(warning) }
             let conversion = try Conversion(model.plan, recipe: quantize, output)
             if let destination {

@@ -39,16 +39,15 @@ struct ConversationSample {
         }
         let tokenizer = try model.requireTokenizer()
         let asks = messages.last?.role != "assistant"
-        var progress = ChatTemplate.Progress()
-        let pieces = try model.prompt.template.render(
-            messages, tokenizer: tokenizer, progress: &progress, generationPrompt: asks && answerTokens > 0)
-        let tokens = tokenizer.encode(pieces)
+        let written = try model.prompt.write(
+            Conversation(messages, asksForAnswer: asks && answerTokens > 0), tokenizer)
+        let tokens = tokenizer.encode(written.pieces)
         guard tokens.count <= model.contextLimit else {
             throw Failure(.limit, "has \(tokens.count) tokens; the model takes \(model.contextLimit)")
         }
         let prompt = try PreparedPrompt(tokens: tokens, visuals: visuals, settings: model.prompt)
         self.visuals = prompt.visuals
-        let answers = model.prompt.template.answers(in: pieces, tokenizer: tokenizer, count: tokens.count)
+        let answers = written.answers(roles: messages.map(\.role), tokenizer, tokens)
         let room = min(answerTokens, model.contextLimit - tokens.count)
         guard asks, room > 0 else {
             (self.tokens, self.answers) = (tokens, answers)

@@ -27,8 +27,10 @@ protocol Generation {
 struct PromptConventions {
     let positions: PositionRule.Kind
     let coordinates: PromptSettings.Coordinates
-    /// The chat template for a checkpoint without a known one, by its text.
-    let template: (String?) -> ChatTemplate.Fallback
+    /// The name of the chat template for a checkpoint that has none.
+    let template: String
+    /// How frames of videos are written, where each stands by itself.
+    var videoFrame: FrameMarkup?
     /// How videos are handled unless files say otherwise, for those image settings.
     let videos: (ImagePreprocessor) -> VideoPreprocessor
 }
@@ -48,9 +50,11 @@ extension Generation {
         _ folder: inout SettingsFolder, _ vision: VisionTower, _ own: PromptConventions
     ) throws(Failure) -> PromptSettings {
         let directory = folder.directory
-        let (template, recognition) = try ChatTemplate.recognize(
-            checkpoint: directory, fallback: own.template)
-        if let warning = recognition.warning { folder.warnings.append(warning) }
+        let template = try ChatTemplate.of(
+            checkpoint: directory, given: folder.options.chatTemplate, own: own.template)
+        if case .ownForNone(let name) = template.origin {
+            folder.warnings.append("the checkpoint has no chat template; using \(name)'s")
+        }
         var images = try ImagePreprocessor(checkpoint: directory)
         images.resampling = folder.options.resampling
         var videos = own.videos(images)
@@ -64,7 +68,7 @@ extension Generation {
             }
         }
         return PromptSettings(
-            template: template, images: images, videos: videos,
+            template: template, videoFrame: own.videoFrame, images: images, videos: videos,
             positions: PositionRule(own.positions, mergeSize: vision.merge),
             imageToken: try folder.config.token("image_token_id"),
             videoToken: try folder.config.token("video_token_id"), stopTokens: folder.stopTokens,

@@ -78,19 +78,9 @@ extension SettingsFolder {
             return nil
         }
         let tokenizer = try Tokenizer(checkpoint: directory)
-        let placeholders = [
-            (prompt.template.image.placeholder, prompt.imageToken, "image_token_id"),
-            (prompt.template.video.placeholder, prompt.videoToken, "video_token_id"),
-        ]
-        for (placeholder, token, key) in placeholders {
-            guard let token, !placeholder.isEmpty else { continue }
-            guard tokenizer.id(of: placeholder) == token else {
-                throw .badInput(
-                    "the tokenizer's \(placeholder) is \(tokenizer.id(of: placeholder).map { "token \($0)" } ?? "no token"), "
-                        + "but '\(key)' in config.json is \(token)", file: directory)
-            }
-        }
-        let ends = [prompt.template.end(tokenizer), try readTokenizerSettings().flatMap(tokenizer.id(of:))]
+        let probe = TemplateProbe(settings: prompt, tokenizer: tokenizer)
+        do { warnings += try probe.check() } catch { throw error.located(in: directory) }
+        let ends = [probe.turnEnd, try readTokenizerSettings().flatMap(tokenizer.id(of:))]
         for end in ends.compactMap(\.self) where !prompt.stopTokens.contains(end) {
             warnings.append(
                 "no file says that token \(end) (\(tokenizer.decode([end], skipSpecials: false))) ends an answer, but the "
@@ -110,12 +100,5 @@ extension SettingsFolder {
         let end = settings.stated("eos_token")
         try ledger.enter(settings, Formats.tokenizerSettings)
         return end?.string ?? end?["content"]?.string
-    }
-}
-
-extension ChatTemplate {
-    /// The token that ends a turn, where one does.
-    fileprivate func end(_ tokenizer: Tokenizer) -> Int32? {
-        tokenizer.encode([.markup(turnEnd)]).first.flatMap { tokenizer.isSpecial($0) ? $0 : nil }
     }
 }

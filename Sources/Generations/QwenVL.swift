@@ -125,7 +125,9 @@ struct QwenVL: Generation {
         let special = try SpecialTokens(visual)
         let isChat = try isChat(folder.directory, warnings: &folder.warnings)
         return PromptSettings(
-            template: try ChatTemplate.named(isChat ? "qwen-vl-chat" : "qwen-vl"),
+            template: try ChatTemplate.of(
+                checkpoint: folder.directory, given: folder.options.chatTemplate,
+                own: isChat ? "qwen-vl-chat" : "qwen-vl"),
             images: .qwenVL(side: tower.imageSize, patchSize: tower.patch, tokens: tower.queries),
             positions: PositionRule(.sequential, mergeSize: 1), imageToken: special.filler, videoToken: nil,
             stopTokens: isChat ? [special.turnEnd, special.turnStart, special.textEnd] : [special.textEnd],

@@ -5,14 +5,18 @@ import Storage
 public struct ImportOptions: Sendable {
     /// How pictures are resized, where the reference has two ways.
     public var resampling: ImagePreprocessor.Resampling
+    /// The chat template to take instead of the checkpoint's: a name of ``ChatTemplate/names`` or a file.
+    public var chatTemplate: String?
     /// Settings to pass over although the model would answer otherwise, as `config.json:KEY`.
     public var ignoredSettings: Set<String>
 
     /// Options from their parts.
     public init(
-        resampling: ImagePreprocessor.Resampling = .torchvision, ignoredSettings: Set<String> = []
+        resampling: ImagePreprocessor.Resampling = .torchvision, chatTemplate: String? = nil,
+        ignoredSettings: Set<String> = []
     ) {
         self.resampling = resampling
+        self.chatTemplate = chatTemplate
         self.ignoredSettings = ignoredSettings
     }
 }

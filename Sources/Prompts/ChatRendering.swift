@@ -1,116 +1,149 @@
 import Glibc
+import Jinja
 public import Storage
 
-extension ChatTemplate {
-    /// What a conversation has seen so far, for numbering media and for going on after an answer.
-    public struct Progress: Equatable, Sendable {
-        /// Whether a turn was rendered already.
-        public var hasStarted = false
-        /// How many pictures there were.
-        public var images = 0
-        /// How many videos there were.
-        public var videos = 0
+/// How a video is written whose frames (temporal patches) stand each by itself, after its time.
+public struct FrameMarkup: Equatable, Sendable {
+    /// Comes before the time, which is in seconds with one decimal.
+    public var timePrefix: String
+    /// Between the time and the placeholders.
+    public var prefix: String
+    /// Comes after the placeholders.
+    public var suffix: String
+    /// What a template writes before the placeholder of a whole video, which the frames replace.
+    public var start: String
+    /// What it writes after it.
+    public var end: String
 
-        /// The beginning of a conversation.
-        public init() {}
-    }
+    /// Qwen3-VL's. Its frames stand alone, as when the models were published; later processors leave what the template
+    /// writes around a video in its place, around all of them.
+    public static let qwen3VL = FrameMarkup(
+        timePrefix: "<", prefix: " seconds><|vision_start|>", suffix: "<|vision_end|>",
+        start: "<|vision_start|>",
+        end: "<|vision_end|>")
+}
 
-    /// Writes turns out as pieces for ``Tokenizer/encode(_:)``.
-    ///
-    /// A conversation can be rendered whole, or turn by turn for a model that keeps its cache: pass the same `progress`
-    /// again with the new messages only, after the model's answer. What comes out then first ends the answer's turn
-    /// (the cache is taken to hold the answer up to, not including, the token that ended it).
-    ///
-    /// The text of messages never becomes special tokens, so that what a user typed cannot end a turn or add a
-    /// placeholder; the reference implementation would let it.
-    ///
-    /// - Parameters:
-    ///   - numbersMedia: Puts "Picture 1: " before the first picture and so on (`add_vision_id`), also where the template
-    ///     itself does not number.
-    ///   - generationPrompt: Asks for an answer at the end.
-    /// - Throws: `badInput` when `tokenizer` lacks a placeholder that is needed.
-    public func render(
-        _ messages: [Message], tokenizer: Tokenizer, progress: inout Progress, numbersMedia: Bool = false,
-        generationPrompt: Bool = true
-    ) throws(Failure) -> [PromptPiece] {
-        let isNumbered = numbersMedia || numbersInMessage
-        var pieces: [PromptPiece] = []
-        if progress.hasStarted {
-            pieces.append(.markup(turnEnd))
-        } else if let first = messages.first, first.role != "system", let system = defaultSystemMessage {
-            pieces += opening("system") + [.text(system), .markup(turnEnd)]
-        }
-        let question = messages.lastIndex { $0.role == "user" } ?? 0
-        for (index, message) in messages.enumerated() {
-            progress.hasStarted = true
-            pieces += opening(message.role)
-            if numbersInMessage { (progress.images, progress.videos) = (0, 0) }
-            if let reasoning, message.role == "assistant" {
-                pieces += reasoning.pieces(
-                    message.text, isOld: index < question, isLast: index == messages.count - 1)
-                pieces.append(.markup(turnEnd))
-                continue
-            }
-            for part in message.parts {
-                switch part {
-                case .text(let text):
-                    pieces.append(.text(text))
-                case .image(let tokens):
-                    progress.images += 1
-                    let label = isNumbered ? "\(image.label) \(progress.images): " : ""
-                    pieces += try image.pieces(.image, count: tokens, label: label, tokenizer: tokenizer)
-                case .video(let tokens, let timestamps):
-                    guard video != .none else { throw .badInput("the model takes no videos") }
-                    progress.videos += 1
-                    let label = isNumbered ? "\(video.label) \(progress.videos): " : ""
-                    pieces += try video.pieces(
-                        .video, count: tokens, label: label, frames: videoFrame.map { ($0, timestamps) },
-                        tokenizer: tokenizer)
-                }
-            }
-            pieces.append(.markup(turnEnd))
-        }
-        if generationPrompt { pieces.append(.markup(self.generationPrompt)) }
-        return pieces
-    }
+/// A conversation as its template writes it.
+public struct WrittenConversation: Equatable, Sendable {
+    /// For ``Tokenizer/encode(_:)``.
+    public private(set) var pieces: [PromptPiece] = []
+    /// Of each piece the number of the message whose content it is; nil for what the template adds.
+    public private(set) var messages: [Int?] = []
 
-    /// The beginning of a turn that a model answered, up to where the turn ends, without its reasoning: what a model whose
-    /// reasoning does not stay is told of its answer with the next question.
-    public func answerTurn(_ answer: String) -> [PromptPiece] {
-        opening("assistant") + [.text(reasoning?.split(answer).rest ?? answer)]
-    }
-
-    /// What comes before the content of a turn.
-    private func opening(_ role: String) -> [PromptPiece] {
-        var pieces = [PromptPiece.markup(turnStart)]
-        if writesRoles { pieces.append(.text(role)) }
-        pieces.append(.markup(roleEnd))
-        if separatesContent { pieces.append(.boundary) }
-        return pieces
-    }
-
-    /// Writes a whole conversation out, asking for an answer.
-    public func render(
-        _ messages: [Message], tokenizer: Tokenizer, numbersMedia: Bool = false, generationPrompt: Bool = true
-    ) throws(Failure) -> [PromptPiece] {
-        var progress = Progress()
-        return try render(
-            messages, tokenizer: tokenizer, progress: &progress, numbersMedia: numbersMedia,
-            generationPrompt: generationPrompt)
+    fileprivate mutating func append(_ pieces: [PromptPiece], of message: Int? = nil) {
+        self.pieces += pieces
+        messages += Array(repeating: message, count: pieces.count)
     }
 }
 
-extension ChatTemplate.Markup {
-    fileprivate func pieces(
-        _ medium: PromptPiece.Medium, count: Int, label: String,
-        frames: (markup: ChatTemplate.FrameMarkup, timestamps: [Double])? = nil, tokenizer: Tokenizer
-    ) throws(Failure) -> [PromptPiece] {
-        guard let pad = tokenizer.id(of: placeholder) else {
-            throw .badInput("the tokenizer has no \(placeholder), which stands for a \(medium.rawValue)")
+extension PromptSettings {
+    /// Writes a conversation out as pieces for ``Tokenizer/encode(_:)``.
+    ///
+    /// The text of messages never becomes special tokens, so that what a user typed cannot end a turn or add a
+    /// placeholder; the reference would let it. Where the template puts the placeholder of a picture or video in words of
+    /// its own, the next one's placeholders stand.
+    /// - Throws: `badInput` when the template refuses the conversation, or writes out another number of pictures or videos.
+    public func write(
+        _ conversation: Conversation, _ tokenizer: Tokenizer
+    ) throws(Failure) -> WrittenConversation {
+        var texts = OutsideTexts()
+        let written = try template.render(conversation, &texts)
+        var media = MediaWriter(self, conversation, tokenizer)
+        var result = WrittenConversation()
+        for span in written.spans {
+            guard let origin = span.origin else {
+                result.append(try media.pieces(of: span.text))
+                continue
+            }
+            guard origin != OutsideTexts.boundary else {
+                result.append([.boundary])
+                continue
+            }
+            switch texts[origin] {
+            case (.text, let message): result.append([.text(span.text)], of: message)
+            case (.said(let text, let tokens), let message):
+                // The template may have left out a part, such as reasoning: then the rest is read anew.
+                result.append([span.text == text ? .tokens(tokens) : .markup(span.text)], of: message)
+            }
         }
-        guard let (markup, timestamps) = frames else {
-            return [.markup(label + prefix), .media(medium, pad: pad, count: count), .markup(suffix)]
+        try media.finish()
+        return result
+    }
+}
+
+/// Puts pictures and videos, in their order, where a template writes their placeholders.
+private struct MediaWriter {
+    private struct Medium {
+        let kind: PromptPiece.Medium
+        let pad: Int32
+        let placeholder: String
+        var waiting: ArraySlice<Message.Part>
+    }
+
+    private let frames: FrameMarkup?
+    private var media: [Medium] = []
+
+    init(_ settings: PromptSettings, _ conversation: Conversation, _ tokenizer: Tokenizer) {
+        frames = settings.videoFrame
+        let parts = conversation.messages.flatMap(\.parts)
+        let kinds: [(PromptPiece.Medium, Int32?)] = [
+            (.image, settings.imageToken), (.video, settings.videoToken),
+        ]
+        for (kind, token) in kinds {
+            guard let token else { continue }
+            media.append(
+                Medium(
+                    kind: kind, pad: token, placeholder: tokenizer.decode([token], skipSpecials: false),
+                    waiting: parts.filter { $0.medium == kind }[...]))
         }
+    }
+
+    /// The pieces of text that a template wrote itself.
+    mutating func pieces(of text: String) throws(Failure) -> [PromptPiece] {
+        var pieces: [PromptPiece] = []
+        var rest = text[...]
+        while let (index, place) = firstPlaceholder(in: rest) {
+            let medium = media[index]
+            guard let part = media[index].waiting.popFirst() else {
+                throw .badInput(
+                    "the chat template writes more \(medium.kind.rawValue)s than the conversation has")
+            }
+            var before = rest[..<place.lowerBound]
+            rest = rest[place.upperBound...]
+            guard case .video(let tokens, let times) = part, let frames else {
+                pieces += [.markup(String(before)), .media(medium.kind, pad: medium.pad, count: part.tokens)]
+                continue
+            }
+            if before.hasSuffix(frames.start), rest.hasPrefix(frames.end) {
+                before = before.dropLast(frames.start.count)
+                rest = rest.dropFirst(frames.end.count)
+            }
+            pieces.append(.markup(String(before)))
+            pieces += try frames.pieces(tokens, times, pad: medium.pad)
+        }
+        return rest.isEmpty ? pieces : pieces + [.markup(String(rest))]
+    }
+
+    private func firstPlaceholder(in text: Substring) -> (medium: Int, place: Range<Substring.Index>)? {
+        media.indices.compactMap { index in
+            media[index].placeholder.isEmpty
+                ? nil : text.firstRange(of: media[index].placeholder).map { (index, $0) }
+        }.min { $0.1.lowerBound < $1.1.lowerBound }
+    }
+
+    /// - Throws: `badInput` when something has found no place.
+    func finish() throws(Failure) {
+        guard let left = media.first(where: { !$0.waiting.isEmpty }) else { return }
+        throw .badInput(
+            "the chat template leaves out \(left.waiting.count) of the conversation's \(left.kind.rawValue)s",
+            remedy: "convert the model with a template that takes them: --chat-template")
+    }
+}
+
+extension FrameMarkup {
+    /// A video whose frames stand each after its time.
+    fileprivate func pieces(_ count: Int, _ timestamps: [Double], pad: Int32) throws(Failure) -> [PromptPiece]
+    {
         guard timestamps.allSatisfy({ $0 >= 0 && $0 <= 1e9 }) else {
             throw .badInput("the times of a video's frames are no times")
         }
@@ -118,13 +151,12 @@ extension ChatTemplate.Markup {
             throw .badInput(
                 "a video of \(count) tokens needs the times of its frames, not \(timestamps.count)")
         }
-        return [.markup(label + prefix)]
-            + timestamps.flatMap { time in
-                [
-                    .markup(markup.timePrefix + tenths(time) + markup.prefix),
-                    .media(medium, pad: pad, count: count / timestamps.count), .markup(markup.suffix),
-                ]
-            } + [.markup(suffix)]
+        return timestamps.flatMap { time in
+            [
+                .markup(timePrefix + tenths(time) + prefix),
+                .media(.video, pad: pad, count: count / timestamps.count), .markup(suffix),
+            ]
+        }
     }
 
     /// Seconds with one decimal, rounded from their exact binary value as C and Python print them.
@@ -133,39 +165,41 @@ extension ChatTemplate.Markup {
         _ = withVaList([seconds]) { vsnprintf(&text, text.count, "%.1f", $0) }
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
-}
 
-extension ChatTemplate.Reasoning {
-    /// An answer as its turn shows it: reasoning is left out when it is old, and otherwise set apart.
-    fileprivate func pieces(_ answer: String, isOld: Bool, isLast: Bool) -> [PromptPiece] {
-        let (reasoning, rest) = split(answer)
-        guard !isOld, isLast || !reasoning.isEmpty else { return [.text(rest)] }
-        return [
-            .markup(start), .text("\n" + reasoning + "\n"), .markup(end),
-            .text("\n\n" + rest.trimmingPrefix { $0 == "\n" }),
-        ]
+    /// The markup as it is stored in a bundle.
+    var json: JSON {
+        .pairs([
+            "time_prefix": .string(timePrefix), "prefix": .string(prefix), "suffix": .string(suffix),
+            "start": .string(start), "end": .string(end),
+        ])
     }
 
-    /// The reasoning in an answer, empty where there is none, and what follows it.
-    public func split(_ answer: String) -> (reasoning: String, rest: String) {
-        let parts = answer.split(separator: end, omittingEmptySubsequences: false)
-        guard parts.count > 1, let first = parts.first, let last = parts.last else { return ("", answer) }
-        let begun = first.split(separator: start, omittingEmptySubsequences: false).last ?? first
-        return (begun.trimmingNewlines, String(last.trimmingPrefix { $0 == "\n" }))
+    /// Reads markup back.
+    /// - Throws: `badInput` when a member is missing.
+    init(json: JSON) throws(Failure) {
+        guard let timePrefix = json["time_prefix"]?.string, let prefix = json["prefix"]?.string,
+            let suffix = json["suffix"]?.string, let start = json["start"]?.string,
+            let end = json["end"]?.string
+        else { throw .badInput("has no markup of a video's frames") }
+        self.init(timePrefix: timePrefix, prefix: prefix, suffix: suffix, start: start, end: end)
     }
 }
 
-extension Message {
-    /// The texts among the parts, one after the other.
-    fileprivate var text: String {
-        parts.map { if case .text(let text) = $0 { text } else { "" } }.joined()
+extension Message.Part {
+    /// What kind of medium this is, if it is one.
+    var medium: PromptPiece.Medium? {
+        switch self {
+        case .text, .said: nil
+        case .image: .image
+        case .video: .video
+        }
     }
-}
 
-extension Substring {
-    fileprivate var trimmingNewlines: String {
-        var text = self.trimmingPrefix { $0 == "\n" }
-        while text.last == "\n" { text.removeLast() }
-        return String(text)
+    /// The tokens of a picture or video.
+    fileprivate var tokens: Int {
+        switch self {
+        case .text, .said: 0
+        case .image(let tokens), .video(let tokens, _): tokens
+        }
     }
 }

@@ -1,115 +1,100 @@
-/// How a conversation is written out for a model: as data, since the templates of checkpoints are programs (Jinja) of which
-/// only a few kinds exist. The defaults are those of Qwen2-VL.
-public struct ChatTemplate: Equatable, Sendable {
-    /// How pictures or videos are written.
-    public struct Markup: Equatable, Sendable {
-        /// Comes before the placeholders.
-        public var prefix: String
-        /// The placeholder, one special token, repeated once per token of the medium.
-        public var placeholder: String
-        /// Comes after the placeholders.
-        public var suffix: String
-        /// What a numbered medium is called, such as `Picture`: "Picture 1: " comes before its prefix.
-        public var label: String
+import Jinja
+public import Storage
 
-        /// That of a medium which a model does not take.
-        public static let none = Markup(prefix: "", placeholder: "", suffix: "", label: "")
-
-        /// Markup from its parts.
-        public init(prefix: String, placeholder: String, suffix: String, label: String) {
-            self.prefix = prefix
-            self.placeholder = placeholder
-            self.suffix = suffix
-            self.label = label
-        }
+/// How a conversation is written out for a model: a program in the Jinja language, as checkpoints bring it.
+public struct ChatTemplate: Sendable {
+    /// Where a template comes from.
+    public enum Origin: Equatable, Sendable {
+        /// The checkpoint's file of this name.
+        case checkpoint(file: String)
+        /// Tessera's own of this name; the checkpoint has none.
+        case ownForNone(name: String)
+        /// The user named it, by a name or a file, for a checkpoint that has another.
+        case given(name: String)
     }
 
-    /// How a video is written whose frames (temporal patches) stand each by itself, after its time.
-    public struct FrameMarkup: Equatable, Sendable {
-        /// Comes before the time, which is in seconds with one decimal.
-        public var timePrefix: String
-        /// Between the time and the placeholders.
-        public var prefix: String
-        /// Comes after the placeholders.
-        public var suffix: String
+    /// Where it comes from.
+    public let origin: Origin
+    /// The program.
+    public let jinja: String
+    /// What programs may use by name: `bos_token`, `eos_token` and so on, as tokenizer_config.json has them.
+    public let tokens: [String: String]
+    private let program: Template
 
-        /// Markup from its parts.
-        public init(timePrefix: String, prefix: String, suffix: String) {
-            self.timePrefix = timePrefix
-            self.prefix = prefix
-            self.suffix = suffix
-        }
+    /// A template from its parts.
+    /// - Throws: `badInput` when the program cannot be read, with the line.
+    public init(_ jinja: String, _ origin: Origin, tokens: [String: String] = [:]) throws(Failure) {
+        self.origin = origin
+        self.jinja = jinja
+        self.tokens = tokens
+        program = try Template(jinja)
     }
 
-    /// How a model's reasoning is set apart from its answer.
-    public struct Reasoning: Equatable, Sendable {
-        /// Begins the reasoning.
-        public var start: String
-        /// Ends the reasoning.
-        public var end: String
-
-        /// Reasoning between `start` and `end`.
-        public init(start: String, end: String) {
-            self.start = start
-            self.end = end
-        }
+    /// What to tell the user wherever the model is used; nil when it speaks its checkpoint's template, or has none.
+    public var warning: String? {
+        guard case .given(let name) = origin else { return nil }
+        return "the model speaks another chat template than its checkpoint's: \(name)"
     }
 
-    /// The system message of a conversation that does not start with one; nil for none.
-    public var defaultSystemMessage: String? = "You are a helpful assistant."
-    /// Starts a turn; the role comes next.
-    public var turnStart = "<|im_start|>"
-    /// Whether the role is written out; a model without chat training goes on from the bare content.
-    public var writesRoles = true
-    /// Between the role and the content.
-    public var roleEnd = "\n"
-    /// Whether the content is cut into words apart from `roleEnd`, so that line breaks on both sides do not merge.
-    public var separatesContent = false
-    /// Ends a turn. Its first token is the one with which a model ends its answer.
-    public var turnEnd = "<|im_end|>\n"
-    /// Asks the model for an answer.
-    public var generationPrompt = "<|im_start|>assistant\n"
-    /// Whether media are always numbered, anew in each message; else on request, through the conversation.
-    public var numbersInMessage = false
-    /// How pictures are written.
-    public var image = Markup(
-        prefix: "<|vision_start|>", placeholder: "<|image_pad|>", suffix: "<|vision_end|>", label: "Picture")
-    /// How videos are written; ``Markup/none`` for models that take none.
-    public var video = Markup(
-        prefix: "<|vision_start|>", placeholder: "<|video_pad|>", suffix: "<|vision_end|>", label: "Video")
-    /// How each frame of a video is written, between the prefix and the suffix of ``video``; nil where all placeholders
-    /// of a video stand in one run.
-    public var videoFrame: FrameMarkup?
-    /// How reasoning is written, which is left out of answers before the last question; nil where answers are written as
-    /// they are.
-    public var reasoning: Reasoning?
-
-    /// Qwen2-VL's template, which is Qwen2.5-VL's as well.
-    public init() {}
+    /// Writes a conversation out; what was given from outside is marked with its number in `texts`.
+    /// - Throws: `badInput` with the program's own words where it refuses the conversation, and when it goes beyond its limits.
+    func render(_ conversation: Conversation, _ texts: inout OutsideTexts) throws(Failure) -> MarkedText {
+        var globals: [String: Value] = [
+            "messages": .list(List(conversation.messages.enumerated().map { $1.value($0, &texts) })),
+            "add_generation_prompt": .bool(conversation.asksForAnswer),
+            "tools": conversation.tools.map { Value(json: $0, origin: texts.add(.text)) } ?? .none,
+            "documents": .none,
+            "apart": .string(MarkedText("\u{0}", origin: OutsideTexts.boundary)),
+        ]
+        for (name, token) in tokens { globals[name] = .string(MarkedText(token)) }
+        if let thinking = conversation.thinking { globals["enable_thinking"] = .bool(thinking) }
+        if conversation.numbersMedia { globals["add_vision_id"] = .bool(true) }
+        return try program.render(globals)
+    }
 }
 
-/// One turn of a conversation.
-public struct Message: Equatable, Sendable {
-    /// A part of a turn's content.
-    public enum Part: Equatable, Sendable {
-        case text(String)
-        /// A picture that takes this many tokens (``ImagePlan/tokens``).
-        case image(tokens: Int)
-        /// A video that takes this many tokens, and the time of each of its frames (temporal patches) in seconds.
-        case video(tokens: Int, timestamps: [Double] = [])
+extension ChatTemplate: Equatable {
+    /// Whether two are the same program from the same place.
+    public static func == (a: ChatTemplate, b: ChatTemplate) -> Bool {
+        a.origin == b.origin && a.jinja == b.jinja && a.tokens == b.tokens
+    }
+}
+
+extension ChatTemplate {
+    /// The template as it is stored in a bundle.
+    public var json: JSON {
+        let (source, name) =
+            switch origin {
+            case .checkpoint(let file): ("checkpoint", file)
+            case .ownForNone(let name): ("own", name)
+            case .given(let name): ("given", name)
+            }
+        let tokens = tokens.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) }
+        return .pairs([
+            "source": .string(source), "name": .string(name), "jinja": .string(jinja),
+            "tokens": .object(tokens),
+        ])
     }
 
-    /// `system`, `user` or `assistant`.
-    public var role: String
-    /// The content, in order.
-    public var parts: [Part]
-
-    /// A turn of several parts.
-    public init(role: String, parts: [Part]) {
-        self.role = role
-        self.parts = parts
+    /// Reads a template back.
+    /// - Throws: `badInput` when a member is missing or unknown, or the program cannot be read.
+    public init(json: JSON) throws(Failure) {
+        guard let jinja = json["jinja"]?.string, let source = json["source"]?.string,
+            let name = json["name"]?.string
+        else {
+            throw .badInput(
+                "holds no chat template in Jinja", at: "prompt.chat_template",
+                remedy: "a bundle of an earlier version is to be converted again")
+        }
+        let origin: Origin
+        switch source {
+        case "checkpoint": origin = .checkpoint(file: name)
+        case "own": origin = .ownForNone(name: name)
+        case "given": origin = .given(name: name)
+        default: throw .badInput("has a template from '\(source)'", at: "prompt.chat_template")
+        }
+        var tokens: [String: String] = [:]
+        for member in json["tokens"]?.members ?? [] { tokens[member.key] = member.value.string }
+        try self.init(jinja, origin, tokens: tokens)
     }
-
-    /// A turn of text only.
-    public init(role: String, text: String) { self.init(role: role, parts: [.text(text)]) }
 }

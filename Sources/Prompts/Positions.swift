@@ -57,6 +57,13 @@ public struct Positions: Equatable, Sendable {
         try appendText(tokenCount - count)
     }
 
+    /// Those after the first `count` tokens.
+    public func dropFirst(_ count: Int) -> Positions {
+        var rest = self
+        rest.rows = rows.map { Array($0.dropFirst(count)) }
+        return rest
+    }
+
     private mutating func appendText(_ tokens: Int) throws(Failure) {
         guard tokens <= Int(Positions.last - next) else { throw Positions.tooFar }
         let positions = next..<next + Int32(tokens)

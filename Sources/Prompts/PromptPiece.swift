@@ -10,6 +10,8 @@ public enum PromptPiece: Equatable, Sendable {
     case markup(String)
     /// Text of a person or of a model: special tokens in it stay text.
     case text(String)
+    /// What a model said, as it said it; words do not reach into it.
+    case tokens([Int32])
     /// Nothing, but words do not reach across it.
     case boundary
     /// `count` copies of the placeholder token `pad`, whose rows the runtime replaces by those of the picture or video.

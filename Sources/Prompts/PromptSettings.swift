@@ -12,6 +12,9 @@ public struct PromptSettings: Equatable, Sendable {
 
     /// How a conversation becomes tokens.
     public var template: ChatTemplate
+    /// How each frame of a video is written where a template puts the video's placeholder; nil where all placeholders of
+    /// a video stand in one run.
+    public var videoFrame: FrameMarkup?
     /// How pictures become patches.
     public var images: ImagePreprocessor
     /// How videos become patches; nil for models that take none.
@@ -29,11 +32,13 @@ public struct PromptSettings: Equatable, Sendable {
 
     /// Settings from their parts.
     public init(
-        template: ChatTemplate, images: ImagePreprocessor, videos: VideoPreprocessor? = nil,
+        template: ChatTemplate, videoFrame: FrameMarkup? = nil, images: ImagePreprocessor,
+        videos: VideoPreprocessor? = nil,
         positions: PositionRule, imageToken: Int32, videoToken: Int32? = nil, stopTokens: [Int32],
         coordinates: Coordinates
     ) {
         self.template = template
+        self.videoFrame = videoFrame
         self.images = images
         self.videos = videos
         self.positions = positions
@@ -48,6 +53,7 @@ public struct PromptSettings: Equatable, Sendable {
         var members: [JSON.Member] = [
             .init("chat_template", template.json), .init("image_processing", images.json),
         ]
+        if let videoFrame { members.append(.init("video_frame", videoFrame.json)) }
         if let videos { members.append(.init("video_processing", videos.json)) }
         members.append(.init("positions", positions.json))
         members.append(.init("image_token", .int(Int(imageToken))))
@@ -88,6 +94,9 @@ public struct PromptSettings: Equatable, Sendable {
             }
         }
         template = try read("chat_template") { (json) throws(Failure) in try ChatTemplate(json: json) }
+        if json["video_frame"] != nil {
+            videoFrame = try read("video_frame") { (json) throws(Failure) in try FrameMarkup(json: json) }
+        }
         images = try read("image_processing") { (json) throws(Failure) in try ImagePreprocessor(json: json) }
         if json["video_processing"] != nil {
             videos = try read("video_processing") { (json) throws(Failure) in

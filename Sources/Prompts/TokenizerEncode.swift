@@ -33,6 +33,9 @@ struct PromptEncoder {
         case .markup(let text): append(text, finding: tokenizer.specialsInText)
         case .text(let text): append(text, finding: tokenizer.wordsInText)
         case .boundary: flush()
+        case .tokens(let ids):
+            flush()
+            tokens += ids
         case .media(_, let pad, let count):
             flush()
             tokens.append(contentsOf: repeatElement(pad, count: max(0, count)))

@@ -25,17 +25,24 @@ public struct PreparedPrompt {
             self.secondsPerFrame = secondsPerFrame
             self.timestamps = timestamps
         }
+
+        /// The same as far as positions depend on it.
+        var withoutValues: Visual {
+            Visual(
+                medium, Patches(values: [], grid: patches.grid), secondsPerFrame: secondsPerFrame,
+                timestamps: timestamps)
+        }
     }
 
     /// Where in a conversation a prompt belongs.
     struct Place: Equatable {
+        /// Answers that were given before it.
+        let turn: Int
         /// Tokens of the cache that it comes after.
         let cached: Int
-        /// Its first position.
-        let position: Int32
     }
 
-    /// Token ids, placeholders included.
+    /// Token ids to be read, placeholders included: those of a conversation that are not in its cache.
     public let tokens: [Int32]
     /// Where each token stands.
     public let positions: Positions
@@ -45,28 +52,21 @@ public struct PreparedPrompt {
     public let visualRows: [Int32]
     /// Where it belongs.
     let place: Place
-    /// What the conversation will have seen with it.
-    let progress: ChatTemplate.Progress
-    /// Tokens at its end that ask for an answer, as far as the template wrote them.
-    let opening: Int
+    /// The conversation up to its answer, where it was given in words.
+    let messages: [Message]?
 
     /// The beginning of a conversation: finds the placeholders of `visuals` among `tokens` and gives positions.
     /// - Parameter visuals: pictures in order and videos in order; they are matched to the placeholders of their kind.
     /// - Throws: `badInput` when placeholders and visuals do not fit.
     public init(tokens: [Int32], visuals: [Visual], settings: PromptSettings) throws(Failure) {
-        var progress = ChatTemplate.Progress()
-        progress.hasStarted = true
-        progress.images = visuals.count { $0.medium == .image }
-        progress.videos = visuals.count { $0.medium == .video }
-        try self.init(
-            tokens: tokens, visuals: visuals, settings: settings, at: Place(cached: 0, position: 0),
-            progress: progress, opening: 0)
+        try self.init(tokens: tokens, visuals: visuals, settings: settings, said: [], turn: 0, messages: nil)
     }
 
-    /// The same at any place of a conversation.
+    /// What is to be read of a whole conversation whose cache holds the tokens `said`.
+    /// - Parameter turn: answers that were given before.
     init(
-        tokens: [Int32], visuals: [Visual], settings: PromptSettings, at place: Place,
-        progress: ChatTemplate.Progress, opening: Int
+        tokens: [Int32], visuals: [Visual], settings: PromptSettings, said: ArraySlice<Int32>, turn: Int,
+        messages: [Message]?
     ) throws(Failure) {
         let shapes = try visuals.map { (visual) throws(Failure) in
             try settings.shape(
@@ -75,12 +75,23 @@ public struct PreparedPrompt {
         let (spans, order) = try VisualSpan.find(
             in: tokens, imageToken: settings.imageToken, videoToken: settings.videoToken, shapes,
             rule: settings.positions)
-        self.tokens = tokens
-        self.visuals = order.map { visuals[$0] }
-        visualRows = spans.flatMap { ($0.start..<$0.start + $0.tokens).map(Int32.init) }
-        positions = try Positions(
-            tokenCount: tokens.count, spans: spans, rule: settings.positions, start: place.position)
-        (self.place, self.progress, self.opening) = (place, progress, opening)
+        let runs = order.map { settings.positions.runs(of: shapes[$0].grid, shapes[$0].medium).count }
+        // One token at least is read, so that there is something to go on from; a visual is read whole or not at all.
+        var known = min(zip(tokens, said).prefix { $0 == $1 }.count, max(0, tokens.count - 1))
+        var (first, span) = (order.count, spans.count)
+        while first > 0, let end = spans[..<span].last.map({ $0.start + $0.tokens }), end > known {
+            first -= 1
+            span -= runs[first]
+            known = min(known, spans[span].start)
+        }
+        self.tokens = Array(tokens[known...])
+        self.visuals = order[first...].map { visuals[$0] }
+        visualRows = spans[span...].flatMap {
+            ($0.start - known..<$0.start - known + $0.tokens).map(Int32.init)
+        }
+        positions = try Positions(tokenCount: tokens.count, spans: spans, rule: settings.positions)
+            .dropFirst(known)
+        (self.place, self.messages) = (Place(turn: turn, cached: known), messages)
     }
 
     /// What a text context evaluates, given the encoded visuals.

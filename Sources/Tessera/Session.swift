@@ -57,34 +57,25 @@ public final class Session {
 
     /// What a conversation is beside its cache: a value, so that a turn that fails leaves it as it was.
     private struct State {
-        /// Tokens in the cache.
-        var cached = 0
-        /// Where the next token will stand.
-        var next: Int32 = 0
-        var progress = ChatTemplate.Progress()
-        var seen: Set<Int32> = []
-        /// Tokens said but not yet in the cache.
-        var pending: [Int32] = []
-        /// The last answer of a model whose reasoning does not stay.
-        var reasoned: Reasoned?
+        /// Answers that were given.
+        var turn = 0
+        /// All tokens that were said; those of the cache come first.
+        var said: [Int32] = []
+        /// What was said; nil for what began with tokens instead of words.
+        var messages: [Message]? = []
+        /// Pictures and videos that were said, without their values.
+        var visuals: [PreparedPrompt.Visual] = []
         var sampler: Sampler?
-
-        /// Where the next prompt begins: tokens of the cache that stay, and its first position.
-        var place: PreparedPrompt.Place {
-            reasoned?.place ?? PreparedPrompt.Place(cached: cached, position: next)
-        }
-    }
-
-    /// An answer with reasoning in it, and where its turn begins.
-    private struct Reasoned {
-        let place: PreparedPrompt.Place
-        let text: String
     }
 
     /// Who is talked to.
     public let model: Model
     /// What was said, as the runtime keeps it.
     public let context: TextContext
+    /// Functions that the model may call, as ``Conversation/tools``.
+    public var tools: JSON?
+    /// Whether the model shall reason first, as ``Conversation/thinking``.
+    public var thinking: Bool?
     private var state = State()
     /// Where the context must go back to before anything else is said.
     private var unrestored: TextContext.Mark?
@@ -126,16 +117,22 @@ public final class Session {
                 visuals.append(video)
             }
         }
-        var progress = state.progress
-        var messages = [Message(role: "user", parts: content)]
-        if let system, !progress.hasStarted { messages.insert(Message(role: "system", text: system), at: 0) }
-        let template = model.prompt.template
-        let pieces = try template.render(messages, tokenizer: tokenizer, progress: &progress)
-        let again = state.reasoned.map { template.answerTurn($0.text) } ?? []
-        return try PreparedPrompt(
-            tokens: (state.reasoned == nil ? state.pending : []) + tokenizer.encode(again + pieces),
-            visuals: visuals, settings: model.prompt, at: state.place, progress: progress,
-            opening: tokenizer.encode([.markup(template.generationPrompt)]).count)
+        guard var messages = state.messages else {
+            throw Failure(.usage, "a conversation that began with tokens cannot go on with words")
+        }
+        if let system, messages.isEmpty { messages.append(Message(role: "system", text: system)) }
+        messages.append(Message(role: "user", parts: content))
+        let conversation = Conversation(messages, tools: tools, thinking: thinking)
+        let prompt = try PreparedPrompt(
+            tokens: tokenizer.encode(model.prompt.write(conversation, tokenizer).pieces),
+            visuals: state.visuals + visuals, settings: model.prompt,
+            said: state.said.prefix(context.cache.count), turn: state.turn, messages: messages)
+        guard prompt.visuals.count <= visuals.count else {
+            throw .badInput(
+                "the chat template writes otherwise what came before an earlier picture, which would have to be read again"
+            )
+        }
+        return prompt
     }
 
     /// Evaluates a prompt and answers it.
@@ -144,7 +141,7 @@ public final class Session {
         _ prompt: PreparedPrompt, options: Options, onText: (String) -> Bool = { _ in true }
     ) throws(Failure) -> Answer {
         try restore()
-        guard prompt.place == state.place else {
+        guard prompt.place.turn == state.turn else {
             throw Failure(.usage, "the prompt was made for another place in the conversation")
         }
         try context.checkRoom(for: prompt.tokens.count, after: prompt.place.cached)
@@ -171,15 +168,10 @@ public final class Session {
         context.cache.truncate(to: prompt.place.cached)
         var stream = try TokenStream(
             reading: prompt, visuals, in: context, sampler: sampler ?? Sampler(options.sampling),
-            seen: state.seen)
-        // Where an answer begins that is read again, without its reasoning, with the next question.
-        let turn = PreparedPrompt.Place(
-            cached: context.cache.count - prompt.opening, position: stream.next - Int32(prompt.opening))
-        let isReadAgain = model.prompt.template.reasoning != nil && prompt.opening > 0
+            seen: Set(state.said.prefix(prompt.place.cached)))
 
         var detokenizer = model.tokenizer.map { Detokenizer($0) }
         var (text, tokens): (String, [Int32]) = ("", [])
-        var pending: [Int32] = []
         var end = Answer.End.length
         while tokens.count < options.maximumTokens {
             let token = try stream.choose()
@@ -188,7 +180,6 @@ public final class Session {
                 break
             }
             tokens.append(token)
-            pending = [token]
             let piece = detokenizer?.append(token) ?? ""
             text += piece
             if !piece.isEmpty, !onText(piece) {
@@ -201,16 +192,18 @@ public final class Session {
                 break
             }
             try stream.write(token)
-            pending = []
         }
         if let rest = detokenizer?.flush(), !rest.isEmpty {
             text += rest
             _ = onText(rest)
         }
-        state = State(
-            cached: context.cache.count, next: stream.next, progress: prompt.progress,
-            seen: stream.seen.union(pending), pending: pending,
-            reasoned: isReadAgain ? Reasoned(place: turn, text: text) : nil, sampler: stream.sampler)
+        state.turn += 1
+        state.said = state.said.prefix(prompt.place.cached) + prompt.tokens + tokens
+        state.messages = prompt.messages.map {
+            $0 + [Message(role: "assistant", parts: [.said(text, tokens)])]
+        }
+        state.visuals += prompt.visuals.map(\.withoutValues)
+        state.sampler = stream.sampler
         return Answer(
             text: text, tokens: tokens, end: end, promptTokens: prompt.tokens.count,
             seed: options.sampling.temperature > 0 ? stream.sampler.seed : nil)

@@ -132,7 +132,10 @@ import Threads
     }
 
     private func open(_ path: String) throws(Failure) -> Model {
-        try Model(path, .init(threads: threads, cachePrecision: cacheType, largeProduct: .openBLAS()))
+        let model = try Model(
+            path, .init(threads: threads, cachePrecision: cacheType, largeProduct: .openBLAS()))
+        if let warning = model.prompt.template.warning { Console.warn("\(path): \(warning)") }
+        return model
     }
 
     private func compareText(_ base: Model, _ other: Model, _ path: String) throws(Failure) -> TextComparison

@@ -2,6 +2,7 @@ import ArgumentParser
 import Bundles
 import CommandSupport
 import GraphIR
+import Prompts
 import Runtime
 import Storage
 import Tessera
@@ -77,6 +78,11 @@ struct Show: ToolCommand {
         if let settings = provenance?["settings"]?["summary"]?.string {
             Console.print("settings     \(settings)")
         }
+        let template = metadata["prompt"]?["chat_template"]
+        Console.print(
+            "template     \(template?["name"]?.string ?? "none") (\(template?["source"]?.string ?? "unknown"))"
+        )
+        if let json = template, let warning = try ChatTemplate(json: json).warning { Console.warn(warning) }
         for setting in provenance?["settings"]?["passed_over"]?.array ?? [] {
             Console.print(
                 "passed over  \(setting["file"]?.string ?? ""): \(setting["key"]?.string ?? "") "

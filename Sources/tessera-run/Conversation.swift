@@ -9,9 +9,8 @@ struct Conversation {
     private let options: Session.Options
     private let system: String?
 
-    /// - Throws: `limit` when memory has no room for its cache.
-    init(_ model: Model, capacity: Int, _ options: Session.Options, system: String?) throws(Failure) {
-        session = try Session(model, capacity: capacity)
+    init(_ session: Session, _ options: Session.Options, system: String?) {
+        self.session = session
         self.options = options
         self.system = system
     }

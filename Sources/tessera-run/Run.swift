@@ -41,6 +41,16 @@ import Threads
     var system: String?
 
     @Option(
+        help: """
+            Functions that the model may call: a JSON file with a list in the words of the OpenAI interface, for chat \
+            templates that take one. Calls are shown as the model writes them.
+            """)
+    var tools: String?
+
+    @Option(help: "Whether the model reasons first, for chat templates that let one choose: on or off.")
+    var thinking: Choice?
+
+    @Option(
         name: [.customShort("n"), .long], help: "Tokens of an answer, at most.",
         transform: whole(Allowed.tokens))
     var maxTokens: Int = 512
@@ -72,6 +82,8 @@ import Threads
     @Flag(name: [.short, .long], help: "Print figures to stderr.")
     var verbose = false
 
+    enum Choice: String, ExpressibleByArgument { case on, off }
+
     mutating func validate() throws {
         guard !boxes || (!image.isEmpty && prompt != nil) else {
             throw ValidationError("--boxes needs --image and --prompt")
@@ -81,6 +93,7 @@ import Threads
     mutating func execute() throws(Failure) {
         let model = try Model(
             model, .init(threads: threads, cachePrecision: cacheType))
+        if let warning = model.prompt.template.warning { Console.warn(warning) }
         guard let prompt else {
             guard Console.isInteractive else {
                 throw Failure(
@@ -151,7 +164,18 @@ import Threads
         }
         let options = Session.Options(
             sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens)
-        return try Conversation(model, capacity: capacity, options, system: system)
+        let session = try Session(model, capacity: capacity)
+        session.tools = try tools.map(readTools)
+        session.thinking = thinking.map { $0 == .on }
+        return Conversation(session, options, system: system)
+    }
+
+    private func readTools(_ path: String) throws(Failure) -> JSON {
+        let json = try JSON(file: path, limit: 1 << 20)
+        guard json.array?.isEmpty == false else {
+            throw .badInput("holds no list of functions", file: path)
+        }
+        return json
     }
 }
 

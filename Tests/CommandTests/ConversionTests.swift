@@ -114,12 +114,19 @@ import Testing
         try refused(copy, "tessera-from-qwen3-vl")
     }
 
-    @Test func anUnknownChatTemplateIsSaid() throws {
+    /// A checkpoint's own template is taken as it is; another one is said wherever the model is used.
+    @Test func aChatTemplateIsTakenAsItIs() throws {
         let copy = try CheckpointCopy()
         try copy.replace("You are a helpful assistant.", by: "You are a pirate.", in: "chat_template.json")
-        let outcome = try copy.convert()
-        #expect(outcome.status == 0)
-        #expect(outcome.errors.contains("has its own chat template"))
+        #expect(try copy.convert().status == 0)
+        let bundle = copy.directory.file("out.tessera")
+        #expect(try run("tessera-inspect", bundle, "--metadata").output.contains("You are a pirate."))
+        #expect(try copy.convert("--chat-template", "qwen2-vl", "--force").status == 0)
+        let inspected = try run("tessera-inspect", bundle)
+        let answered = try run("tessera-run", bundle, "-p", "Hi", "-n", "1")
+        for outcome in [inspected, answered] {
+            #expect(outcome.errors.contains("another chat template than its checkpoint's"))
+        }
     }
 
     @Test func whatIsThereIsNotOverwritten() throws {

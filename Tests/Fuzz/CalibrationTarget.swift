@@ -53,7 +53,7 @@ private struct CalibrationInput {
         model = try SHA256.digest([])
         graph = try TinyGraph.oneLinear.get()
         // A key of this test's own: both rules are worth trying.
-        settings = FuzzTarget.tinyPrompt(metadata["separate"] == true ? .separateFrames : .frame)
+        settings = try FuzzTarget.tinyPrompt(metadata["separate"] == true ? .separateFrames : .frame)
         layout = try CalibrationLayout(
             graph, PreparedSet(json: metadata["set"], settings),
             metadata["detail"]?.string.flatMap(Detail.init) ?? .light,

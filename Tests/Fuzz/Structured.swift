@@ -80,7 +80,7 @@ extension FuzzTarget {
             "patch_size", "merge_size", "separate_frames", "seconds", "image_token", "stop_tokens",
             "per_second",
         ],
-        seeds: { [Array(tinyPrompt().json.serialized().utf8)] },
+        seeds: { [Array(try tinyPrompt().json.serialized().utf8)] },
         read: { bytes in
             let settings = try PromptSettings(json: parsed(bytes))
             require(try PromptSettings(json: settings.json) == settings, "the settings read back otherwise")
@@ -94,12 +94,13 @@ extension FuzzTarget {
         })
 
     /// Prompt settings of pictures of one pixel a patch.
-    static func tinyPrompt(_ kind: PositionRule.Kind = .frame) -> PromptSettings {
+    static func tinyPrompt(_ kind: PositionRule.Kind = .frame) throws(Failure) -> PromptSettings {
         var images = ImagePreprocessor()
         (images.patchSize, images.temporalPatchSize, images.mergeSize) = (1, 1, 1)
         (images.minimumPixels, images.maximumPixels) = (1, 4096)
         return PromptSettings(
-            template: ChatTemplate(), images: images, positions: PositionRule(kind, mergeSize: 1),
+            template: try ChatTemplate(named: "qwen2-vl", .ownForNone(name: "qwen2-vl")), images: images,
+            positions: PositionRule(kind, mergeSize: 1),
             imageToken: 9,
             videoToken: 8, stopTokens: [1], coordinates: .thousandths)
     }

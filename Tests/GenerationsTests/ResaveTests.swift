@@ -20,7 +20,8 @@ import Testing
     /// refused.
     @Test(arguments: releases)
     func resavesAreTheModelsThatTheyWere(_ generation: String, _ release: String) throws {
-        let copy = try CheckpointCopy("\(generation)/published", overlays: "resaves/\(generation)/\(release)")
+        let copy = try EditedCheckpoint(
+            "\(generation)/published", overlays: "resaves/\(generation)/\(release)")
         let transposed = copy.directory.file("transposed.json")
         if Path.exists(transposed) { try copy.transpose(JSON(file: transposed).strings ?? []) }
         let original = try imported(generation, Fixtures.path("\(generation)/published"))
@@ -47,7 +48,7 @@ func imported(_ generation: String, _ path: String) throws(Failure) -> ImportedM
     }
 }
 
-extension CheckpointCopy {
+extension EditedCheckpoint {
     /// Exchanges the last two axes of tensors of 16 bits in all of its files.
     fileprivate func transpose(_ names: [String]) throws(Failure) {
         for file in try Path.list(path) where file.hasSuffix(".safetensors") {

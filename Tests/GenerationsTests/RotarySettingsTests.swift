@@ -13,7 +13,7 @@ import Testing
         .pairs(["rope_type": 3]),
     ])
     func aScalingThatIsNotSupportedIsRefused(_ scaling: JSON) throws {
-        let copy = try CheckpointCopy("qwen2.5-vl/published")
+        let copy = try EditedCheckpoint("qwen2.5-vl/published")
         try copy.set("config.json", ["rope_scaling"], to: scaling.setting("mrope_section", to: [2, 3, 3]))
         let failure = #expect(throws: Failure.self) { try ImportedModel.qwen25VL(copy.path) }
         #expect(failure?.description.contains("rope_scaling.") == true)
@@ -21,13 +21,13 @@ import Testing
 
     /// Qwen2.5-VL's class has one base in all releases, which is taken with a warning; Qwen3-VL's has two.
     @Test func aBaseThatIsLeftOutIsTheClassesOrRefused() throws {
-        let second = try CheckpointCopy("qwen2.5-vl/published")
+        let second = try EditedCheckpoint("qwen2.5-vl/published")
         try second.set("config.json", ["rope_theta"], to: nil)
         #expect(
             try ImportedModel.qwen25VL(second.path).warnings.contains {
                 $0.contains("'rope_theta' is left out")
             })
-        let third = try CheckpointCopy("qwen3-vl/published")
+        let third = try EditedCheckpoint("qwen3-vl/published")
         try third.set("config.json", ["text_config", "rope_theta"], to: nil)
         let failure = #expect(throws: Failure.self) { try ImportedModel.qwen3VL(third.path) }
         #expect(failure?.description.contains("lacks 'text_config.rope_theta'") == true)
@@ -35,7 +35,7 @@ import Testing
 
     /// Outside `text_config`, where that is there, the reference does not read it.
     @Test func aBaseInAnotherPlaceIsNotPassedOver() throws {
-        let copy = try CheckpointCopy("qwen2.5-vl/published", overlays: "resaves/qwen2.5-vl/4.57.6")
+        let copy = try EditedCheckpoint("qwen2.5-vl/published", overlays: "resaves/qwen2.5-vl/4.57.6")
         try copy.set("config.json", ["text_config", "rope_theta"], to: nil)
         try copy.set("config.json", ["rope_theta"], to: .double(5e5))
         let failure = #expect(throws: Failure.self) { try ImportedModel.qwen25VL(copy.path) }
@@ -44,7 +44,7 @@ import Testing
 
     /// Where it stands twice, once must agree with the other.
     @Test func basesThatDisagreeAreRefused() throws {
-        let copy = try CheckpointCopy("qwen2.5-vl/published")
+        let copy = try EditedCheckpoint("qwen2.5-vl/published")
         try copy.set("config.json", ["rope_scaling", "rope_theta"], to: .double(5e5))
         #expect(throws: Failure.self) { try ImportedModel.qwen25VL(copy.path) }
         try copy.set("config.json", ["rope_scaling", "rope_theta"], to: .double(1e6))

@@ -24,7 +24,7 @@ import Testing
     /// Settings that would make a difference and are not supported are refused, with the file and the key.
     @Test(arguments: unsupported)
     func whatWouldMakeADifferenceIsRefused(_ file: String, _ keys: [String], _ value: JSON) throws {
-        let copy = try CheckpointCopy("qwen2-vl/published")
+        let copy = try EditedCheckpoint("qwen2-vl/published")
         try copy.set(file, keys, to: value)
         let failure = #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
         #expect(failure?.description.contains(file) == true)
@@ -33,7 +33,7 @@ import Testing
 
     /// The user may have such a setting passed over, and the bundle says so.
     @Test func aSettingIsPassedOverOnRequest() throws {
-        let copy = try CheckpointCopy("qwen2-vl/published")
+        let copy = try EditedCheckpoint("qwen2-vl/published")
         try copy.set("generation_config.json", ["no_repeat_ngram_size"], to: 3)
         let model = try ImportedModel.qwen2VL(
             copy.path, ImportOptions(ignoredSettings: ["generation_config.json:no_repeat_ngram_size"]))
@@ -56,7 +56,7 @@ import Testing
     /// Settings with the values that change nothing are not mentioned.
     @Test(arguments: neutral)
     func whatMakesNoDifferenceIsNotMentioned(_ file: String, _ keys: [String], _ value: JSON) throws {
-        let copy = try CheckpointCopy("qwen2-vl/published")
+        let copy = try EditedCheckpoint("qwen2-vl/published")
         let before = try ImportedModel.qwen2VL(copy.path)
         try copy.set(file, keys, to: value)
         let after = try ImportedModel.qwen2VL(copy.path)
@@ -70,7 +70,7 @@ import Testing
         ("generation_config.json", ["quantum_temperature"]),
     ])
     func whatNobodyKnowsIsNamed(_ file: String, _ keys: [String]) throws {
-        let copy = try CheckpointCopy("qwen2-vl/published")
+        let copy = try EditedCheckpoint("qwen2-vl/published")
         try copy.set(file, keys, to: 3)
         let warnings = try ImportedModel.qwen2VL(copy.path).warnings
         #expect(warnings.contains { $0.contains(file) && $0.contains("'\(keys.joined(separator: "."))'") })
@@ -94,7 +94,7 @@ import Testing
     /// Numbers by which no token can be chosen are refused where they stand, not when somebody asks the model.
     @Test(arguments: impossible)
     func numbersThatChooseNothingAreRefused(_ key: String, _ value: JSON) throws {
-        let copy = try CheckpointCopy("qwen2-vl/published")
+        let copy = try EditedCheckpoint("qwen2-vl/published")
         try copy.set("generation_config.json", [key], to: value)
         let failure = #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
         #expect(failure?.description.contains("generation_config.json") == true)
@@ -103,7 +103,7 @@ import Testing
 
     /// Without generation_config.json its settings may stand in config.json.
     @Test func generationSettingsMayStandInConfig() throws {
-        let copy = try CheckpointCopy("qwen2-vl/published")
+        let copy = try EditedCheckpoint("qwen2-vl/published")
         try copy.remove("generation_config.json")
         try copy.set("config.json", ["temperature"], to: .double(0.3))
         try copy.set("config.json", ["eos_token_id"], to: [1002, 1000])

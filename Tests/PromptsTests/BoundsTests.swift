@@ -116,8 +116,9 @@ import Testing
         let tokenizer = try Tokenizer(checkpoint: Fixtures.path("demo-qwen2-vl"))
         for time in BoundsTests.senseless {
             let message = Message(role: "user", parts: [.video(tokens: 4, timestamps: [time])])
-            let template = ChatTemplate.qwen3VL
-            #expect(failure { _ = try template.render([message], tokenizer: tokenizer) }?.kind == .badInput)
+            let settings = try PromptSettings.writing("qwen3-vl-instruct", tokenizer)
+            let refusal = failure { _ = try settings.write(Conversation([message]), tokenizer) }
+            #expect(refusal?.kind == .badInput)
         }
     }
 

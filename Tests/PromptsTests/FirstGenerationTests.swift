@@ -49,7 +49,7 @@ import Testing
 
     @Test(arguments: [("chat", "qwen-vl-chat"), ("raw", "qwen-vl")])
     func promptsEqualReference(kind: String, name: String) throws {
-        let template = try ChatTemplate.named(name)
+        let settings = try PromptSettings.writing(name, tokenizer)
         for entry in try #require(expected[kind]?.array) {
             let messages = try #require(entry["messages"]?.array).map { message in
                 Message(
@@ -58,36 +58,17 @@ import Testing
                         part.int.map { .image(tokens: $0) } ?? .text(part.string ?? "")
                     })
             }
-            let tokens = tokenizer.encode(try template.render(messages, tokenizer: tokenizer))
+            let tokens = tokenizer.encode(try settings.pieces(Conversation(messages), tokenizer))
             #expect(tokens.map(Int.init) == entry["ids"]?.ints, "\(entry["messages"] ?? .null)")
         }
     }
 
-    /// Turn by turn, pictures are numbered anew, as in a conversation that is rendered whole.
-    @Test func turnsAddUp() throws {
-        let template = try ChatTemplate.named("qwen-vl-chat")
-        let question = Message(role: "user", parts: [.image(tokens: 2), .text("\nOne?")])
-        let again = Message(role: "user", parts: [.image(tokens: 3), .image(tokens: 1), .text("Two?")])
-        let whole = try template.render(
-            [question, Message(role: "assistant", text: "Yes."), again], tokenizer: tokenizer)
-        var progress = ChatTemplate.Progress()
-        let first = try template.render([question], tokenizer: tokenizer, progress: &progress)
-        let second = try template.render([again], tokenizer: tokenizer, progress: &progress)
-        let tokens =
-            tokenizer.encode(first) + tokenizer.encode("Yes.", specials: .asText) + tokenizer.encode(second)
-        #expect(tokens == tokenizer.encode(whole))
-        let text = tokenizer.decode(tokens)
-        #expect(text.contains("Picture 1: \n\nOne?"))
-        #expect(text.contains("Picture 1: \nPicture 2: \nTwo?"))
-    }
-
     @Test func videosAreRefused() throws {
         for name in ["qwen-vl-chat", "qwen-vl"] {
-            let template = try ChatTemplate.named(name)
+            let settings = try PromptSettings.writing(name, tokenizer)
             let video = Message(role: "user", parts: [.video(tokens: 4)])
-            #expect(failure { _ = try template.render([video], tokenizer: tokenizer) }?.kind == .badInput)
+            #expect(failure { _ = try settings.write(Conversation([video]), tokenizer) }?.kind == .badInput)
         }
-        #expect(failure { _ = try ChatTemplate.named("no such template") }?.kind == .badInput)
     }
 
     /// Rows are resized first however the picture is shaped, transparency is dropped, and values are exact.

@@ -77,7 +77,8 @@ import Testing
     private func texts(_ times: [Double]) throws -> [String] {
         let tokenizer = try Tokenizer(checkpoint: Fixtures.path("tokenizer"))
         let video = Message(role: "user", parts: [.video(tokens: times.count, timestamps: times)])
-        let pieces = try ChatTemplate.qwen3VL.render([video], tokenizer: tokenizer)
+        let pieces = try PromptSettings.writing("qwen3-vl-instruct", tokenizer).pieces(
+            Conversation([video]), tokenizer)
         let markup = pieces.compactMap { if case .markup(let text) = $0 { text } else { nil } }
         return markup.joined().matches(of: /<[0-9.]+ seconds>/).map { String($0.output) }
     }

@@ -62,7 +62,7 @@ import Testing
             Message(role: "assistant", text: first.text),
             Message(role: "user", text: "What color are the shapes?"),
         ]
-        let tokens = tokenizer.encode(try model.prompt.template.render(messages, tokenizer: tokenizer))
+        let tokens = tokenizer.encode(try model.prompt.write(Conversation(messages), tokenizer).pieces)
         let whole = try PreparedPrompt(
             tokens: tokens, visuals: [.init(.image, picture)], settings: model.prompt)
         let again = try Session(model, capacity: 512).answer(whole, options: options)

@@ -91,8 +91,9 @@ import Testing
                         secondsPerFrame: selection.secondsPerPatch(of: together), timestamps: times))
             }
         }
-        let pieces = try settings.template.render(
-            [Message(role: "user", parts: content)], tokenizer: tokenizer)
+        let pieces = try settings.write(
+            Conversation([Message(role: "user", parts: content)]), tokenizer
+        ).pieces
         let prompt = try PreparedPrompt(
             tokens: tokenizer.encode(pieces), visuals: visuals, settings: settings)
         #expect(prompt.positions.values.count == prompt.tokens.count * settings.positions.axes)

@@ -20,6 +20,8 @@ import Testing
             let model = try ImportedModel.qwenVL(Fixtures.path("qwen-vl/published"))
             return try Model(makeBundle(model, nil, at: path), .init(threads: 2))
         }
+        let name = rules == "qwen3-vl" ? "qwen3-vl-instruct" : rules
+        let template = try? ChatTemplate(named: name, .given(name: name))
         _ = try makeBundle(Fixtures.path("demo-qwen2-vl"), nil, at: path) { metadata in
             guard let settings = try? PromptSettings(json: metadata["prompt"] ?? .null) else {
                 return metadata
@@ -29,7 +31,8 @@ import Testing
             case "qwen2.5-vl": prompt.positions = PositionRule(.seconds(perSecond: 4), mergeSize: 2)
             case "qwen3-vl", "qwen3-vl-thinking":
                 prompt.positions = PositionRule(.separateFrames, mergeSize: 2)
-                prompt.template = rules == "qwen3-vl" ? .qwen3VL : .qwen3VLThinking
+                prompt.template = template ?? prompt.template
+                prompt.videoFrame = .qwen3VL
                 prompt.videos = .qwen3VL(images: prompt.images)
             default: break
             }

@@ -99,24 +99,25 @@ import Testing
     @Test func oldReasoningLeavesTheCache() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("thinking.tessera")
+        let thinking = try ChatTemplate(named: "qwen3-vl-thinking", .given(name: "test"))
         _ = try makeBundle(Fixtures.path("demo-qwen2-vl"), nil, at: path) { metadata in
             let prompt = metadata["prompt"] ?? .null
             return metadata.setting(
-                "prompt", to: prompt.setting("chat_template", to: ChatTemplate.qwen3VLThinking.json))
+                "prompt", to: prompt.setting("chat_template", to: thinking.json))
         }
         let model = try Model(path)
         let options = Session.Options(sampling: .init(), maximumTokens: 6)
         let session = try Session(model, capacity: 512)
         let first = try session.answer([.text("Describe the picture.")], options: options)
         let second = try session.answer([.text("Which color?")], options: options)
-        let whole = try model.prompt.template.render(
-            [
+        let whole = try model.prompt.write(
+            Conversation([
                 Message(role: "user", text: "Describe the picture."),
                 Message(role: "assistant", text: first.text),
                 Message(role: "user", text: "Which color?"),
-            ], tokenizer: model.requireTokenizer())
+            ]), model.requireTokenizer())
         let prompt = try PreparedPrompt(
-            tokens: model.requireTokenizer().encode(whole), visuals: [], settings: model.prompt)
+            tokens: model.requireTokenizer().encode(whole.pieces), visuals: [], settings: model.prompt)
         let fresh = try Session(model, capacity: 512)
         #expect(try fresh.answer(prompt, options: options).tokens == second.tokens)
         #expect(fresh.context.cache.count == session.context.cache.count)

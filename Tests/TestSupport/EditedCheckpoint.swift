@@ -2,7 +2,7 @@ internal import Glibc
 public import Storage
 
 /// A folder with the files of a fixture's checkpoint, to be edited.
-public struct CheckpointCopy {
+public struct EditedCheckpoint {
     /// Where it is, until the last copy goes.
     public let directory: TemporaryDirectory
 
@@ -24,7 +24,7 @@ public struct CheckpointCopy {
     public func set(_ file: String, _ keys: [String], to value: JSON?) throws(Failure) {
         let path = directory.file(file)
         let json: JSON = Path.exists(path) ? try JSON(file: path) : .object([])
-        let changed = CheckpointCopy.edited(json, keys.dropLast()[...]) { members in
+        let changed = EditedCheckpoint.edited(json, keys.dropLast()[...]) { members in
             members.removeAll { $0.key == keys.last }
             if let key = keys.last, let value { members.append(.init(key, value)) }
         }

@@ -1,0 +1,80 @@
+import Formats
+public import Storage
+
+extension ChatTemplate {
+    /// The templates that every build has, by name.
+    public static var names: [String] { Formats.chatTemplates.map(\.name) }
+
+    /// The template of a checkpoint's own, from `chat_template.jinja`, `chat_template.json` or `tokenizer_config.json`,
+    /// whichever comes first.
+    /// - Parameters:
+    ///   - given: what the user wants instead: a name of ``names`` or a file.
+    ///   - own: the name of the one to take when the checkpoint has none.
+    /// - Throws: `badInput` when one of these files is not what its name says, or the template cannot be read.
+    public static func of(
+        checkpoint directory: String, given: String?, own: String
+    ) throws(Failure) -> ChatTemplate {
+        let tokens = try specialTokens(of: directory)
+        if let given { return try ChatTemplate(named: given, .given(name: given), tokens: tokens) }
+        guard let (file, jinja) = try published(in: directory) else {
+            return try ChatTemplate(named: own, .ownForNone(name: own), tokens: tokens)
+        }
+        do { return try ChatTemplate(jinja, .checkpoint(file: Path.name(file)), tokens: tokens) } catch {
+            throw Failure(
+                error.kind, error.message, file: file, at: error.place,
+                remedy:
+                    "give another template: --chat-template with a file, or one of \(names.joined(separator: ", "))"
+            )
+        }
+    }
+
+    /// A template of ``names``, or of a file.
+    /// - Throws: `badInput` when there is none, or it cannot be read.
+    public init(named name: String, _ origin: Origin, tokens: [String: String] = [:]) throws(Failure) {
+        if let known = Formats.chatTemplates.first(where: { $0.name == name }) {
+            try self.init(String(decoding: known.jinja, as: UTF8.self), origin, tokens: tokens)
+            return
+        }
+        guard Path.exists(name) else {
+            throw .badInput(
+                "there is no chat template and no file '\(name)'",
+                remedy: "the templates are \(Self.names.joined(separator: ", "))")
+        }
+        do {
+            let text = String(decoding: try readFile(name, limit: 16 << 20), as: UTF8.self)
+            try self.init(text, origin, tokens: tokens)
+        } catch { throw error.located(in: name) }
+    }
+
+    /// The Jinja text that a checkpoint comes with, and the file it is in.
+    private static func published(in directory: String) throws(Failure) -> (file: String, text: String)? {
+        let jinja = Path.join(directory, "chat_template.jinja")
+        if Path.exists(jinja) {
+            return (jinja, String(decoding: try readFile(jinja, limit: 16 << 20), as: UTF8.self))
+        }
+        for name in ["chat_template.json", "tokenizer_config.json"] {
+            let file = Path.join(directory, name)
+            guard Path.exists(file), let value = try JSON(file: file)["chat_template"] else { continue }
+            if let text = value.string { return (file, text) }
+            // Several templates by name; the one to chat with is called "default".
+            let named = value.array?.first { $0["name"] == "default" }
+            if let text = named?["template"]?.string { return (file, text) }
+            throw .badInput("has a chat template that is no text", file: file, at: "chat_template")
+        }
+        return nil
+    }
+
+    /// The special tokens that templates may use by name.
+    private static func specialTokens(of directory: String) throws(Failure) -> [String: String] {
+        let file = Path.join(directory, "tokenizer_config.json")
+        guard Path.exists(file) else { return [:] }
+        let json = try JSON(file: file)
+        var tokens: [String: String] = [:]
+        for key in [
+            "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+        ] {
+            tokens[key] = json[key]?.string ?? json[key]?["content"]?.string
+        }
+        return tokens
+    }
+}
