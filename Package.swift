@@ -74,11 +74,19 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
+        .systemLibrary(name: "CWebPDemux", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
+        .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
+        .systemLibrary(name: "CHEIF", pkgConfig: "libheif", providers: [.apt(["libheif-dev"])]),
 
         // C.
         .target(name: "CKernels", cSettings: kernels),
         .target(name: "CMappedFiles", cSettings: optimised),
-        .target(name: "CImageCodecs", dependencies: ["CTurboJPEG", "CPNG", "CWebP"], cSettings: optimised),
+        .target(
+            name: "CImageCodecs",
+            dependencies: ["CHEIF", "CPNG", "CTIFF", "CTurboJPEG", "CWebP", "CWebPDemux", "CZlib"],
+            cSettings: optimised,
+            // By name: pkg-config asks for a definition that the package manager does not allow.
+            linkerSettings: [.linkedLibrary("avif")]),
 
         // Files that the program carries: a calibration set, and the contracts.
         .target(

@@ -14,3 +14,12 @@ int tessera_png_decode(const uint8_t *bytes, size_t count, const struct tessera_
 int tessera_webp_read_header(const uint8_t *bytes, size_t count, struct tessera_image *image, char *message);
 int tessera_webp_decode(const uint8_t *bytes, size_t count, const struct tessera_image *image, uint8_t *pixels,
                         char *message);
+int tessera_tiff_read_header(const uint8_t *bytes, size_t count, struct tessera_image *image, char *message);
+int tessera_tiff_decode(const uint8_t *bytes, size_t count, const struct tessera_image *image, uint8_t *pixels,
+                        char *message);
+int tessera_heic_read_header(const uint8_t *bytes, size_t count, struct tessera_image *image, char *message);
+int tessera_heic_decode(const uint8_t *bytes, size_t count, const struct tessera_image *image, uint8_t *pixels,
+                        char *message);
+int tessera_avif_read_header(const uint8_t *bytes, size_t count, struct tessera_image *image, char *message);
+int tessera_avif_decode(const uint8_t *bytes, size_t count, const struct tessera_image *image, uint8_t *pixels,
+                        char *message);

@@ -14,6 +14,7 @@ int tessera_jpeg_read_header(const uint8_t *bytes, size_t count, struct tessera_
     } else if (status == 0) {
         image->width = width;
         image->height = height;
+        image->orientation = 0;
         image->is_cmyk = colours == TJCS_CMYK || colours == TJCS_YCCK;
         image->channels = image->is_cmyk ? 4 : 3;
     } else {

@@ -66,7 +66,7 @@ static int read_png(struct source *source, struct tessera_image *image, uint8_t 
     png_read_info(png, info);
     set_transforms(png, info);
     struct tessera_image found = {(int32_t)png_get_image_width(png, info), (int32_t)png_get_image_height(png, info),
-                                  png_get_channels(png, info), 0};
+                                  png_get_channels(png, info), 0, 0};
     if (!pixels) {
         *image = found;
     } else {

@@ -12,6 +12,8 @@ public struct FrameSampling: Equatable, Sendable {
 
     /// Frames to take of a second.
     public var fps = 2.0
+    /// How many frames to take of every video, whatever ``fps`` says; nil to go by the clock.
+    public var fixedCount: Int?
     /// The fewest frames to take, where the video has them.
     public var minimumFrames = 4
     /// The most frames to take.
@@ -21,6 +23,8 @@ public struct FrameSampling: Equatable, Sendable {
     /// Where they lie.
     public var spacing = Spacing.floor
 
+    /// What is a rate at all, in frames a second.
+    public static let rates = 1e-6...1e6
     /// The frame rate that is taken for one that is not known.
     public static let assumedRate = 24.0
 
@@ -42,17 +46,31 @@ public struct FrameSampling: Equatable, Sendable {
         let rate = rate ?? FrameSampling.assumedRate
         try check()
         try FrameSampling.check(total, rate)
-        let most = even ? min(maximumFrames, total) / 2 * 2 : maximumFrames
-        // Clamped before it becomes an integer, so that no rate can be too large for one.
-        let wanted = min(max(Double(total) / rate * fps, Double(minimumFrames)), Double(min(most, total)))
-        let count = max(1, even ? Int(wanted) / 2 * 2 : Int(wanted))
+        let count = fixedCount.map { exactly($0, of: total) } ?? byTheClock(total, rate)
         let indices = (0..<count).map { index in
             switch spacing {
-            case .floor: Int(Double(index) * (Double(total) / Double(count)))
+            // In whole numbers: a step in floats falls short of some frames.
+            case .floor: index * total / count
             case .linspace: FrameSampling.point(index, of: count, upTo: total - 1)
             }
         }
         return FrameSelection(indices: indices, total: total, rate: rate)
+    }
+
+    /// How many frames the rate asks for.
+    private func byTheClock(_ total: Int, _ rate: Double) -> Int {
+        let most = even ? min(maximumFrames, total) / 2 * 2 : maximumFrames
+        // Clamped before it becomes an integer, so that no rate can be too large for one.
+        let wanted = min(max(Double(total) / rate * fps, Double(minimumFrames)), Double(min(most, total)))
+        return max(1, even ? Int(wanted) / 2 * 2 : Int(wanted))
+    }
+
+    /// How many frames a fixed number asks for. Where pairs are taken it is rounded to an even one, as Python rounds, and
+    /// a shorter video gives what it has (the reference refuses it); otherwise frames are repeated.
+    private func exactly(_ wanted: Int, of total: Int) -> Int {
+        guard even else { return wanted }
+        let pairs = Int((Double(wanted) / 2).rounded(.toNearestOrEven))
+        return max(1, min(2 * pairs, total / 2 * 2))
     }
 
     /// All frames of a video that somebody sampled already at `rate`, or evenly as many of them as are allowed.
@@ -63,13 +81,13 @@ public struct FrameSampling: Equatable, Sendable {
             return FrameSelection(indices: Array(0..<total), total: total, rate: rate)
         }
         var sampling = self
-        sampling.fps = rate
+        (sampling.fps, sampling.fixedCount) = (rate, nil)
         return try sampling.frames(of: total, rate: rate)
     }
 
     private static func check(_ total: Int, _ rate: Double) throws(Failure) {
         guard total > 0, total <= 1 << 32 else { throw .badInput("has \(total) frames") }
-        guard rate >= 1e-6, rate <= 1e6 else { throw .badInput("has \(rate) frames a second") }
+        guard rates.contains(rate) else { throw .badInput("has \(rate) frames a second") }
     }
 
     /// The point `index` of `count` from 0 to `last`, computed and rounded as numpy does.
@@ -115,10 +133,11 @@ public struct FrameSelection: Equatable, Sendable {
 extension FrameSampling {
     /// The rule as it is stored in a bundle.
     var json: JSON {
-        .pairs([
+        let rule = JSON.pairs([
             "fps": .double(fps), "min_frames": .int(minimumFrames), "max_frames": .int(maximumFrames),
             "even": .bool(even), "spacing": .string(spacing.rawValue),
         ])
+        return fixedCount.map { rule.setting("fixed_frames", to: .int($0)) } ?? rule
     }
 
     /// Reads a rule back.
@@ -129,12 +148,22 @@ extension FrameSampling {
         else { throw .badInput("has no known \"sampling\"") }
         self.even = even
         self.spacing = spacing
+        if let count = json["fixed_frames"] { fixedCount = count.int ?? 0 }
         try read(json)
     }
 
     /// Takes what a published file or a bundle states.
-    /// - Throws: `badInput` when a member is out of range.
+    /// - Throws: `badInput` when a member is out of range, or both a rate and a number of frames are stated: the reference
+    ///   takes one of them.
     mutating func read(_ json: JSON) throws(Failure) {
+        if let value = json["num_frames"] {
+            guard json["fps"] == nil else {
+                throw .badInput(
+                    "\"num_frames\" and \"fps\" are both stated, of which one can be followed",
+                    remedy: "set one of them to null")
+            }
+            fixedCount = value.int ?? 0
+        }
         if let value = json["fps"] {
             guard let fps = value.double else { throw .badInput("\"fps\" is no number") }
             self.fps = fps
@@ -150,6 +179,9 @@ extension FrameSampling {
         guard fps > 0, fps <= 1e4 else { throw .badInput("\(fps) frames a second are out of range") }
         guard minimumFrames > 0, minimumFrames <= maximumFrames, maximumFrames <= 1 << 12 else {
             throw .badInput("\(minimumFrames) to \(maximumFrames) frames are out of range")
+        }
+        guard (1...1 << 12).contains(fixedCount ?? 1) else {
+            throw .badInput("\(fixedCount ?? 0) frames of a video are out of range")
         }
     }
 }

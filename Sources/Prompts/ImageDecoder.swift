@@ -1,21 +1,29 @@
 internal import CImageCodecs
 public import Storage
 
-/// Reads JPEG, PNG and WebP pictures.
+/// Reads JPEG, PNG, WebP, TIFF, HEIC, AVIF, GIF and BMP pictures; of animated ones the first frame.
 ///
 /// Pixels are those that Pillow makes of the same file, with one exception: of 16-bit grey the upper eight bits are
-/// taken, where Pillow cuts everything above 255 off.
+/// taken, where Pillow cuts everything above 255 off. HEIC, which Pillow does not read, is as libheif has it.
 public struct ImageDecoder: Sendable {
     /// The most pixels a picture may have; checked against its header before anything is decoded.
     public var maximumPixels: Int
 
     /// The most pixels a side may have, as in JPEG: the work of resizing grows with the longer side, however thin a picture is.
     public static let longestSide = 65_535
-    /// Bytes that decoding may take for a pixel: a progressive JPEG keeps six of coefficients beside its three.
-    private static let bytesPerPixel = 9
+    /// What is read, for people.
+    public static let formats = "JPEG, PNG, WebP, TIFF, HEIC, AVIF, GIF or BMP"
 
     /// The default, 1 GiB / 4 / 3 · 2, is the limit at which Pillow refuses, too.
     public init(maximumPixels: Int = 178_956_970) { self.maximumPixels = maximumPixels }
+
+    /// Whether the file begins as a picture does; nothing more of it is looked at.
+    /// - Throws: `io` when it can't be read.
+    public static func isPicture(file path: String) throws(Failure) -> Bool {
+        let file = try MappedFile(path)
+        defer { withExtendedLifetime(file) {} }
+        return ImageFormat(file.bytes) != nil
+    }
 
     /// The size of the picture in a file, after turning it upright, from its header alone.
     ///
@@ -26,7 +34,7 @@ public struct ImageDecoder: Sendable {
         let file = try MappedFile(path)
         defer { withExtendedLifetime(file) {} }
         let header = try header(file.bytes, name: path)
-        return reading == .composed ? header.orientation.upright(header.size) : header.size
+        return header.isTurned(reading) ? header.orientation.upright(header.size) : header.size
     }
 
     /// Decodes the picture in a file: turned upright as its Exif data say, and laid over white where transparent,
@@ -51,37 +59,87 @@ public struct ImageDecoder: Sendable {
             if header.format == .jpeg { try JPEGScans(bytes).check() }
             try Machine.checkMemory(
                 for: "decoding \(header.size.width)×\(header.size.height) pixels",
-                header.size.width * header.size.height * ImageDecoder.bytesPerPixel)
+                header.size.width * header.size.height * header.format.bytesPerPixel)
         } catch { throw error.located(in: name) }
         let picture = Picture(
             unchecked: try Self.pixels(bytes, header, name: name, reading), size: header.size)
-        return reading == .composed ? header.orientation.upright(picture) : picture
+        return header.isTurned(reading) ? header.orientation.upright(picture) : picture
     }
 
     /// What a picture's header says.
     private struct Header {
         var format: ImageFormat
-        var image: tessera_image
+        var content: Content
         var orientation: ImageOrientation
 
         /// As stored, before turning.
-        var size: ImageSize { ImageSize(width: Int(image.width), height: Int(image.height)) }
+        var size: ImageSize {
+            switch content {
+            case .library(_, let image): ImageSize(width: Int(image.width), height: Int(image.height))
+            case .own(let picture): picture.size
+            }
+        }
+
+        /// Whether the picture is turned upright; TIFF always, since Pillow does so when it reads one.
+        func isTurned(_ reading: ImagePreprocessor.Reading) -> Bool {
+            reading == .composed || format == .tiff
+        }
+    }
+
+    /// Who reads the pixels.
+    private enum Content {
+        case library(tessera_image_format, tessera_image)
+        case own(any StoredPicture)
     }
 
     private func header(_ bytes: UnsafeRawBufferPointer, name: String) throws(Failure) -> Header {
         guard let format = ImageFormat(bytes) else {
-            throw .badInput("is not a JPEG, PNG or WebP picture", file: name)
+            throw .badInput(
+                "is not a \(ImageDecoder.formats) picture", file: name, remedy: "convert it to one of these")
+        }
+        do {
+            let content = try Self.content(bytes, format)
+            var orientation = ImageOrientation(of: bytes, format)
+            if case .library(_, let image) = content, image.orientation != 0 {
+                orientation = ImageOrientation(rawValue: UInt32(image.orientation)) ?? .upright
+            }
+            let header = Header(format: format, content: content, orientation: orientation)
+            try check(header.size)
+            return header
+        } catch { throw error.located(in: name) }
+    }
+
+    private static func content(
+        _ bytes: UnsafeRawBufferPointer, _ format: ImageFormat
+    ) throws(Failure) -> Content {
+        guard let codec = format.codec else {
+            let picture: any StoredPicture = format == .gif ? try GIFFrame(bytes) : try BitmapFile(bytes)
+            guard picture.size.width > 0, picture.size.height > 0 else {
+                throw .badInput("cannot be read as a picture: it holds no pixels")
+            }
+            return .own(picture)
         }
         var image = tessera_image()
         var message = [CChar](repeating: 0, count: Int(TESSERA_IMAGE_MESSAGE_SIZE))
         let status = tessera_image_read_header(
-            format.codec, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, &image, &message)
+            codec, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, &image, &message)
         guard status == 0, image.width > 0, image.height > 0 else {
-            throw .badInput("cannot be read as a picture: \(Self.text(message))", file: name)
+            throw .badInput("cannot be read as a picture: \(text(message))", remedy: remedy(format, message))
         }
-        let header = Header(format: format, image: image, orientation: ImageOrientation(of: bytes, format))
-        do { try check(header.size) } catch { throw error.located(in: name) }
-        return header
+        return .library(codec, image)
+    }
+
+    /// What to do where libheif was installed without the decoder that a file needs.
+    private static func remedy(_ format: ImageFormat, _ message: [CChar]) -> String? {
+        let words = text(message).lowercased()
+        guard words.contains("plugin") || words.contains("codec") || words.contains("unsupported") else {
+            return nil
+        }
+        switch format {
+        case .heic: return "install libheif-plugin-libde265, or convert it to JPEG"
+        case .avif: return "convert it to PNG"
+        default: return nil
+        }
     }
 
     /// Refuses pictures that would take too much memory or work.
@@ -104,30 +162,50 @@ public struct ImageDecoder: Sendable {
     private static func pixels(
         _ bytes: UnsafeRawBufferPointer, _ header: Header, name: String, _ reading: ImagePreprocessor.Reading
     ) throws(Failure) -> [UInt8] {
-        var image = header.image
-        var message = [CChar](repeating: 0, count: Int(TESSERA_IMAGE_MESSAGE_SIZE))
         let count = header.size.width * header.size.height
+        guard case .library(let codec, var image) = header.content else {
+            guard case .own(let picture) = header.content else { return [] }
+            do {
+                var pixels = try picture.pixels()
+                pixels.withUnsafeMutableBufferPointer { buffer in
+                    guard let base = buffer.baseAddress else { return }
+                    dropAlpha(base, count, picture.hasAlpha ? reading : .stored)
+                }
+                pixels.removeSubrange((3 * count)...)
+                return pixels
+            } catch { throw error.located(in: name) }
+        }
+        var message = [CChar](repeating: 0, count: Int(TESSERA_IMAGE_MESSAGE_SIZE))
         var isDecoded = false
         let pixels = [UInt8](unsafeUninitializedCapacity: count * Int(image.channels)) {
             buffer, initialized in
             let status = tessera_image_decode(
-                header.format.codec, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, &image,
-                buffer.baseAddress, &message)
+                codec, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, &image, buffer.baseAddress,
+                &message)
             guard status == 0, let base = buffer.baseAddress else { return }
             isDecoded = true
-            // Three bytes a pixel are written behind the four that are read.
             if image.is_cmyk != 0 {
                 tessera_image_cmyk_to_rgb(base, count, base)
             } else if image.channels == 4 {
-                switch reading {
-                case .composed: tessera_image_flatten(base, count, base)
-                case .stored: tessera_image_drop_alpha(base, count, base)
-                }
+                dropAlpha(base, count, reading)
             }
             initialized = count * 3
         }
-        guard isDecoded else { throw .badInput("is a damaged picture: \(text(message))", file: name) }
+        guard isDecoded else {
+            throw .badInput(
+                "is a damaged picture: \(text(message))", file: name, remedy: remedy(header.format, message))
+        }
         return pixels
+    }
+
+    /// Lays pixels over white, or takes them as they are. Three bytes a pixel are written behind the four that are read.
+    private static func dropAlpha(
+        _ pixels: UnsafeMutablePointer<UInt8>, _ count: Int, _ reading: ImagePreprocessor.Reading
+    ) {
+        switch reading {
+        case .composed: tessera_image_flatten(pixels, count, pixels)
+        case .stored: tessera_image_drop_alpha(pixels, count, pixels)
+        }
     }
 
     private static func text(_ message: [CChar]) -> String {

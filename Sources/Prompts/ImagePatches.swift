@@ -79,7 +79,11 @@ public struct PatchCutter {
     /// Adds the next frame.
     /// - Throws: `badInput` when it has another size than planned, or there are more than planned.
     public mutating func append(_ picture: Picture) throws(Failure) {
-        guard picture.size == plan.size else { throw .badInput("a video needs frames of one size") }
+        guard picture.size == plan.size else {
+            throw .badInput(
+                "a video needs frames of one size; here are \(picture.width)×\(picture.height) pixels, before were \(plan.size.width)×\(plan.size.height)"
+            )
+        }
         guard count < plan.grid.t * settings.temporalPatchSize else {
             throw .badInput("there are more frames than planned")
         }

@@ -41,6 +41,9 @@ public struct ImagePreprocessor: Equatable, Sendable {
     /// How pictures are taken from their files.
     public var reading = Reading.composed
 
+    /// The most pixels that ``maximumPixels`` may be.
+    static let mostPixels = 1 << 30
+
     /// Qwen2-VL's, as published.
     public init() {}
 

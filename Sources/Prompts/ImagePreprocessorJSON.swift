@@ -76,6 +76,7 @@ extension ImagePreprocessor {
         }
         if json["image_mean"] != nil { mean = try json.channels("image_mean") }
         if json["image_std"] != nil { standardDeviation = try json.channels("image_std") }
+        try checkSize(json)
         for key in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] where json[key] == false {
             throw .badInput("\(key) is off, which is not supported")
         }
@@ -86,6 +87,28 @@ extension ImagePreprocessor {
             throw .badInput("rescale_factor is \(factor); only 1/255 is known")
         }
         try check()
+    }
+
+    /// The reference resizes by two counts of pixels alone, and fails where a file states another kind of size. Cropping and
+    /// padding it passes over, but for one that lacks its size.
+    /// - Throws: `badInput` naming the key.
+    private func checkSize(_ json: JSON) throws(Failure) {
+        if let size = json["size"] {
+            let names = [["shortest_edge", "min_pixels"], ["longest_edge", "max_pixels"]]
+            let hasEdges = names.allSatisfy { names in
+                names.contains { size[$0] != nil } || json[names[1]] != nil
+            }
+            let others = (size.members ?? []).filter { member in
+                member.value != .null && !names.contains { $0.contains(member.key) }
+            }
+            guard hasEdges, others.isEmpty, size.members != nil else {
+                throw .badInput(
+                    "size is \(size.serialized()); only \"shortest_edge\" with \"longest_edge\" is supported")
+            }
+        }
+        if json["do_center_crop"] == true, json["crop_size"] == nil {
+            throw .badInput("do_center_crop is on without a crop_size, which is not supported")
+        }
     }
 
     /// Whether the settings make sense together.
@@ -105,7 +128,7 @@ extension ImagePreprocessor {
             }
         }
         guard minimumPixels > 0, minimumPixels <= maximumPixels, maximumPixels >= factor * factor,
-            maximumPixels <= 1 << 30
+            maximumPixels <= ImagePreprocessor.mostPixels
         else {
             throw .badInput("pixel limits \(minimumPixels) to \(maximumPixels) are out of range")
         }

@@ -40,6 +40,16 @@ public struct LocatedObject: Equatable, Sendable {
     }
 }
 
+/// What an answer places in a picture.
+public struct LocatedObjects: Equatable, Sendable {
+    /// In the order of the answer.
+    public var objects: [LocatedObject]
+    /// How much looked like a place and was skipped.
+    public var skipped: Int
+    /// The beginning of the first that was skipped.
+    public var firstSkipped: String?
+}
+
 extension PromptSettings.Coordinates {
     /// What the numbers of an answer mean, for people.
     public var explanation: String {
@@ -52,20 +62,23 @@ extension PromptSettings.Coordinates {
     /// The objects that an answer places in a picture, in pixels of that picture.
     ///
     /// Both ways of writing are understood: tags around pairs of numbers (`<box>(x,y),(x,y)</box>`, `<|box_start|>…`,
-    /// `<quad>`, names in `<ref>`), and flat JSON objects with `bbox_2d`, `quad_2d` or `point_2d`. What is not
-    /// understood is skipped. Places outside are moved to the picture's edge.
+    /// `<quad>`, names in `<ref>`), and what resembles JSON with members such as `bbox_2d`, `bbox`, `quad_2d`, `point_2d`
+    /// or `coordinate`, at any depth and in any quotation marks, with numbers, texts, pairs or objects of `x` and `y` as
+    /// values; lists of four numbers alone where there is nothing else. What looks like a place and is not understood, or
+    /// is cut short, is counted. Places outside are moved to the picture's edge.
     /// - Parameters:
     ///   - answer: the text with its special tokens.
     ///   - original: the picture as it was given.
     ///   - resized: the picture as the model saw it.
-    public func objects(in answer: String, original: ImageSize, resized: ImageSize) -> [LocatedObject] {
+    public func objects(in answer: String, original: ImageSize, resized: ImageSize) -> LocatedObjects {
         let base = self == .thousandths ? ImageSize(width: 1000, height: 1000) : resized
         func pixel(_ value: Double, _ base: Int, _ side: Int) -> Int {
             let scaled = value / Double(max(1, base)) * Double(side)
             // No picture has a side that a double cannot hold.
             return scaled.isFinite ? Int(min(max(scaled, 0), Double(min(max(side, 0), 1 << 52)))) : 0
         }
-        return PlacedNumbers.find(in: answer).map { placed in
+        let scanner = PlaceScanner(answer)
+        let objects = scanner.found.map { placed in
             var points = stride(from: 0, to: placed.numbers.count, by: 2).map { index in
                 LocatedObject.Point(
                     x: pixel(placed.numbers[index], base.width, original.width),
@@ -79,5 +92,7 @@ extension PromptSettings.Coordinates {
             }
             return LocatedObject(label: placed.label, points: points)
         }
+        return LocatedObjects(
+            objects: objects, skipped: scanner.skipped?.count ?? 0, firstSkipped: scanner.skipped?.first)
     }
 }

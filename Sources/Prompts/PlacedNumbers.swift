@@ -1,100 +1,95 @@
-import Storage
-
 /// Numbers that an answer gives for a place, as it writes them: 2 for a point, 4 for a box, 8 for a quadrangle.
-struct PlacedNumbers {
-    let label: String?
+struct PlacedNumbers: Equatable {
+    var label: String?
     let numbers: [Double]
 
-    /// All of an answer, in order. The work is linear in its length.
-    static func find(in answer: String) -> [PlacedNumbers] {
-        let text = Array(answer.utf8)
-        let tagged = findTagged(text)
-        return tagged.isEmpty ? findObjects(text) : tagged
-    }
-
-    // MARK: Tags
-
-    private static let names = [("<ref>", "</ref>"), ("<|object_ref_start|>", "<|object_ref_end|>")].map(
-        bytes)
-    private static let places = [
-        ("<box>", "</box>"), ("<|box_start|>", "<|box_end|>"), ("<quad>", "</quad>"),
-        ("<|quad_start|>", "<|quad_end|>"),
-    ].map(bytes)
-    /// More bytes than eight numbers need.
-    private static let longestPlace = 256
-
-    private static func bytes(_ tags: (String, String)) -> (start: [UInt8], end: [UInt8]) {
-        (Array(tags.0.utf8), Array(tags.1.utf8))
-    }
-
-    private static func findTagged(_ text: [UInt8]) -> [PlacedNumbers] {
-        var found: [PlacedNumbers] = []
-        var label: String?
-        var index = 0
-        while let start = text[index...].firstIndex(of: UInt8(ascii: "<")) {
-            index = start + 1
-            let rest = text[start...]
-            if let tag = names.first(where: { rest.starts(with: $0.start) }) {
-                let inner = rest.dropFirst(tag.start.count)
-                // A name ends at the next tag, so that every byte is looked at once.
-                let end = inner.firstIndex(of: UInt8(ascii: "<")) ?? inner.endIndex
-                label = String(decoding: inner[..<end], as: UTF8.self)
-                index = end
-            } else if let tag = places.first(where: { rest.starts(with: $0.start) }) {
-                let inner = rest.dropFirst(tag.start.count).prefix(longestPlace)
-                let end = inner.firstIndex(of: UInt8(ascii: "<")) ?? inner.endIndex
-                let numbers = numbers(inner[..<end])
-                if [2, 4, 8].contains(numbers.count) {
-                    found.append(PlacedNumbers(label: label, numbers: numbers))
-                }
-                index = end
-            }
-        }
-        return found
-    }
+    /// The most bytes of a text in which the numbers of one place are looked for.
+    static let longestText = 256
 
     /// The decimal numbers in a text, whatever stands between them.
-    private static func numbers(_ text: ArraySlice<UInt8>) -> [Double] {
+    static func numbers(_ text: ArraySlice<UInt8>) -> [Double] {
         let isPart = { (byte: UInt8) in
             (48...57).contains(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
         }
         return text.split { !isPart($0) }.compactMap { Double(String(decoding: $0, as: UTF8.self)) }
     }
+}
 
-    // MARK: JSON
+/// What the names of members say about numbers.
+enum PlaceName {
+    case point, box, quad, any
 
-    private static func findObjects(_ text: [UInt8]) -> [PlacedNumbers] {
-        var found: [PlacedNumbers] = []
-        var start: Int?
-        var (isString, isEscaped) = (false, false)
-        for (index, byte) in text.enumerated() {
-            if isEscaped {
-                isEscaped = false
-                continue
-            }
-            switch byte {
-            case UInt8(ascii: "\\") where isString: isEscaped = true
-            case UInt8(ascii: "\""): isString.toggle()
-            // A string of JSON ends on its line; a quotation mark in prose is forgotten there.
-            case UInt8(ascii: "\n"): isString = false
-            case UInt8(ascii: "{") where !isString: start = index
-            case UInt8(ascii: "}") where !isString:
-                if let first = start, let placed = object(Array(text[first...index])) { found.append(placed) }
-                start = nil
-            default: break
-            }
+    /// Nil for names that stand for no place.
+    init?(_ name: String) {
+        switch name.lowercased() {
+        case "point_2d", "point2d", "point", "points", "points_2d", "keypoint", "center", "click":
+            self = .point
+        case "bbox_2d", "bbox2d", "bbox", "bboxes", "box", "boxes", "box_2d", "boxes_2d", "bounding_box",
+            "boundingbox", "bounding_boxes":
+            self = .box
+        case "quad_2d", "quad", "quadrangle", "polygon", "poly": self = .quad
+        case "coordinate", "coordinates", "coords", "coord", "start_coordinate", "end_coordinate",
+            "start_box",
+            "end_box", "start_point", "end_point", "position", "location":
+            self = .any
+        default: return nil
         }
-        return found
     }
 
-    private static func object(_ text: [UInt8]) -> PlacedNumbers? {
-        guard let json = try? JSON(parsing: text) else { return nil }
-        for (key, count) in [("bbox_2d", 4), ("quad_2d", 8), ("point_2d", 2)] {
-            guard let numbers = json[key]?.array?.compactMap(\.double), numbers.count == count else {
-                continue
-            }
-            return PlacedNumbers(label: json["label"]?.string, numbers: numbers)
+    /// Whether so many numbers are one such place.
+    func isPlace(of count: Int) -> Bool {
+        switch self {
+        case .point: count == 2
+        case .box: count == 4 || count == 8
+        case .quad: count == 8
+        case .any: [2, 4, 8].contains(count)
         }
-        return nil
+    }
+}
+
+/// A list of numbers, or a list of lists of numbers with nothing else among them.
+struct NumberList {
+    private(set) var numbers: [Double] = []
+    /// The numbers in each list within; nil where they differ.
+    private(set) var width: Int?
+    private(set) var lists = 0
+    /// Whether anything else is among them.
+    private(set) var isMixed = false
+
+    /// Adds a number.
+    mutating func append(_ number: Double) {
+        if lists > 0 { isMixed = true }
+        numbers.append(number)
+    }
+
+    /// Adds a list of numbers as a member, which can hold none itself.
+    mutating func append(_ list: NumberList) {
+        guard !list.isMixed, list.lists == 0, !list.numbers.isEmpty, lists > 0 || numbers.isEmpty else {
+            isMixed = true
+            return
+        }
+        width = lists == 0 || width == list.numbers.count ? list.numbers.count : nil
+        lists += 1
+        numbers += list.numbers
+    }
+
+    /// Notes that something else is among them.
+    mutating func mix() { isMixed = true }
+
+    /// The places that it stands for under a name; nil when it makes no sense there.
+    func places(_ name: PlaceName) -> [[Double]]? {
+        guard !isMixed, !numbers.isEmpty else { return nil }
+        if lists == 0 { return name.isPlace(of: numbers.count) ? [numbers] : nil }
+        guard let width else { return nil }
+        // Pairs are corners of one place, but for points.
+        if width == 2 {
+            if name == .point { return split(2) }
+            return name.isPlace(of: numbers.count) ? [numbers] : nil
+        }
+        return name.isPlace(of: width) ? split(width) : nil
+    }
+
+    private func split(_ width: Int) -> [[Double]] {
+        stride(from: 0, to: numbers.count, by: width).map { Array(numbers[$0..<($0 + width)]) }
     }
 }

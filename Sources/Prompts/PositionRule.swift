@@ -6,7 +6,8 @@ public struct PositionRule: Equatable, Sendable {
     public enum Kind: Equatable, Sendable {
         /// On three axes: the frame (temporal patch) f itself, the row, the column (Qwen2-VL).
         case frame
-        /// On three axes, with ⌊f · seconds between frames · perSecond⌋ for the time (Qwen2.5-VL).
+        /// On three axes, with ⌊f · (perSecond · seconds between frames)⌋ for the time, in float32 as the reference
+        /// multiplies, cut off once (Qwen2.5-VL).
         case seconds(perSecond: Double)
         /// On three axes; each frame of a video is a run of its own at time 0, since text stands between (Qwen3-VL).
         case separateFrames
@@ -57,7 +58,7 @@ public struct PositionRule: Equatable, Sendable {
         case .frame: time = Double(frame)
         case .seconds(let perSecond):
             try PositionRule.check(secondsPerFrame: secondsPerFrame)
-            time = Double(frame) * secondsPerFrame * perSecond
+            time = Double(Float(frame) * (Float(perSecond) * Float(secondsPerFrame)))
         case .separateFrames, .sequential: time = 0
         }
         guard !(time > Double(Positions.last)) else { throw Positions.tooFar }

@@ -16,6 +16,11 @@ public struct VideoPreprocessor: Equatable, Sendable {
     public var limits: Limits
     /// Which frames are taken.
     public var sampling: FrameSampling
+    /// The tokens by which the reference's `cap_pixels_per_frame` limits pixels further: those of the whole video where the
+    /// limits are of each frame, and the other way round. Nil without that cap.
+    public var cap: Int?
+    /// What the caller allows at most; no part of a checkpoint or a bundle.
+    public var bound: PixelBound?
 
     /// Settings from their parts.
     public init(frames: ImagePreprocessor, limits: Limits, sampling: FrameSampling) {
@@ -40,8 +45,9 @@ public struct VideoPreprocessor: Equatable, Sendable {
     ///
     /// - Throws: `badInput` when a side is not positive or one is more than 200 times the other.
     public func smartResize(_ size: ImageSize, frames count: Int) throws(Failure) -> ImageSize {
+        guard count <= 1 << 32 else { throw Failure(.limit, "\(count) frames are too many") }
+        let frames = try limited(max(1, count))
         guard limits == .wholeVideo else { return try frames.smartResize(size) }
-        try frames.check()
         let factor = frames.factor
         var size = size
         // Less than a patch of tokens is enlarged first; the fraction of a pixel that comes out is dropped.
@@ -57,6 +63,32 @@ public struct VideoPreprocessor: Equatable, Sendable {
             rounded: pairs.rounded(.toNearestOrEven) * Double(frames.temporalPatchSize))
     }
 
+    /// The settings with the pixels that `count` frames may have. The reference's cap, then the caller's bound.
+    private func limited(_ count: Int) throws(Failure) -> ImagePreprocessor {
+        try frames.check()
+        guard frames.fixedSide == nil else { return frames }
+        var frames = frames
+        var most = frames.maximumPixels
+        let token = frames.factor * frames.factor
+        let floor = Int(Double(frames.minimumPixels) * 1.05)
+        switch limits {
+        case .eachFrame:
+            if let cap {
+                let total = Int(Double(cap * token) * 0.9)
+                most = max(min(most, total * frames.temporalPatchSize / count), floor)
+            }
+            if let bound { most = min(most, bound.perFrame(count, together: frames.temporalPatchSize)) }
+        case .wholeVideo:
+            if let cap { most = max(min(cap * token, most / count), floor) * count }
+            if let bound {
+                most = min(most, bound.perFrame(count, together: frames.temporalPatchSize) * count)
+            }
+        }
+        frames.maximumPixels = min(max(most, token), ImagePreprocessor.mostPixels)
+        frames.minimumPixels = min(frames.minimumPixels, frames.maximumPixels)
+        return frames
+    }
+
     /// What a video of `count` frames of this size will cost.
     ///
     /// - Throws: `badInput` as ``smartResize(_:frames:)`` does, `limit` when there are too many patches.
@@ -70,9 +102,10 @@ public struct VideoPreprocessor: Equatable, Sendable {
 extension VideoPreprocessor {
     /// The settings as they are stored in a bundle.
     public var json: JSON {
-        .pairs([
+        let settings = JSON.pairs([
             "frames": frames.json, "limits": .string(limits.rawValue), "sampling": sampling.json,
         ])
+        return cap.map { settings.setting("cap_tokens", to: .int($0)) } ?? settings
     }
 
     /// Reads settings back.
@@ -85,6 +118,7 @@ extension VideoPreprocessor {
         }
         self.limits = limits
         sampling = try FrameSampling(json: json["sampling"] ?? .null)
+        if let cap = json["cap_tokens"] { self.cap = try VideoPreprocessor.tokens(cap, "cap_tokens") }
     }
 
     /// Takes what a checkpoint's `processor_config.json` (the video processor in it) or `video_preprocessor_config.json`
@@ -102,8 +136,32 @@ extension VideoPreprocessor {
             do {
                 try frames.read(settings)
                 try sampling.read(settings)
+                try readVideoKeys(settings)
             } catch { throw error.located(in: file) }
             return
         }
+    }
+
+    /// What only the processors of videos know.
+    private mutating func readVideoKeys(_ json: JSON) throws(Failure) {
+        if json["cap_pixels_per_frame"] == true {
+            // The classes' own numbers: the trained context, or a frame's tokens.
+            let standard = limits == .eachFrame ? 128_000 : 768
+            cap =
+                try json["max_video_tokens"].map { (value) throws(Failure) in
+                    try VideoPreprocessor.tokens(value, "max_video_tokens")
+                } ?? standard
+        }
+        // The classes of Qwen2-VL and Qwen2.5-VL are always saved with it off, and are told to sample by the caller.
+        if json["do_sample_frames"] == false, limits == .wholeVideo {
+            throw .badInput("do_sample_frames is off, which is not supported", remedy: "remove it")
+        }
+    }
+
+    private static func tokens(_ json: JSON, _ key: String) throws(Failure) -> Int {
+        guard let tokens = json.int, (1...1 << 24).contains(tokens) else {
+            throw .badInput("\"\(key)\" is no number of tokens")
+        }
+        return tokens
     }
 }

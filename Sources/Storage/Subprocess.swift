@@ -101,20 +101,26 @@ public final class Subprocess {
         return filled
     }
 
-    /// Reads all that is left to read.
-    /// - Throws: `limit` when it is more than `limit` bytes.
-    public func readAll(limit: Int) throws(Failure) -> [UInt8] {
-        var all: [UInt8] = []
+    /// Reads to the end, line by line, and hands each on without its newline; what is beyond `limit` bytes of a line is
+    /// dropped, so that memory does not grow with what is written.
+    public func forEachLine(limit: Int, _ body: ([UInt8]) -> Void) throws(Failure) {
+        var line: [UInt8] = []
         let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 1)
         defer { chunk.deallocate() }
         while true {
             let count = try read(into: chunk)
-            guard count > 0 else { return all }
-            guard all.count + count <= limit else {
-                throw Failure(.limit, "wrote more than \(limit) bytes", file: name)
+            guard count > 0 else { break }
+            for part in chunk[..<count].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+                .enumerated()
+            {
+                if part.offset > 0 {
+                    body(line)
+                    line = []
+                }
+                line += part.element.prefix(limit - line.count)
             }
-            all += chunk[..<count]
         }
+        if !line.isEmpty { body(line) }
     }
 
     /// Waits for the program to end.

@@ -7,16 +7,21 @@ struct FrameFolder {
     /// The pictures' paths, in order.
     let files: [String]
 
+    private static let extensions = [
+        ".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff",
+    ]
+
     /// Lists the pictures in the folder at `path`; other files in it are passed over.
     /// - Throws: `io` when it cannot be listed, `badInput` when it holds no picture.
     init(_ path: String) throws(Failure) {
         self.path = path
         let names = try Path.list(path).filter { name in
             let name = name.lowercased()
-            return !name.hasPrefix(".") && [".jpg", ".jpeg", ".png", ".webp"].contains { name.hasSuffix($0) }
+            return !name.hasPrefix(".") && FrameFolder.extensions.contains { name.hasSuffix($0) }
         }
         guard !names.isEmpty else {
-            throw .badInput("holds no frames", file: path, remedy: "put JPEG, PNG or WebP pictures there")
+            throw .badInput(
+                "holds no frames", file: path, remedy: "put pictures there, \(ImageDecoder.formats)")
         }
         files = names.sorted(by: FrameFolder.isBefore).map { Path.join(path, $0) }
     }

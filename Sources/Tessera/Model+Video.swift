@@ -3,18 +3,40 @@ public import Prompts
 public import Storage
 
 extension Model {
-    /// Which frames of a video are looked at.
+    /// Which frames of a video are looked at, and how closely.
     public struct VideoOptions: Sendable {
         /// Frames to take of a second; of a folder, in which everything was taken already, the frames of a second.
         /// Nil for the model's own.
         public var fps: Double?
         /// The most frames to take; nil for the model's own limit.
         public var maximumFrames: Int?
+        /// The most pixels of a resized frame; nil for `qwen-vl-utils`' bound where the checkpoint limits each frame alone
+        /// (Qwen2-VL, Qwen2.5-VL), and none elsewhere. ``PixelBound/unlimited`` leaves the checkpoint's own limits.
+        public var maximumPixels: Int?
+        /// The same for all frames together, those of a temporal patch counted as one.
+        public var maximumVideoPixels: Int?
 
         /// Options from their parts.
-        public init(fps: Double? = nil, maximumFrames: Int? = nil) {
+        public init(
+            fps: Double? = nil, maximumFrames: Int? = nil, maximumPixels: Int? = nil,
+            maximumVideoPixels: Int? = nil
+        ) {
             self.fps = fps
             self.maximumFrames = maximumFrames
+            self.maximumPixels = maximumPixels
+            self.maximumVideoPixels = maximumVideoPixels
+        }
+
+        /// What `settings` are bounded by; nil for their own limits alone.
+        fileprivate func bound(of settings: VideoPreprocessor) -> PixelBound? {
+            let isBounded = settings.limits == .eachFrame && settings.cap == nil
+            guard isBounded || maximumPixels != nil || maximumVideoPixels != nil else { return nil }
+            var bound = PixelBound(factor: settings.frames.factor)
+            if !isBounded || maximumPixels == PixelBound.unlimited { bound.video = PixelBound.unlimited }
+            if !isBounded { bound.frame = PixelBound.unlimited }
+            bound.frame = maximumPixels ?? bound.frame
+            bound.video = maximumVideoPixels ?? bound.video
+            return bound
         }
     }
 
@@ -22,6 +44,9 @@ extension Model {
     public struct VideoPlan: Sendable {
         /// Its frames as the model will see them.
         public let frames: ImagePlan
+        /// The tokens that they would take by the checkpoint's own limits alone, without the bound on pixels; nil where that
+        /// is more than can be counted.
+        public let unboundedTokens: Int?
         /// Which of its frames those are.
         public let selection: FrameSelection
         /// Frames that a temporal patch holds.
@@ -38,10 +63,11 @@ extension Model {
 
     /// Reads a video and cuts it into patches: a file that `ffmpeg` reads, or a folder of pictures in the order of their
     /// names. Frames are resized one by one, so that memory is that of the patches and one frame.
+    /// - Parameter planned: is told what the video will take, once its first frame was seen.
     /// - Throws: `badInput` when the model takes no videos, `ffmpeg` is not installed or the file cannot be read; `limit`
     ///   when the frames take more tokens than the model can.
     public func video(
-        _ path: String, _ options: VideoOptions = VideoOptions()
+        _ path: String, _ options: VideoOptions = VideoOptions(), planned: (VideoPlan) -> Void = { _ in }
     ) throws(Failure) -> PreparedPrompt.Visual {
         let settings = try videoSettings(options)
         do throws(Failure) {
@@ -52,6 +78,7 @@ extension Model {
                 (frame) throws(Failure) in
                 if begun == nil {
                     let plan = try plan(frame.size, selection, settings)
+                    planned(plan)
                     begun = (plan, try PatchCutter(settings.frames, plan.frames))
                 }
                 try begun?.cutter.append(frame)
@@ -88,11 +115,13 @@ extension Model {
 
     private func videoSettings(_ options: VideoOptions) throws(Failure) -> VideoPreprocessor {
         guard var settings = prompt.videos else { throw .badInput("takes no videos", file: bundle.path) }
-        if let fps = options.fps { settings.sampling.fps = fps }
+        if let fps = options.fps { (settings.sampling.fps, settings.sampling.fixedCount) = (fps, nil) }
         if let most = options.maximumFrames {
             settings.sampling.maximumFrames = most
             settings.sampling.minimumFrames = min(settings.sampling.minimumFrames, most)
+            settings.sampling.fixedCount = settings.sampling.fixedCount.map { min($0, most) }
         }
+        settings.bound = options.bound(of: settings)
         do { try settings.sampling.check() } catch { throw Failure(.usage, error.message) }
         return settings
     }
@@ -106,9 +135,12 @@ extension Model {
             throw Failure(
                 .limit,
                 "its \(count) frames take \(frames.tokens) tokens; the model takes \(contextLimit) in all",
-                remedy: "take fewer frames, with --fps or --max-frames")
+                remedy: "take fewer frames, with --fps or --max-frames, or smaller ones, with --max-pixels")
         }
+        var own = settings
+        own.bound = nil
         return VideoPlan(
-            frames: frames, selection: selection, together: settings.frames.temporalPatchSize)
+            frames: frames, unboundedTokens: try? own.plan(size, frames: count).tokens, selection: selection,
+            together: settings.frames.temporalPatchSize)
     }
 }

@@ -74,7 +74,7 @@ public final class Model {
             others: grids.dropFirst().map { $0.patches ?? 0 }, mapped: bundle.file.bytes.count)
     }
 
-    /// Decodes a JPEG, PNG or WebP file and cuts it into patches.
+    /// Decodes a picture's file (``ImageDecoder``) and cuts it into patches.
     public func picture(_ path: String) throws(Failure) -> Patches {
         let file = try MappedFile(path)
         defer { withExtendedLifetime(file) {} }

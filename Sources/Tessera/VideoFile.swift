@@ -6,44 +6,46 @@ struct VideoFile {
     let path: String
     /// Frames that can be decoded.
     let frameCount: Int
-    /// Frames in a second; nil when the file does not say.
+    /// Frames in a second; nil when neither the frames nor the file say.
     let rate: Double?
 
-    /// Counts the frames of the video at `path`.
-    /// - Throws: `badInput` when the programs are not installed or can make nothing of the file.
+    /// Counts the frames of the video at `path`, and reads their times.
+    /// - Throws: `badInput` when the programs are not installed or can make nothing of the file, or it is a picture.
     init(_ path: String) throws(Failure) {
-        self.path = path
         guard Path.exists(path) else { throw Failure(.io, "is not there", file: path) }
         // From a pipe or a device ffprobe would wait for ever.
         guard Path.isRegularFile(path) else { throw .badInput("is not a regular file", file: path) }
+        let picture = Failure.badInput(
+            "is a picture, not a video", file: path, remedy: "give it with --image, or /image in a chat")
+        do throws(Failure) {
+            try self.init(probing: path)
+        } catch {
+            throw try ImageDecoder.isPicture(file: path) ? picture : error
+        }
+        if frameCount == 1, try ImageDecoder.isPicture(file: path) { throw picture }
+    }
+
+    private init(probing path: String) throws(Failure) {
         let probe = try VideoFile.start(
             "ffprobe",
             ["-v", "error"] + VideoFile.input(path) + [
                 "-select_streams", "v:0", "-count_frames", "-show_entries",
-                "stream=avg_frame_rate,nb_read_frames", "-of", "json",
+                "packet=pts,dts,duration,flags:stream=time_base,r_frame_rate,avg_frame_rate,nb_read_frames",
+                "-of",
+                "compact",
             ])
-        let text = try probe.readAll(limit: 1 << 20)
-        do { try probe.finish() } catch { throw error.located(in: path) }
-        let json: JSON
-        do { json = try JSON(parsing: text) } catch {
-            throw .badInput("ffprobe said nothing that can be understood of it", file: path)
-        }
-        guard let stream = json["streams"]?.array?.first else {
-            throw .badInput("has no video stream", file: path)
-        }
-        guard let count = stream["nb_read_frames"]?.string.flatMap(Int.init), count > 0, count <= 1 << 32
-        else {
+        var times = VideoTimes()
+        do {
+            try probe.forEachLine(limit: 4096) { times.read($0) }
+            try probe.finish()
+        } catch { throw error.located(in: path) }
+        guard times.hasStream else { throw .badInput("has no video stream", file: path) }
+        guard let count = times.frameCount, count > 0, count <= 1 << 32 else {
             throw .badInput("has a video stream without frames", file: path)
         }
+        self.path = path
         frameCount = count
-        rate = VideoFile.rate(stream["avg_frame_rate"]?.string ?? "")
-    }
-
-    /// A rate such as `30000/1001`; `0/0` is none.
-    static func rate(_ text: String) -> Double? {
-        let parts = text.split(separator: "/").map { Double($0) ?? 0 }
-        guard parts.count == 2, parts[0] > 0, parts[1] > 0, (parts[0] / parts[1]).isFinite else { return nil }
-        return parts[0] / parts[1]
+        rate = times.rate
     }
 
     /// Decodes the frames of these ascending numbers and hands each on as it comes.

@@ -41,7 +41,12 @@ enum VideoSource {
     ) throws(Failure) {
         switch self {
         case .folder(let folder):
-            for index in indices { try body(try decoder.decode(file: folder.files[index], reading)) }
+            for index in indices {
+                let file = folder.files[index]
+                do { try body(try decoder.decode(file: file, reading)) } catch {
+                    throw error.located(in: file)
+                }
+            }
         case .file(let file): try file.forEachFrame(indices, decoder, body)
         }
     }

@@ -33,13 +33,7 @@ struct PlanPrompt: ToolCommand {
     @Option(help: "A system message instead of the template's own.")
     var system: String?
 
-    @Option(
-        help: "Frames to take of a second of video, or the frames of a second in a folder.",
-        transform: number(Allowed.fps))
-    var fps: Double?
-
-    @Option(help: "Frames to take of a video, at most.", transform: whole(Allowed.frames))
-    var maxFrames: Int?
+    @OptionGroup var frames: VideoParameters
 
     @Option(
         name: [.short, .customLong("ctx"), .customLong("ctx-size")],
@@ -58,16 +52,16 @@ struct PlanPrompt: ToolCommand {
 
     mutating func execute() throws(Failure) {
         let model = try Model(model, .init(threads: threads, cachePrecision: cacheType))
-        var plans: [ImagePlan] = []
+        var plans: [PlanReport.Entry] = []
         var parts: [Session.Part] = []
         for argument in image {
             let plan = try planPicture(argument, model)
-            plans.append(plan)
+            plans.append(.init(plan: plan))
             parts.append(.image(Patches(values: [], grid: plan.grid)))
         }
         for argument in video {
             let plan = try planVideo(argument, model)
-            plans.append(plan.frames)
+            plans.append(.init(plan: plan.frames, unboundedTokens: plan.unboundedTokens))
             parts.append(.video(plan.visual()))
         }
         // Without a tokenizer there are no prompts, only what pictures take.
@@ -103,7 +97,9 @@ struct PlanPrompt: ToolCommand {
     }
 
     private func planVideo(_ argument: String, _ model: Model) throws(Failure) -> Model.VideoPlan {
-        let options = Model.VideoOptions(fps: fps, maximumFrames: maxFrames)
+        let options = Model.VideoOptions(
+            fps: frames.fps, maximumFrames: frames.maxFrames, maximumPixels: frames.maxPixels,
+            maximumVideoPixels: frames.maxVideoPixels)
         guard !Path.exists(argument) else { return try model.plan(video: argument, options) }
         let (size, frames) = try PlanPrompt.size(argument, frames: true, model.decoder)
         return try model.plan(frames: frames, of: size, options)

@@ -6,14 +6,21 @@ import Tessera
 
 /// What a prompt will take.
 struct PlanReport {
+    /// A picture or a video.
+    struct Entry {
+        let plan: ImagePlan
+        /// Of a video: its tokens by the checkpoint's own limits alone.
+        var unboundedTokens: Int?
+    }
+
     let model: Model
-    let plans: [ImagePlan]
+    let plans: [Entry]
     /// Nil for a model without a tokenizer.
     let prompt: PreparedPrompt?
     let context: Int
     let memory: MemoryEstimate
 
-    private var pictureTokens: Int { plans.reduce(0) { $0 + $1.tokens } }
+    private var pictureTokens: Int { plans.reduce(0) { $0 + $1.plan.tokens } }
 
     /// Tokens that are evaluated before the answer.
     var tokens: Int { prompt?.tokens.count ?? pictureTokens }
@@ -22,12 +29,18 @@ struct PlanReport {
         var lines: [String] = []
         if !plans.isEmpty {
             var table = Table("given", "resized", "grid", "patches", "tokens")
-            for plan in plans {
+            for plan in plans.map(\.plan) {
                 table.add(
                     "\(plan.size.width)x\(plan.size.height)", "\(plan.resized.width)x\(plan.resized.height)",
                     "\(plan.grid.t)x\(plan.grid.h)x\(plan.grid.w)", "\(plan.patches)", "\(plan.tokens)")
             }
             lines.append(table.text)
+            for case let (plan, tokens?) in plans.map({ ($0.plan, $0.unboundedTokens) })
+            where tokens != plan.tokens {
+                lines.append(
+                    "bound        \(plan.tokens) tokens of a video; by the checkpoint's own limits \(tokens) (--max-pixels none)"
+                )
+            }
         }
         let whole = prompt.map { "prompt       \($0.tokens.count) tokens, " } ?? "prompt       "
         return
@@ -44,13 +57,15 @@ struct PlanReport {
     }
 
     var json: JSON {
-        let pictures = plans.map { plan in
-            JSON.pairs([
+        let pictures = plans.map { entry in
+            let plan = entry.plan
+            let report = JSON.pairs([
                 "width": .int(plan.size.width), "height": .int(plan.size.height),
                 "resized_width": .int(plan.resized.width), "resized_height": .int(plan.resized.height),
                 "grid": .array([.int(plan.grid.t), .int(plan.grid.h), .int(plan.grid.w)]),
                 "patches": .int(plan.patches), "tokens": .int(plan.tokens),
             ])
+            return entry.unboundedTokens.map { report.setting("unbounded_tokens", to: .int($0)) } ?? report
         }
         return .pairs([
             "pictures": .array(pictures), "picture_tokens": .int(pictureTokens),

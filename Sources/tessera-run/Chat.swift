@@ -5,11 +5,11 @@ import Tessera
 /// A chat on the terminal.
 struct Chat {
     private let conversation: Conversation
-    private let videos: Model.VideoOptions
+    private let videos: VideoReader
     private let verbose: Bool
 
     /// - Parameter videos: how `/video` reads.
-    init(_ conversation: Conversation, videos: Model.VideoOptions, verbose: Bool) {
+    init(_ conversation: Conversation, videos: VideoReader, verbose: Bool) {
         self.conversation = conversation
         self.videos = videos
         self.verbose = verbose
@@ -26,7 +26,7 @@ struct Chat {
                 if line.hasPrefix("/image ") {
                     media.append(.image(try conversation.model.picture(String(line.dropFirst(7)))))
                 } else if line.hasPrefix("/video ") {
-                    media.append(.video(try conversation.model.video(String(line.dropFirst(7)), videos)))
+                    media.append(.video(try videos.read(String(line.dropFirst(7)), conversation.model)))
                 } else if !line.isEmpty {
                     let said = media + [.text(line)]
                     media = []

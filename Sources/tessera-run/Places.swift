@@ -1,3 +1,4 @@
+import CommandSupport
 import Prompts
 import Storage
 import Tessera
@@ -15,9 +16,16 @@ struct Places {
         resized = try model.prompt.images.smartResize(original)
     }
 
-    /// The objects of an answer, whose special tokens mark them, in pixels of the picture as given.
+    /// The objects of an answer, whose special tokens mark them, in pixels of the picture as given; says what looked like a
+    /// place and is none.
     func objects(in answer: Session.Answer) throws(Failure) -> [LocatedObject] {
         let text = try model.requireTokenizer().decode(answer.tokens, skipSpecials: false)
-        return model.prompt.coordinates.objects(in: text, original: original, resized: resized)
+        let places = model.prompt.coordinates.objects(in: text, original: original, resized: resized)
+        if places.skipped > 0 {
+            Console.warn(
+                "\(places.skipped) of the answer's texts look like places and were skipped, first: \(places.firstSkipped ?? "")"
+            )
+        }
+        return places.objects
     }
 }

@@ -23,19 +23,13 @@ import Threads
     @Option(name: [.short, .long], help: "What to ask; \"-\" reads it from stdin.")
     var prompt: String?
 
-    @Option(help: "A picture (JPEG, PNG, WebP); repeat for more.")
+    @Option(help: "A picture (JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP, TIFF); repeat for more.")
     var image: [String] = []
 
     @Option(help: "A video: a file that ffmpeg reads, or a folder of frames; repeat for more.")
     var video: [String] = []
 
-    @Option(
-        help: "Frames to take of a second of video, or the frames of a second in a folder.",
-        transform: number(Allowed.fps))
-    var fps: Double?
-
-    @Option(help: "Frames to take of a video, at most.", transform: whole(Allowed.frames))
-    var maxFrames: Int?
+    @OptionGroup var frames: VideoParameters
 
     @Option(help: "A system message instead of the template's own.")
     var system: String?
@@ -101,7 +95,8 @@ import Threads
                     remedy: "give --prompt, or --prompt - to read it from stdin")
             }
             let media = try readMedia(model)
-            let chat = Chat(try conversation(model, media), videos: videoOptions, verbose: verbose)
+            let videos = VideoReader(options: videoOptions, verbose: verbose)
+            let chat = Chat(try conversation(model, media), videos: videos, verbose: verbose)
             return try chat.run(first: media)
         }
         let text = prompt == "-" ? try Console.readAll() : prompt
@@ -125,13 +120,18 @@ import Threads
         conversation.warn(of: answer)
     }
 
-    private var videoOptions: Model.VideoOptions { .init(fps: fps, maximumFrames: maxFrames) }
+    private var videoOptions: Model.VideoOptions {
+        .init(
+            fps: frames.fps, maximumFrames: frames.maxFrames, maximumPixels: frames.maxPixels,
+            maximumVideoPixels: frames.maxVideoPixels)
+    }
 
     /// The pictures and videos asked for, read.
     private func readMedia(_ model: Model) throws(Failure) -> [Session.Part] {
         var parts: [Session.Part] = []
         for path in image { parts.append(.image(try model.picture(path))) }
-        for path in video { parts.append(.video(try model.video(path, videoOptions))) }
+        let reader = VideoReader(options: videoOptions, verbose: verbose)
+        for path in video { parts.append(.video(try reader.read(path, model))) }
         return parts
     }
 

@@ -14,7 +14,12 @@ import Testing
     }
 
     /// Four frames in a second, and nothing that is not so.
-    private static let probed = #"{"streams": [{"avg_frame_rate": "2/1", "nb_read_frames": "4"}]}"#
+    private static let probed = """
+        packet|pts=0|dts=0|duration=1|flags=K__
+        packet|pts=3|dts=1|duration=1|flags=___
+        stream|r_frame_rate=9/1|avg_frame_rate=9/1|time_base=1/2|nb_read_frames=4
+
+        """
 
     private static func frame(_ level: UInt8, width: Int = 28, height: Int = 28) -> [UInt8] {
         Array("P6\n\(width) \(height)\n255\n".utf8) + [UInt8](repeating: level, count: 3 * width * height)
@@ -31,10 +36,10 @@ import Testing
         probe: String = probed, output: [UInt8] = frames, end: String = "exit 0", video name: String = "v.mp4"
     ) throws -> (outcome: Outcome, arguments: String) {
         let folder = try TemporaryDirectory()
-        try writeFile(folder.file("probe.json"), Array(probe.utf8))
+        try writeFile(folder.file("probe"), Array(probe.utf8))
         try writeFile(folder.file("frames"), output)
         try writeFile(folder.file(name), [0])
-        for (program, file, end) in [("ffprobe", "probe.json", "exit 0"), ("ffmpeg", "frames", end)] {
+        for (program, file, end) in [("ffprobe", "probe", "exit 0"), ("ffmpeg", "frames", end)] {
             let script = """
                 #!/bin/sh
                 for word in "$@"; do echo "$word" >> '\(folder.file("log"))'; done
@@ -61,7 +66,7 @@ import Testing
         #expect(words.count { $0 == "-protocol_whitelist" } == 2)
         // Every two frames of 28×28 pixels become four tokens, of 56×56.
         let few = try ask(
-            probe: VideoCommandTests.probed.replacing(#""4""#, with: #""2""#),
+            probe: VideoCommandTests.probed.replacing("frames=4", with: "frames=2"),
             output: VideoCommandTests.frame(0) + VideoCommandTests.frame(60)
         ).outcome
         func tokens(_ outcome: Outcome) throws -> Int? {
@@ -71,10 +76,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("not JSON", frames, "exit 0", "ffprobe said nothing"),
-        ("{}", frames, "exit 0", "has no video stream"),
-        (#"{"streams": [{}]}"#, frames, "exit 0", "without frames"),
-        (#"{"streams": [{"nb_read_frames": "-3"}]}"#, frames, "exit 0", "without frames"),
+        ("no such lines", frames, "exit 0", "has no video stream"),
+        ("", frames, "exit 0", "has no video stream"),
+        ("stream|time_base=1/2", frames, "exit 0", "without frames"),
+        ("stream|nb_read_frames=N/A", frames, "exit 0", "without frames"),
+        ("stream|nb_read_frames=-3", frames, "exit 0", "without frames"),
         (probed, [], "echo moov is gone >&2; exit 1", "moov is gone"),
         (probed, frames, "echo late trouble >&2; exit 1", "late trouble"),
         (probed, frame(9), "exit 0", "ended after 1 of 4 frames"),
@@ -151,8 +157,62 @@ import Testing
         #expect(outcome.errors.contains("ffprobe, which is not installed (install ffmpeg"))
     }
 
+    /// What a video took is said, and that a single frame is no video; photos are refused.
+    @Test(.enabled(if: find("ffmpeg") && find("ffprobe"), "ffmpeg is not installed"))
+    func whatBecomesOfItIsSaid() throws {
+        let bundle = try VideoCommandTests.bundle.get()
+        func ask(_ path: String) throws -> Outcome {
+            try run(
+                "tessera-run", bundle, "-p", "What is it?", "-n", "1", "-v", "--video", Fixtures.path(path))
+        }
+        let uneven = try ask("videos/vfr_slow_first.mp4")
+        #expect(uneven.status == 0, "\(uneven.errors)")
+        #expect(
+            uneven.errors.contains(
+                "6 of 45 frames, 14.362 a second, of 84x56 pixels, resized to 84x56: 18 tokens\n"))
+        let single = try ask("videos/n1.mp4")
+        #expect(single.status == 0 && single.errors.contains("n1.mp4 has one frame"))
+        let photo = try ask("pictures/grey.jpg")
+        #expect(
+            photo.status == 3
+                && photo.errors.contains("grey.jpg: is a picture, not a video (give it with --image"))
+    }
+
+    /// Plans say what a video takes with the bound on pixels and by the checkpoint's own limits.
+    @Test func bothPlansAreShown() throws {
+        func plan(_ words: String...) throws -> Outcome {
+            try run(
+                "tessera-inspect",
+                arguments: ["plan", SharedBundles.qwen25VL.get(), "--video", "1920x1080x20", "-c", "30000"]
+                    + words)
+        }
+        func tokens(_ words: String...) throws -> [Int?] {
+            let report = try JSON(parsing: Array(plan("--json").output.utf8))
+            let bound = try JSON(
+                parsing: Array(
+                    run(
+                        "tessera-inspect",
+                        arguments: [
+                            "plan", SharedBundles.qwen25VL.get(), "--video", "1920x1080x20", "-c", "30000",
+                            "--json",
+                        ] + words
+                    ).output.utf8))
+            return [bound, report].map { $0["pictures"]?.array?.first?["tokens"]?.int }
+                + [bound["pictures"]?.array?.first?["unbounded_tokens"]?.int]
+        }
+        #expect(try tokens() == [7200, 7200, 26910])
+        #expect(try tokens("--max-pixels", "none") == [26910, 7200, 26910])
+        #expect(try plan().output.contains("7200 tokens of a video; by the checkpoint's own limits 26910"))
+        #expect(try !plan("--max-pixels", "none").output.contains("own limits"))
+        #expect(try plan("--max-pixels", "100352").status == 0)
+    }
+
     @Test func wrongUsage() throws {
-        for arguments in [["--fps", "0"], ["--fps", "nan"], ["--max-frames", "0"]] {
+        for arguments in [
+            ["--fps", "0"], ["--fps", "nan"], ["--max-frames", "0"], ["--max-pixels", "0"],
+            ["--max-pixels", "all"],
+            ["--max-video-pixels", "-1"],
+        ] {
             let outcome = try run(
                 "tessera-run", arguments: [VideoCommandTests.bundle.get(), "-p", "What?"] + arguments)
             #expect(outcome.status == 2, "\(arguments)")

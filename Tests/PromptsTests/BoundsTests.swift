@@ -129,8 +129,8 @@ import Testing
             _ = PromptSettings.Coordinates.thousandths.objects(in: answer, original: huge, resized: huge)
             let small = ImageSize(width: 10, height: 10)
             for object in PromptSettings.Coordinates.resizedPixels.objects(
-                in: answer, original: small, resized: ImageSize(width: 0, height: 0))
-            {
+                in: answer, original: small, resized: ImageSize(width: 0, height: 0)
+            ).objects {
                 #expect(object.points.allSatisfy { (0...10).contains($0.x) && (0...10).contains($0.y) })
             }
         }

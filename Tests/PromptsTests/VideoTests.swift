@@ -73,6 +73,82 @@ import Testing
         #expect(count > 100)
     }
 
+    /// Pairs of length and rate at which a step in floats falls short of a frame, or goes past the last one.
+    @Test(
+        arguments: [
+            (294, 30, [0, 16, 32, 49, 65, 81, 98, 114, 130, 147, 163, 179, 196, 212, 228, 245, 261, 277]),
+            (
+                328, 30,
+                [0, 16, 32, 49, 65, 82, 98, 114, 131, 147, 164, 180, 196, 213, 229, 246, 262, 278, 295, 311]
+            ), (230, 30, [0, 16, 32, 49, 65, 82, 98, 115, 131, 147, 164, 180, 197, 213]),
+            (61, 30000.0 / 1001, [0, 15, 30, 45]),
+        ] as [(Int, Double, [Int])])
+    func framesAreChosenInWholeNumbers(total: Int, rate: Double, frames: [Int]) throws {
+        #expect(try FrameSampling().frames(of: total, rate: rate).indices == frames)
+    }
+
+    /// The reference multiplies in float32 and cuts once: 5 · (2 · 1.1) is 11 there, and less in float64.
+    @Test(
+        arguments: [
+            (99, 10, [0, 2, 4, 6, 8, 11, 13, 15, 17]),
+            (496, 24, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 31, 33, 35, 37, 39]),
+        ] as [(Int, Double, [Int32])])
+    func timesAreMultipliedAsTheReferenceDoes(total: Int, rate: Double, times: [Int32]) throws {
+        let selection = try FrameSampling().frames(of: total, rate: rate)
+        let rule = PositionRule(.seconds(perSecond: 2), mergeSize: 2)
+        let seconds = selection.secondsPerPatch(of: 2)
+        #expect(
+            try (0..<(selection.indices.count / 2)).map { try rule.time(of: $0, secondsPerFrame: seconds) }
+                == times)
+    }
+
+    /// The reference's cap, of Qwen3-VL a frame's tokens and of Qwen2-VL those of the whole video.
+    @Test func capsOfPixelsPerFrame() throws {
+        let size = ImageSize(width: 1920, height: 1080)
+        func grid(_ settings: VideoPreprocessor, _ count: Int) throws -> [Int] {
+            let grid = try settings.plan(size, frames: count).grid
+            return [grid.t, grid.h, grid.w]
+        }
+        var settings = qwen3VL
+        #expect(try grid(settings, 20) == [10, 52, 92])
+        settings.cap = 768
+        #expect(try grid(settings, 20) == [10, 40, 72])
+        #expect(try VideoPreprocessor(json: settings.json) == settings)
+        var older = VideoPreprocessor.qwen2VL()
+        #expect(try older.plan(size, frames: 20).tokens == 26910)
+        older.cap = 128_000
+        #expect(try older.plan(size, frames: 20).tokens == 26910)
+        // 0.9 · 128000 · 784 · 2 / 768 = 235200 pixels a frame: sides of 363 and 646, in whole multiples of 28.
+        #expect(try grid(older, 768) == [384, 24, 46])
+        older.cap = nil
+        older.bound = PixelBound(factor: 28)
+        #expect(try older.plan(size, frames: 20).tokens == 7200)
+        #expect(try grid(older, 768) == [384, 24, 46])
+        #expect(older.json == VideoPreprocessor.qwen2VL().json)
+        older.bound = PixelBound(frame: .max, video: .max, floor: .max)
+        #expect(try older.plan(size, frames: 20).tokens == 26910)
+        older.bound = PixelBound(frame: 1, video: .min, floor: 0)
+        #expect(try older.plan(size, frames: 20).tokens == 10)
+    }
+
+    /// A number of frames that does not go by the clock.
+    @Test func fixedNumbersOfFrames() throws {
+        var sampling = FrameSampling()
+        func taken(_ wanted: Int, _ total: Int) throws -> [Int] {
+            sampling.fixedCount = wanted
+            #expect(try FrameSampling(json: sampling.json) == sampling)
+            return try sampling.frames(of: total, rate: 30).indices
+        }
+        // Rounded to even numbers as Python does: 5 / 2 to 2, 7 / 2 to 4.
+        #expect(try taken(5, 100) == [0, 25, 50, 75])
+        #expect(try taken(7, 80) == [0, 10, 20, 30, 40, 50, 60, 70])
+        #expect(try taken(8, 5) == [0, 1, 2, 3] && taken(1, 9) == [0])
+        sampling = .qwen3VL
+        #expect(try taken(5, 101) == [0, 25, 50, 75, 100])
+        #expect(try taken(8, 3) == [0, 0, 1, 1, 1, 1, 2, 2])
+        #expect(try sampling.frames(ofSampled: 5000, rate: 2).indices.count == 768)
+    }
+
     /// The times as a prompt shows them.
     private func texts(_ times: [Double]) throws -> [String] {
         let tokenizer = try Tokenizer(checkpoint: Fixtures.path("tokenizer"))
@@ -151,7 +227,33 @@ import Testing
         settings = qwen3VL
         try settings.read(checkpoint: folder.path)
         #expect(settings.sampling.fps == 4 && settings.frames == qwen3VL.frames)
+        func read(_ text: String) throws -> VideoPreprocessor {
+            try folder.write("processor_config.json", "{\"video_processor\": \(text)}")
+            var settings = qwen3VL
+            try settings.read(checkpoint: folder.path)
+            return settings
+        }
+        #expect(try read(#"{"num_frames": 6, "fps": null}"#).sampling.fixedCount == 6)
+        #expect(try read(#"{"cap_pixels_per_frame": true}"#).cap == 768)
+        #expect(try read(#"{"cap_pixels_per_frame": true, "max_video_tokens": 99}"#).cap == 99)
+        #expect(try read(#"{"cap_pixels_per_frame": false, "max_video_tokens": 99}"#).cap == nil)
+        // The reference passes over these.
+        #expect(
+            try read(#"{"do_center_crop": true, "crop_size": {"height": 9, "width": 9}, "do_pad": true}"#)
+                == qwen3VL)
+        var older = VideoPreprocessor.qwen2VL()
+        try folder.write(
+            "processor_config.json",
+            #"{"video_processor": {"cap_pixels_per_frame": true, "do_sample_frames": false}}"#)
+        try older.read(checkpoint: folder.path)
+        #expect(older.cap == 128_000)
         for bad in [
+            #"{"num_frames": 6, "fps": 2}"#, #"{"num_frames": 0}"#, #"{"num_frames": "6"}"#,
+            #"{"cap_pixels_per_frame": true, "max_video_tokens": 0}"#, #"{"do_center_crop": true}"#,
+            #"{"size": {"height": 224, "width": 224}}"#, #"{"size": 224}"#,
+            #"{"size": {"shortest_edge": 224}}"#,
+            #"{"size": {"shortest_edge": 4096, "longest_edge": 9999999, "height": 3}}"#,
+            #"{"do_sample_frames": false}"#,
             #"{"fps": 0}"#, #"{"fps": "2"}"#, #"{"min_frames": 9, "max_frames": 8}"#,
             #"{"max_frames": 100000000}"#, #"{"min_frames": -1}"#, #"{"patch_size": 0}"#,
         ] {

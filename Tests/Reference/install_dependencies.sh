@@ -16,6 +16,9 @@ need libcrypto libssl-dev
 need libturbojpeg libturbojpeg0-dev
 need libpng libpng-dev
 need libwebp libwebp-dev
+need libtiff-4 libtiff-dev
+need libheif libheif-dev
+need libavif libavif-dev
 command -v zstd >/dev/null || missing="$missing zstd"
 command -v python3 >/dev/null || missing="$missing python3"
 python3 -c 'import numpy' 2>/dev/null || missing="$missing python3-numpy"

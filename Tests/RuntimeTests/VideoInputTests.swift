@@ -1,10 +1,11 @@
 import Bundles
-import Prompts
+import Foundation
 import Runtime
 import Storage
 import TestSupport
 import Testing
 
+@testable import Prompts
 @testable import Tessera
 
 @Suite struct VideoInputTests {
@@ -24,11 +25,116 @@ import Testing
         #expect(FrameFolder.isBefore("a01", "a1") != FrameFolder.isBefore("a1", "a01"))
     }
 
-    @Test func rates() {
-        #expect(VideoFile.rate("30000/1001") == 30000.0 / 1001)
+    @Test func fractions() {
+        #expect(VideoTimes.fraction("30000/1001").map { $0.numerator / $0.denominator } == 30000.0 / 1001)
         for text in ["0/0", "25/0", "", "25", "a/b", "-1/2", "1/2/3", "inf/1", "nan/1"] {
-            #expect(VideoFile.rate(text) == nil, "\(text)")
+            #expect(VideoTimes.fraction(Substring(text)) == nil, "\(text)")
         }
+    }
+
+    private func rate(_ lines: String...) -> Double? {
+        var times = VideoTimes()
+        for line in lines { times.read(Array(line.utf8)) }
+        return times.rate
+    }
+
+    /// From the first start to the last end, in any order; what an edit list discards counts as little as what has no time.
+    @Test func ratesComeFromTheFrames() {
+        let stream = "stream|r_frame_rate=30/1|avg_frame_rate=24/1|time_base=1/10|nb_read_frames=4"
+        #expect(
+            rate(
+                "packet|pts=25|dts=5|duration=5|flags=K__", "packet|pts=-9|dts=-9|duration=5|flags=KD_",
+                "packet|pts=10|dts=10|duration=N/A|flags=___", "packet|pts=N/A|dts=12|duration=90|flags=_D_",
+                "packet|pts=N/A|dts=20|duration=2|flags=___", "", "nonsense", "packet|pts", stream) == 2)
+        #expect(rate(stream) == 30)
+        #expect(rate("packet|pts=5|dts=5|duration=0|flags=K__", stream) == 30)
+        #expect(rate("packet|pts=\(Int.max)|duration=9|flags=K__", stream) == 30)
+        #expect(
+            rate("packet|pts=\(Int.min)|duration=9|flags=K__", "packet|pts=\(Int.max)|flags=_", stream) == 30)
+        #expect(rate("stream|r_frame_rate=0/0|avg_frame_rate=0/0|nb_read_frames=1") == nil)
+        #expect(rate("stream|r_frame_rate=0/0|avg_frame_rate=25/1|nb_read_frames=1") == 25)
+    }
+
+    private static let hasPrograms = ["ffmpeg", "ffprobe"].allSatisfy { program in
+        ["/usr/bin", "/usr/local/bin"].contains { Path.exists("\($0)/\(program)") }
+    }
+
+    /// Uneven videos as recorders write them: frames, rate, seconds and times are the reference's.
+    @Test(.enabled(if: hasPrograms, "ffmpeg is not installed"))
+    func unevenVideosEqualReference() throws {
+        let videos = try #require(try Fixtures.json("videos/expected.json")["videos"]?.members)
+        #expect(videos.count == 6)
+        for video in videos {
+            let source = try VideoSource(Fixtures.path("videos/\(video.key)"))
+            for (name, sampling) in [("qwen2-vl", FrameSampling()), ("qwen3-vl", .qwen3VL)] {
+                let expected = try #require(video.value[name])
+                let selection = try source.selection(sampling)
+                #expect(selection.indices == expected["frame_indices"]?.ints, "\(video.key) \(name)")
+                #expect(selection.total == expected["total_frames"]?.int)
+                let rate = try #require(expected["frames_a_second"]?.double)
+                #expect(abs(selection.rate / rate - 1) < 1e-9, "\(video.key): \(selection.rate)")
+                if let seconds = expected["second_per_grid"]?.double {
+                    #expect(selection.secondsPerPatch(of: 2) == seconds, "\(video.key)")
+                    let rule = PositionRule(.seconds(perSecond: 2), mergeSize: 2)
+                    let times = try (0..<(selection.indices.count / 2)).map {
+                        try Int(rule.time(of: $0, secondsPerFrame: seconds))
+                    }
+                    #expect(times == expected["temporal_ids_at_2_a_second"]?.ints, "\(video.key)")
+                }
+                if let times = expected["timestamps"]?.strings {
+                    let written = selection.timestamps(every: 2).map { String(format: "%.1f", $0) }
+                    #expect(written == times, "\(video.key)")
+                }
+            }
+        }
+    }
+
+    /// A frame alone fills its patch; a picture is no video, and says so.
+    @Test(.enabled(if: hasPrograms, "ffmpeg is not installed"))
+    func singleFrames() throws {
+        let model = try Model(Bundled.demo.get())
+        var plans: [Model.VideoPlan] = []
+        let video = try model.video(Fixtures.path("videos/n1.mp4")) { plans.append($0) }
+        #expect(video.patches.grid == PatchGrid(t: 1, h: 4, w: 6))
+        #expect(plans.map(\.selection.indices) == [[0]])
+        for name in [
+            "grey.jpg", "rgba.png", "alpha.webp", "grey.gif", "rgb555.bmp", "grey.tiff", "grey.avif",
+            "turned.heic",
+        ] {
+            let refusal = #expect(throws: Failure.self, "\(name)") {
+                _ = try model.video(Fixtures.path("pictures/\(name)"))
+            }
+            #expect(refusal?.message == "is a picture, not a video" && refusal?.kind == .badInput, "\(name)")
+        }
+    }
+
+    /// Where a checkpoint limits each frame alone, `qwen-vl-utils`' bound goes beside its limits unless told otherwise.
+    @Test func pixelsAreBounded() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("large.tessera")
+        _ = try makeBundle(Fixtures.path("demo-qwen2-vl"), nil, at: path) { metadata in
+            var metadata = metadata
+            if let prompt = metadata["prompt"], let videos = prompt["video_processing"],
+                let frames = videos["frames"]
+            {
+                let large = frames.setting("max_pixels", to: .int(12_845_056))
+                metadata = metadata.setting(
+                    "prompt", to: prompt.setting("video_processing", to: videos.setting("frames", to: large)))
+            }
+            let general = metadata["general"] ?? .null
+            return metadata.setting("general", to: general.setting("context_length", to: .int(100_000)))
+        }
+        let model = try Model(path)
+        func plan(_ options: Model.VideoOptions = .init()) throws -> [Int?] {
+            let plan = try model.plan(frames: 20, of: ImageSize(width: 1920, height: 1080), options)
+            return [plan.frames.tokens, plan.unboundedTokens]
+        }
+        #expect(try plan() == [7200, 26910])
+        #expect(try plan(.init(maximumPixels: PixelBound.unlimited)) == [26910, 26910])
+        #expect(try plan(.init(maximumPixels: 28 * 28 * 16)) == [150, 26910])
+        // A tenth of it for each of twenty frames, since two share their tokens, but no less than 105369 pixels.
+        #expect(try plan(.init(maximumVideoPixels: 2_000_000)) == [10 * 11 * 21, 26910])
+        #expect(try plan(.init(maximumVideoPixels: 1)) == [10 * 8 * 15, 26910])
     }
 
     /// What is given to `ffmpeg` stays within the depth and length that it and the system allow.
@@ -92,7 +198,12 @@ import Testing
         try putFile(folder.file("frame1.png"), [1, 2, 3])
         #expect(refusal(folder.path)?.file == folder.file("frame1.png"))
         try putFile(folder.file("frame1.png"), try readFile(Fixtures.path("preprocessing/tiny_8x8.png")))
-        #expect(refusal(folder.path)?.message == "a video needs frames of one size")
+        let odd = refusal(folder.path)
+        // Which of two is the odd one nobody knows; it is the first after a change.
+        #expect(odd?.file == folder.file("frame7.png"))
+        #expect(
+            odd?.message.hasPrefix("a video needs frames of one size; here are ") == true
+                && odd?.message.contains("before were 8×8") == true)
     }
 
     /// A model that reasons reads the next question as if it had not reasoned before.

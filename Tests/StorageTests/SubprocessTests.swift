@@ -8,9 +8,15 @@ import Testing
         try #require(try Subprocess("sh", ["-c", script]))
     }
 
+    private func lines(_ process: Subprocess, limit: Int = 100) throws -> [String] {
+        var lines: [String] = []
+        try process.forEachLine(limit: limit) { lines.append(String(decoding: $0, as: UTF8.self)) }
+        return lines
+    }
+
     @Test func outputIsRead() throws {
         let process = try shell(#"printf '%s|' "$0" 'a  b'; cat"#)
-        #expect(String(decoding: try process.readAll(limit: 100), as: UTF8.self) == "sh|a  b|")
+        #expect(try lines(process) == ["sh|a  b|"])
         try process.finish()
     }
 
@@ -23,7 +29,7 @@ import Testing
         let process = try shell(
             "i=0; while [ $i -lt 5000 ]; do echo a long line of noise $i >&2; i=$((i+1)); done; echo bad >&2; echo x; exit 7"
         )
-        #expect(try process.readAll(limit: 100) == Array("x\n".utf8))
+        #expect(try lines(process) == ["x"])
         let failure = #expect(throws: Failure.self) { try process.finish() }
         #expect(failure?.kind == .badInput)
         #expect(failure?.message.hasPrefix("sh failed with status 7: ") == true)
@@ -33,15 +39,18 @@ import Testing
 
     @Test func signalsAreFailures() throws {
         let process = try shell("kill -9 $$")
-        #expect(try process.readAll(limit: 100).isEmpty)
+        #expect(try lines(process).isEmpty)
         let failure = #expect(throws: Failure.self) { try process.finish() }
         #expect(failure?.message == "sh failed with signal 9")
     }
 
-    @Test func outputIsLimited() throws {
-        let process = try shell("yes")
-        let failure = #expect(throws: Failure.self) { _ = try process.readAll(limit: 1 << 17) }
-        #expect(failure?.kind == .limit)
+    /// Lines are whole wherever reading stopped, and what is too much of one is dropped.
+    @Test func linesAreLimited() throws {
+        let many = try lines(
+            shell("i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; printf end"))
+        #expect(many == (0..<20000).map { "line \($0)" } + ["end"])
+        let long = try lines(shell("head -c 300000 /dev/zero | tr '\\0' a; echo; echo; echo b"), limit: 5)
+        #expect(long == ["aaaaa", "", "b"])
     }
 
     /// A program nobody listens to any more is ended.

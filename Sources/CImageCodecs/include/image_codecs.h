@@ -3,10 +3,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Pictures in memory, decoded by libjpeg-turbo, libpng and libwebp, and the inner loops of resampling.
+/// Pictures in memory, decoded by libjpeg-turbo, libpng, libwebp, libtiff, libheif and libavif, and the inner loops of resampling.
 /// Nothing here believes a file: sizes are the caller's to check between the two steps.
 
-enum tessera_image_format { TESSERA_IMAGE_JPEG, TESSERA_IMAGE_PNG, TESSERA_IMAGE_WEBP };
+enum tessera_image_format {
+    TESSERA_IMAGE_JPEG,
+    TESSERA_IMAGE_PNG,
+    /// Of an animated one the first frame.
+    TESSERA_IMAGE_WEBP,
+    TESSERA_IMAGE_TIFF,
+    TESSERA_IMAGE_HEIC,
+    TESSERA_IMAGE_AVIF,
+};
 
 enum { TESSERA_IMAGE_MESSAGE_SIZE = 256 };
 
@@ -17,6 +25,8 @@ struct tessera_image {
     int32_t channels;
     /// Whether the four channels are CMYK, inverted as Adobe writes them.
     int32_t is_cmyk;
+    /// Of TIFF and AVIF: how it is to be turned, by the numbers of Exif's tag; 0 where it does not say.
+    int32_t orientation;
 };
 
 /// Reads the header. Returns 0, or -1 with a message.
@@ -27,6 +37,9 @@ int tessera_image_read_header(enum tessera_image_format format, const uint8_t *b
 int tessera_image_decode(enum tessera_image_format format, const uint8_t *bytes, size_t count,
                          const struct tessera_image *image, uint8_t *pixels,
                          char message[TESSERA_IMAGE_MESSAGE_SIZE]);
+
+/// Unfolds zlib's data into `room` bytes. Returns how many came out, or -1 for damaged data and more than there is room for.
+long tessera_image_inflate(const uint8_t *bytes, size_t count, uint8_t *output, size_t room);
 
 /// Lays red, green, blue, alpha over white: 3 bytes a pixel, rounded as Pillow's alpha_composite does.
 void tessera_image_flatten(const uint8_t *rgba, size_t pixels, uint8_t *rgb);
