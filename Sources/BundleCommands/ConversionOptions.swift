@@ -28,6 +28,14 @@ public struct ConversionOptions: ParsableArguments {
             """)
     public var manifest: String?
 
+    /// Which weights of the folder.
+    @Option(
+        help: """
+            Which weights to take where a folder holds several sets: a file or an index of theirs. \
+            (default: those that transformers would load)
+            """)
+    public var weights: String?
+
     /// A recipe's name or file.
     @Option(help: "Quantize on the way, by a recipe's name (int8, int4) or file.")
     public var quantize: String?
@@ -50,14 +58,14 @@ public struct ConversionOptions: ParsableArguments {
     ///   - read: reads a checkpoint's folder.
     ///   - plan: reads a manifest.
     public func run(
-        _ read: (String, ImagePreprocessor.Resampling) throws(Failure) -> ImportedModel,
+        _ read: (String, String?, ImagePreprocessor.Resampling) throws(Failure) -> ImportedModel,
         plan: (CheckpointManifest) throws(Failure) -> CheckpointPlan
     ) throws(Failure) {
         switch (checkpoint, manifest) {
         case (let folder?, nil):
             let destination = try output.destination(
                 inputs: OutputPath.inputs(in: folder) + Recipe.files(quantize))
-            let model = try read(folder, resampling)
+            let model = try read(folder, weights, resampling)
             for warning in model.warnings { Console.warn(warning) }
             let conversion = try Conversion(model.plan, recipe: quantize, output)
             if let destination {

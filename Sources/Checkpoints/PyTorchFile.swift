@@ -9,6 +9,10 @@ struct PyTorchFile {
     let file: MappedFile
     /// In the order in which they lie in the file; several may show the same bytes.
     let tensors: [SourceTensor]
+    /// What has a name, but is no tensor of a known type.
+    let passedOver: [PassedOver]
+    /// What the user should know.
+    let warnings: [String]
     /// Everything in the zip file, to be checked when it is read.
     let records: [ZipRecord]
 
@@ -20,27 +24,36 @@ struct PyTorchFile {
             try Self.checkFormat(file)
             let archive = try ZipArchive(file)
             records = Array(archive.entries.values)
-            tensors = try Self.tensors(of: archive)
+            (tensors, passedOver, warnings) = try Self.contents(of: archive)
         } catch {
             throw error.located(in: path)
         }
     }
 
-    private static func tensors(of archive: ZipArchive) throws(Failure) -> [SourceTensor] {
+    private static func contents(
+        of archive: ZipArchive
+    ) throws(Failure) -> (tensors: [SourceTensor], passedOver: [PassedOver], warnings: [String]) {
         let archive = try TorchArchive(archive)
+        let contents = try archive.contents()
         var tensors: [SourceTensor] = []
-        for (name, tensor) in try archive.namedTensors() {
+        var passedOver = contents.passedOver
+        for (name, tensor) in contents.tensors {
+            guard let type = tensor.type.type else {
+                passedOver.append(PassedOver(name: name, kind: "a tensor of \(tensor.type.name)"))
+                continue
+            }
             do {
-                tensors.append(try archive.resolve(tensor, name: name))
+                tensors.append(try archive.resolve(tensor, type, name: name))
             } catch {
                 throw error.placed(in: "tensor '\(name)'")
             }
         }
         // Names break ties between tensors that show the same bytes.
-        return tensors.sorted {
+        tensors.sort {
             ($0.data.range.lowerBound, $0.data.range.upperBound, $0.name)
                 < ($1.data.range.lowerBound, $1.data.range.upperBound, $1.name)
         }
+        return (tensors, passedOver, contents.warnings)
     }
 
     /// Names the formats of old that have the same extension.
@@ -89,21 +102,25 @@ private struct TorchArchive {
     }
 
     /// What the pickle makes.
-    func namedTensors() throws(Failure) -> [(name: String, tensor: PickledTensor)] {
+    func contents() throws(Failure) -> PickledContents {
         do {
-            return try Unpickler.tensors(of: pickle.data)
+            return try Unpickler.contents(of: pickle.data)
         } catch {
             throw error.placed(in: pickle.name)
         }
     }
 
     /// Finds the bytes of a tensor.
-    func resolve(_ tensor: PickledTensor, name: String) throws(Failure) -> SourceTensor {
-        let (storage, type) = (tensor.storage, tensor.storage.type)
+    func resolve(
+        _ tensor: PickledTensor, _ type: ElementType, name: String
+    ) throws(Failure) -> SourceTensor {
+        let storage = tensor.storage
         guard let entry = storages[storage.key] else {
             throw .badInput("lies in storage '\(storage.key)', which is not in the file")
         }
-        let capacity = entry.count / type.width
+        // A storage without a type counts bytes.
+        let width = storage.type?.width ?? 1
+        let capacity = entry.count / width
         guard storage.count >= 0, storage.count <= capacity else {
             throw .badInput(
                 "storage '\(storage.key)' claims \(storage.count) elements, but has room for \(capacity)",
@@ -112,12 +129,11 @@ private struct TorchArchive {
         guard let shape = Shape(checking: tensor.extents), let byteCount = shape.byteCount(type) else {
             throw .badInput("has the impossible shape \(tensor.extents)")
         }
-        guard tensor.offset >= 0, tensor.offset <= storage.count,
-            shape.count <= storage.count - tensor.offset
-        else {
+        let count = storage.count * width / type.width
+        guard tensor.offset >= 0, tensor.offset <= count, shape.count <= count - tensor.offset else {
             throw .badInput(
                 "takes \(shape.count) elements from element \(tensor.offset) on, "
-                    + "but storage '\(storage.key)' has \(storage.count)")
+                    + "but storage '\(storage.key)' has \(count)")
         }
         try checkStrides(tensor, shape)
         let start = entry.range.lowerBound + tensor.offset * type.width

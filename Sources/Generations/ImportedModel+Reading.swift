@@ -5,51 +5,59 @@ public import Storage
 
 extension ImportedModel {
     /// A Qwen2-VL checkpoint as published, or as later tools save it.
-    /// - Parameter resampling: how pictures are resized; the reference has two ways.
+    /// - Parameters:
+    ///   - weights: a file of the weights to take, where a folder holds several sets.
+    ///   - resampling: how pictures are resized; the reference has two ways.
     /// - Throws: `badInput` when anything is missing, unknown or does not fit.
     public static func qwen2VL(
-        _ directory: String, resampling: ImagePreprocessor.Resampling = .torchvision
+        _ directory: String, weights: String? = nil,
+        resampling: ImagePreprocessor.Resampling = .torchvision
     ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, Qwen2VL.self, resampling)
+        try ImportedModel(directory, Qwen2VL.self, weights, resampling)
     }
 
     /// A Qwen2.5-VL checkpoint as published, or as later tools save it; as `qwen2VL`.
     public static func qwen25VL(
-        _ directory: String, resampling: ImagePreprocessor.Resampling = .torchvision
+        _ directory: String, weights: String? = nil,
+        resampling: ImagePreprocessor.Resampling = .torchvision
     ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, Qwen25VL.self, resampling)
+        try ImportedModel(directory, Qwen25VL.self, weights, resampling)
     }
 
     /// A Qwen3-VL checkpoint, dense or of experts, as published, or as later tools save it; as `qwen2VL`.
     public static func qwen3VL(
-        _ directory: String, resampling: ImagePreprocessor.Resampling = .torchvision
+        _ directory: String, weights: String? = nil,
+        resampling: ImagePreprocessor.Resampling = .torchvision
     ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, Qwen3VL.self, resampling)
+        try ImportedModel(directory, Qwen3VL.self, weights, resampling)
     }
 
     /// A Qwen-VL or Qwen-VL-Chat checkpoint of 2023.
-    /// - Parameter resampling: makes no difference; the reference has one way, that of Pillow before 13.
+    /// - Parameters:
+    ///   - weights: as with `qwen2VL`.
+    ///   - resampling: makes no difference; the reference has one way, that of Pillow before 13.
     public static func qwenVL(
-        _ directory: String, resampling: ImagePreprocessor.Resampling = .pillowRowsFirst
+        _ directory: String, weights: String? = nil,
+        resampling: ImagePreprocessor.Resampling = .pillowRowsFirst
     ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, QwenVL.self, resampling)
+        try ImportedModel(directory, QwenVL.self, weights, resampling)
     }
 
     private init<G: Generation>(
-        _ directory: String, _: G.Type, _ resampling: ImagePreprocessor.Resampling
+        _ directory: String, _: G.Type, _ weights: String?, _ resampling: ImagePreprocessor.Resampling
     ) throws(Failure) {
+        try GivenFolder.check(directory)
         let file = Path.join(directory, "config.json")
-        guard Path.isDirectory(directory) else { throw .badInput("is no folder", file: directory) }
-        guard Path.exists(file) else { throw .badInput("holds no config.json", file: directory) }
         let reading = try ConfigurationReading<G>(try JSON(file: file, limit: 16 << 20), file: file)
         let (config, model) = (reading.config, reading.model)
-        checkpoint = try Checkpoint(directory)
+        checkpoint = try Checkpoint(directory, weights: weights ?? WeightFiles.stated(by: config.json))
         let quantization = try config.json["quantization_config"].map { (json) throws(Failure) in
             try QuantizationConfig(json, file: file)
         }
-        let weights = try StoredWeight.all(of: checkpoint, quantization: quantization)
-        plan = try CheckpointPlan(reading, weights, of: directory)
-        var warnings = plan.warnings
+        let stored = try StoredWeight.all(of: checkpoint, quantization: quantization)
+        plan = try CheckpointPlan(
+            reading, stored, of: directory, passedOver: checkpoint.passedOver)
+        var warnings = checkpoint.warnings + plan.warnings
         if let stated = checkpoint.statedByteCount, stated != checkpoint.byteCount {
             warnings.append(
                 "the index states \(stated) bytes of tensors, but the files hold \(checkpoint.byteCount)")

@@ -32,11 +32,23 @@ struct TokenizerParts {
         let merges = try sortedMerges(ids)
         var added: [Tokenizer.AddedToken] = []
         var seen: Set<Int> = []
+        let entries = Dictionary(
+            vocabulary.map { ($0.id, $0.entry) }, uniquingKeysWith: { first, _ in first })
         for token in self.added {
+            let content = Array(token.content.utf8)
+            if let entry = entries[token.id], Array(entry.utf8) != content, tokens[token.id] != content {
+                throw .badInput(
+                    "added token \(token.id) is \"\(token.content)\", but the vocabulary has \"\(entry)\" there"
+                )
+            }
+            if let id = ids[content], id != token.id {
+                throw .badInput(
+                    "added token \"\(token.content)\" is \(token.id), but the vocabulary has it as \(id)")
+            }
             guard !token.content.isEmpty, seen.insert(token.id).inserted else {
                 throw .badInput("added token \(token.id) is empty or stated twice")
             }
-            try place(Array(token.content.utf8), at: token.id, in: &tokens, replacing: true)
+            try place(content, at: token.id, in: &tokens, replacing: true)
             added.append(
                 Tokenizer.AddedToken(
                     id: Int32(token.id), isSpecial: token.isSpecial, isNormalized: token.isNormalized))

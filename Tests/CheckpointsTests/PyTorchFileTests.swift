@@ -10,7 +10,7 @@ import Testing
     init() throws { folder = try TorchFolder() }
 
     /// What PyTorch saved is what it says it saved, as safetensors.
-    @Test(arguments: ["tensors", "module"])
+    @Test(arguments: ["tensors", "module", "protocol4", "protocol5", "training", "newer"])
     func readsWhatPyTorchWrote(name: String) throws {
         let file = try PyTorchFile(Fixtures.path("pickle/\(name).bin"))
         let expected = try SafetensorsFile(Fixtures.path("pickle/\(name).safetensors"))
@@ -21,6 +21,40 @@ import Testing
             #expect(read.shape == tensor.shape)
             #expect(read.data.bytes.elementsEqual(tensor.data.bytes), "\(tensor.name)")
         }
+    }
+
+    /// What a training loop saves around a model is named, not read.
+    @Test func statesWithinOthers() throws {
+        let file = try PyTorchFile(Fixtures.path("pickle/training.bin"))
+        #expect(file.tensors.map(\.name).sorted() == ["a.bias", "a.weight"])
+        #expect(
+            file.warnings == [
+                "the tensors are taken from 'model'; 4 other things that training saved are passed over"
+            ])
+        #expect(file.passedOver.isEmpty)
+    }
+
+    /// Types that have no reader are named, and what is no tensor at all.
+    @Test func whatIsNoTensorIsNamed() throws {
+        let file = try PyTorchFile(Fixtures.path("pickle/newer.bin"))
+        #expect(
+            file.passedOver.map { "\($0.name): \($0.kind)" }.sorted() == [
+                "c64: a tensor of complex64", "e5m2: a tensor of float8_e5m2",
+                "e8m0: a tensor of float8_e8m0fnu", "u16: a tensor of uint16",
+            ])
+        var pickle = PickleBytes()
+        pickle.raw("}")
+        for (name, value) in [("step", "K\u{7}"), ("none", "N"), ("list", "]")] {
+            pickle.string(name)
+            pickle.raw(value)
+            pickle.raw("s")
+        }
+        pickle.string("t")
+        pickle.tensor(storage: 8, offset: 0, [8], [1])
+        pickle.raw("s.")
+        let mixed = try folder.open(ZipBytes(pickle: pickle.bytes).bytes)
+        #expect(mixed.tensors.map(\.name) == ["t"])
+        #expect(mixed.passedOver.map(\.kind) == ["an integer", "None", "a list"])
     }
 
     @Test func tensorsThatShareAStorageShowTheSameBytes() throws {
