@@ -79,8 +79,9 @@ public struct WeightFiles: Sendable {
         let stems = [
             "optimizer", "scheduler", "rng_state", "random_states", "global_step", "training_args",
             "trainer_state", "zero_pp_rank", "bf16_zero_pp_rank", "mp_rank", "zero_to_fp32", "scaler.",
+            "pytorch_model_fsdp_",
         ]
-        return stems.contains { name.hasPrefix($0) }
+        return name.hasSuffix(".distcp") || stems.contains { name.hasPrefix($0) }
     }
 
     private static let foreignSuffixes = [".h5", ".msgpack", ".onnx", ".ot", ".npz", ".tflite", ".mlmodel"]
@@ -133,10 +134,10 @@ extension WeightFiles {
                     "holds several sets of weights: \(listed(complete.map(\.name)))", file: directory,
                     remedy: "say which with --weights FILE")
             }
-            let others = warning(others: readable.filter { $0.name != only.name }, than: only)
+            let others = warning(others: sets.filter { $0.name != only.name }, than: only)
             return (only, ["the weights are taken from \(described(only))"] + others)
         }
-        return (first, warning(others: Array(readable.dropFirst()), than: first))
+        return (first, warning(others: sets.filter { $0.name != first.name }, than: first))
     }
 
     /// The file that config.json names, which transformers then reads whatever else there is.
@@ -191,7 +192,9 @@ extension WeightFiles {
         if !leftovers.isEmpty {
             return .badInput(
                 "holds what training needs to go on (\(listed(leftovers))), but no weights", file: directory,
-                remedy: "save the model from the training program; of DeepSpeed, with zero_to_fp32.py")
+                remedy:
+                    "save the model from the training program; of DeepSpeed, with zero_to_fp32.py; of FSDP, with "
+                    + "accelerate merge-weights")
         }
         return .badInput(
             "holds neither model.safetensors nor pytorch_model.bin nor an index or shards of them",

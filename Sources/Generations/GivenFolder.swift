@@ -56,6 +56,13 @@ enum GivenFolder {
                 remedy: snapshot(of: path).map { "give \($0)" }
                     ?? "its download is unfinished: download the model again")
         }
+        let cached = names.filter { $0.hasPrefix("models--") }
+        if let first = cached.first {
+            let folder = Path.join(path, first)
+            return .badInput(
+                "is the Hugging Face cache, with \(cached.count) models", file: path,
+                remedy: "give one of them, such as \(snapshot(of: folder) ?? folder)")
+        }
         let files = try WeightFiles(path)
         if let adapter = files.adapterAlone { return adapter }
         if files.sets.isEmpty, !files.unfinished.isEmpty { _ = try files.chosen() }

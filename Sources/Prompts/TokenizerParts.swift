@@ -32,8 +32,10 @@ struct TokenizerParts {
         let merges = try sortedMerges(ids)
         var added: [Tokenizer.AddedToken] = []
         var seen: Set<Int> = []
+        let addedIDs = Set(self.added.map(\.id))
         let entries = Dictionary(
-            vocabulary.map { ($0.id, $0.entry) }, uniquingKeysWith: { first, _ in first })
+            vocabulary.lazy.filter { addedIDs.contains($0.id) }.map { ($0.id, $0.entry) },
+            uniquingKeysWith: { first, _ in first })
         for token in self.added {
             let content = Array(token.content.utf8)
             if let entry = entries[token.id], Array(entry.utf8) != content, tokens[token.id] != content {

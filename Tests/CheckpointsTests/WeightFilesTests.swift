@@ -140,9 +140,11 @@ import Testing
         }
         try makeDirectory(directory.file("global_step100"))
         refuses("'global_step100'", "no weights", "zero_to_fp32.py")
+        for name in ["__0_0.distcp", "mp_rank_00_model_states.pt"] { try put(name) }
+        try makeDirectory(directory.file("pytorch_model_fsdp_0"))
         try weights("model.safetensors")
         try takes("model.safetensors", naming: [])
-        #expect(try WeightFiles(directory.path).leftovers.count == 6)
+        #expect(try WeightFiles(directory.path).leftovers.count == 9)
     }
 
     @Test func otherPrograms() throws {
@@ -151,6 +153,8 @@ import Testing
         try put("model-q4.gguf")
         refuses("GGUF (model-q4.gguf)")
         refuses("GGUF", weights: "model-q4.gguf")
+        try weights("model.safetensors")
+        try takes("model.safetensors", naming: ["model-q4.gguf"])
     }
 
     /// What stands for a file that is not there is named for what it is, whatever it should have been.

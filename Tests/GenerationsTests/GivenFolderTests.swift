@@ -88,6 +88,12 @@ import Testing
         try put("snapshots/bb/config.json", "{}")
         try put("refs/main", "bb")
         #expect(refusal().contains("give \(directory.file("snapshots/bb"))"))
+        let cache = try TemporaryDirectory()
+        let model = cache.file("models--Qwen--Qwen2-VL-2B")
+        for name in ["", "/snapshots", "/snapshots/cc"] { try makeDirectory(model + name) }
+        try putFile(model + "/snapshots/cc/config.json", [])
+        let whole = try #require(CheckpointSurvey(cache.path).refusal)
+        #expect("\(whole)".contains("such as \(model)/snapshots/cc"), "\(whole)")
     }
 
     @Test func pointers() throws {
