@@ -42,6 +42,8 @@ public struct WeightFiles: Sendable {
                 rest.append(name)
             }
         }
+        let fetching = (try? Path.list(Path.join(directory, Self.downloads))) ?? []
+        unfinished += fetching.filter(UnfinishedDownload.isPart).map { Path.join(Self.downloads, $0) }
         self.directory = directory
         (self.adapters, self.leftovers) = (adapters, leftovers)
         (self.unfinished, self.foreign) = (unfinished, foreign)
@@ -85,6 +87,8 @@ public struct WeightFiles: Sendable {
     }
 
     private static let foreignSuffixes = [".h5", ".msgpack", ".onnx", ".ot", ".npz", ".tflite", ".mlmodel"]
+    /// Where the Hugging Face client keeps what it has not finished of a folder.
+    private static let downloads = ".cache/huggingface/download"
     private static let adapterConfig = "adapter_config.json"
 }
 
@@ -95,7 +99,17 @@ extension WeightFiles {
     /// - Returns: the set, and what the user should know of the others.
     /// - Throws: `.badInput` saying what is there when nothing can be taken, or not without being told.
     public func chosen(_ name: String? = nil) throws(Failure) -> (set: WeightSet, warnings: [String]) {
-        if let name { return (try named(name), []) }
+        var choice: (set: WeightSet, warnings: [String])
+        if let name { choice = (try named(name), []) } else { choice = try decided() }
+        if !unfinished.isEmpty {
+            choice.warnings.append(
+                "\(listed(unfinished)) is of a download that did not finish; the files that are there are read"
+            )
+        }
+        return choice
+    }
+
+    private func decided() throws(Failure) -> (set: WeightSet, warnings: [String]) {
         let readable = sets.filter { $0.container != .gguf }
         guard let first = readable.first else { throw nothing }
         if !adapters.isEmpty {

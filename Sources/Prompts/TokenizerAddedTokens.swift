@@ -13,6 +13,10 @@ struct TokenizerAddedTokens {
     private var entries: [Int: Entry] = [:]
     /// By the bytes of the text: Swift holds strings equal that differ in normalization only.
     private var ids: [[UInt8]: Int] = [:]
+    /// Lists of special tokens, each without those that have an id; no list twice.
+    private var unnumbered: [[String]] = []
+    /// Whether a token that has a name, such as `eos_token`, has no id.
+    private var lacksNamed = false
 
     /// In the order of their ids.
     var tokens: [TokenizerParts.Added] {
@@ -43,9 +47,27 @@ struct TokenizerAddedTokens {
 
     private var remedy: String { "take all files of the tokenizer from one model" }
 
-    /// Marks a token as special whose text alone a file states; one that no file gives an id is none.
-    mutating func markSpecial(_ content: String) {
-        if let id = ids[Array(content.utf8)] { entries[id]?.token.isSpecial = true }
+    /// Marks a token as special whose text alone a file states.
+    /// - Returns: whether it has an id.
+    private mutating func markSpecial(_ content: String) -> Bool {
+        guard let id = ids[Array(content.utf8)] else { return false }
+        entries[id]?.token.isSpecial = true
+        return true
+    }
+
+    /// Gives ids to listed special tokens that no file has any for: those that follow, as transformers 5.24 does.
+    ///
+    /// Only where nothing is left to guess: the first special tokens have ids, and files agree about the order of the rest.
+    mutating func numberRest(vocabularySize: Int, file: String) throws(Failure) {
+        guard let last = entries.keys.max(), last < Tokenizer.maximumVocabularySize, !lacksNamed,
+            unnumbered.count == 1
+        else { return }
+        for (index, content) in unnumbered[0].enumerated() {
+            let id = max(last + 1, vocabularySize) + index
+            try add(
+                TokenizerParts.Added(id: id, content: content, isSpecial: true, isNormalized: false),
+                from: file)
+        }
     }
 }
 
@@ -93,14 +115,25 @@ extension TokenizerAddedTokens {
                     // A list may be an object of names; a token may be one of its text and flags.
                     isList ? members.map(\.value) : nil
                 } ?? [member.value]
+            var rest: [String] = []
             for value in listed {
-                if let content = value.string {
-                    markSpecial(content)
+                let content: String
+                if let text = value.string {
+                    content = text
                 } else if value["content"] != nil {
-                    do {
-                        markSpecial(try TokenizerParts.Added(id: 0, json: value).content)
-                    } catch { throw error.located(in: file) }
+                    do { content = try TokenizerParts.Added(id: 0, json: value).content } catch {
+                        throw error.located(in: file)
+                    }
+                } else {
+                    continue
                 }
+                if !markSpecial(content), !rest.contains(content) { rest.append(content) }
+            }
+            guard !rest.isEmpty else { continue }
+            if !isList {
+                lacksNamed = true
+            } else if !unnumbered.contains(rest) {
+                unnumbered.append(rest)
             }
         }
     }

@@ -47,7 +47,7 @@ extension TokenizerParts {
         guard type == "BPE" else {
             throw .badInput("is a \(type) model; only BPE is known", at: "model.type")
         }
-        for key in ["dropout", "unk_token", "byte_fallback", "ignore_merges"] {
+        for key in ["dropout", "unk_token", "byte_fallback"] {
             guard let value = model[key], value != false else { continue }
             throw .badInput("\(key) is set, which is not supported", at: "model.\(key)")
         }
@@ -55,6 +55,7 @@ extension TokenizerParts {
             guard let value = model[key], value != "" else { continue }
             throw .badInput("\(key) is set, which is not supported", at: "model.\(key)")
         }
+        if let value = model["ignore_merges"], value != false { ignoresMerges = true }
         normalizes = try Self.normalizes(json["normalizer"])
         try Self.checkPreTokenizer(json["pre_tokenizer"])
         try Self.checkPostProcessor(json["post_processor"])
@@ -178,6 +179,7 @@ extension TokenizerParts {
         var united = TokenizerAddedTokens()
         for token in added { try united.add(token, from: file) }
         try united.addFiles(of: directory)
+        try united.numberRest(vocabularySize: vocabulary.count, file: file)
         added = united.tokens
     }
 }

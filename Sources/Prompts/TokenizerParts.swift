@@ -11,6 +11,8 @@ struct TokenizerParts {
     }
 
     var normalizes = true
+    /// Whether a word that is a token is taken as that, whatever its merges.
+    var ignoresMerges = false
     /// Entries in the byte-level alphabet, with their ids.
     var vocabulary: [(entry: String, id: Int)] = []
     /// Pairs of entries, the most urgent first.
@@ -64,9 +66,27 @@ struct TokenizerParts {
             }
             offsets.append(end)
         }
-        return Tokenizer(
+        let tokenizer = Tokenizer(
             normalizes: normalizes, bytes: bytes, offsets: offsets,
             merges: MergeTable(sorted: merges, vocabularySize: tokens.count), added: added)
+        if ignoresMerges { try checkMerges(of: tokenizer) }
+        return tokenizer
+    }
+
+    /// Where merges come to every token of the vocabulary by themselves, ignoring them makes no difference.
+    private func checkMerges(of tokenizer: Tokenizer) throws(Failure) {
+        var merger = WordMerger()
+        for (entry, id) in vocabulary {
+            var made: [Int32] = []
+            ByteLevelAlphabet.bytes(of: entry).withUnsafeBufferPointer {
+                merger.merge($0, by: tokenizer, into: &made)
+            }
+            guard made == [Int32(id)] || added.contains(where: { $0.id == id }) else {
+                throw .badInput(
+                    "ignore_merges is set, and merges do not make token \(id) (\"\(entry)\"), which is not supported",
+                    at: "model.ignore_merges")
+            }
+        }
     }
 
     /// Ids may leave gaps, as those of a vocabulary that was cut down do, but few tokens make no table of millions.

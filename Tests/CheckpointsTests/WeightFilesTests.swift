@@ -176,6 +176,14 @@ import Testing
         removeFile(directory.file("model.safetensors"))
         try put("model.safetensors.incomplete", "")
         refuses("holds no weights yet: 'model.safetensors.incomplete'")
+        try weights("model.safetensors")
+        #expect(try Checkpoint(directory.path).warnings.first?.contains("did not finish") == true)
+        for name in ["model.safetensors.incomplete", "model.safetensors"] { removeFile(directory.file(name)) }
+        for name in [".cache", ".cache/huggingface", ".cache/huggingface/download"] {
+            try makeDirectory(directory.file(name))
+        }
+        try put(".cache/huggingface/download/hash.incomplete", "")
+        refuses("holds no weights yet: '.cache/huggingface/download/hash.incomplete'")
         // A link of a cache whose file is gone.
         #expect(symlink("../../blobs/x", directory.file("model.safetensors")) == 0)
         refuses("holds no weights yet")

@@ -106,6 +106,49 @@ import Testing
         refuses("special_tokens_map.json", "\"<|im_end|>\" has rstrip set")
     }
 
+    /// Special tokens that are listed without ids follow those that have one, as transformers 5.24.0 numbers them.
+    @Test func listsWithoutIDs() throws {
+        func ids(_ lacking: Int, _ list: [String], named: String = "<|im_end|>") throws -> [Int32?] {
+            try write("tokenizer.json", self.lacking(lacking))
+            try write(
+                "special_tokens_map.json",
+                .pairs([
+                    "additional_special_tokens": .array(list.map(JSON.string)), "eos_token": .string(named),
+                ]))
+            let tokenizer = try Tokenizer(checkpoint: folder.path)
+            return ["<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"].map(tokenizer.id)
+        }
+        let list = added.compactMap { $0["content"]?.string }
+        #expect(try ids(2, list) == [438, 439, 440])
+        #expect(try ids(3, list) == [438, 439, 440])
+        #expect(try ids(2, list.reversed()) == [438, 440, 439])
+        #expect(try ids(2, []) == [438, nil, nil])
+        // Where something would have to be guessed, there is no token.
+        #expect(try ids(2, list, named: "<|unheard|>") == [438, nil, nil])
+        #expect(try ids(added.count, list) == [nil, nil, nil])
+        try write(
+            "tokenizer_config.json", .pairs(["extra_special_tokens": ["<|video_pad|>", "<|image_pad|>"]]))
+        #expect(try ids(2, list) == [438, nil, nil])
+        try write(
+            "tokenizer_config.json", .pairs(["extra_special_tokens": ["<|image_pad|>", "<|video_pad|>"]]))
+        #expect(try ids(2, list) == [438, 439, 440])
+    }
+
+    /// Ignoring merges makes no difference where they come to every token, and is refused where they do not.
+    @Test func ignoredMerges() throws {
+        try write("tokenizer.json", published)
+        let whole = try section()
+        let model = try #require(published["model"])
+        let ignoring = model.setting("ignore_merges", to: true)
+        try write("tokenizer.json", published.setting("model", to: ignoring))
+        #expect(try section() == whole)
+        let merges = try #require(model["merges"]?.array)
+        try write(
+            "tokenizer.json",
+            published.setting("model", to: ignoring.setting("merges", to: .array(merges.dropLast()))))
+        refuses("ignore_merges is set, and merges do not make token")
+    }
+
     /// A token that one file calls special is special.
     @Test func whatIsSpecial() throws {
         let plain = added.map { $0.setting("special", to: false) }
