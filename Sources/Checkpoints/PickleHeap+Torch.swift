@@ -5,9 +5,10 @@ extension PickleHeap {
     /// The most extents of a tensor, as in PyTorch.
     static let rankLimit = 64
 
-    /// The storage that a persistent identifier names: `('storage', torch.XStorage, key, device, count)`.
+    /// The storage that a persistent identifier names: `('storage', torch.XStorage, key, device, count)`, with None behind
+    /// in files of old, where a part of another storage could be named.
     mutating func storage(identifiedBy identifier: PickleValue) throws(Failure) -> PickleValue {
-        guard case .tuple(let index) = identifier, tuples[index].count == 5,
+        guard case .tuple(let index) = identifier, hasStorageShape(tuples[index]),
             case .string("storage") = tuples[index][0], case .global(let global) = tuples[index][1],
             case .string(let key) = tuples[index][2], case .string = tuples[index][3],
             case .int(let count) = tuples[index][4]
@@ -19,6 +20,11 @@ extension PickleHeap {
         case .untypedStorage: return try storage(PickledStorage(key: key, type: nil, count: count))
         default: throw .badInput("an identifier does not name a storage")
         }
+    }
+
+    private func hasStorageShape(_ values: [PickleValue]) -> Bool {
+        if values.count == 6, case .none = values[5] { return true }
+        return values.count == 5
     }
 
     /// What the function `function` returns for these arguments.
@@ -162,5 +168,25 @@ extension PickleHeap {
             }
         }
         return found.count == 1 ? found[0] : nil
+    }
+
+    /// A truth value in a dictionary, if there is one under that name.
+    func flag(_ name: String, of value: PickleValue) -> Bool? {
+        guard case .dictionary(let index) = value else { return nil }
+        for item in dictionaries[index] {
+            if case (.string(name), .bool(let flag)) = (item.key, item.value) { return flag }
+        }
+        return nil
+    }
+
+    /// The strings of a list of nothing else.
+    func strings(of value: PickleValue) throws(Failure) -> [String] {
+        guard case .list(let index) = value else { throw .badInput("holds \(value.kind) instead of a list") }
+        return try lists[index].map { (element) throws(Failure) in
+            guard case .string(let text) = element else {
+                throw .badInput("lists \(element.kind) instead of a string")
+            }
+            return text
+        }
     }
 }

@@ -31,9 +31,21 @@ struct Unpickler {
         guard pickle.count <= byteLimit else {
             throw .badInput("has \(pickle.count) bytes, more than the \(byteLimit) allowed")
         }
-        var machine = Unpickler(pickle)
-        let result = try machine.run()
-        return try machine.heap.contents(of: result)
+        let made = try first(in: pickle)
+        return try made.heap.contents(of: made.value)
+    }
+
+    /// What the pickle at the start of `bytes` makes, and how many of them it takes.
+    static func first(
+        in bytes: MappedBytes
+    ) throws(Failure) -> (value: PickleValue, heap: PickleHeap, length: Int) {
+        let start = bytes.range.lowerBound
+        guard let reach = MappedBytes(bytes.file, start..<start + min(bytes.count, byteLimit)) else {
+            throw .badInput("lies outside the file")
+        }
+        var machine = Unpickler(reach)
+        let value = try machine.run()
+        return (value, machine.heap, machine.cursor.offset)
     }
 
     private mutating func run() throws(Failure) -> PickleValue {

@@ -112,46 +112,53 @@ extension WeightFiles {
     private func decided() throws(Failure) -> (set: WeightSet, warnings: [String]) {
         let readable = sets.filter { $0.container != .gguf }
         guard let first = readable.first else { throw nothing }
-        if !adapters.isEmpty {
+        guard adapters.isEmpty else {
             throw .badInput(
                 "holds weights and an adapter (\(listed(adapters))), which would be left out",
                 file: directory,
                 remedy: "merge the adapter into the model first, or convert the model without it with "
                     + "--weights \(first.name)")
         }
-        let complete = readable.filter(\.isComplete)
-        if let refusal = first.refusal(in: directory, unfinished: unfinished),
-            first.rank != nil || complete.isEmpty
-        {
-            guard let other = complete.first else { throw refusal }
-            throw Failure(
-                refusal.kind, "\(refusal.message); \(other.name) lies beside it", file: refusal.file,
-                at: refusal.place,
-                remedy: "--weights \(other.name) takes that, or download what is missing; "
-                    + "if \(other.name) is the whole checkpoint, remove the stale \(first.name)")
-        }
-        // An index whose shards are missing says that the file beside it may be another model.
-        if first.rank != nil,
-            let stale = readable.dropFirst().first(where: { $0.rank != nil && !$0.isComplete }),
-            stale.container == first.container,
-            let refusal = stale.refusal(in: directory, unfinished: unfinished)
-        {
-            throw Failure(
-                refusal.kind, "\(refusal.message); \(first.name) lies beside it", file: refusal.file,
-                at: refusal.place,
-                remedy: "--weights \(first.name) takes that; if it is the whole checkpoint, remove the stale "
-                    + stale.name)
-        }
-        if first.rank == nil {
-            guard complete.count == 1, let only = complete.first else {
-                throw .badInput(
-                    "holds several sets of weights: \(listed(complete.map(\.name)))", file: directory,
-                    remedy: "say which with --weights FILE")
-            }
-            let others = warning(others: sets.filter { $0.name != only.name }, than: only)
-            return (only, ["the weights are taken from \(described(only))"] + others)
-        }
+        guard first.rank != nil else { return try onlyComplete(of: readable) }
+        try checkMistakable(first, among: readable)
         return (first, warning(others: sets.filter { $0.name != first.name }, than: first))
+    }
+
+    /// The one set that is whole, where none has a name that transformers looks for.
+    private func onlyComplete(of sets: [WeightSet]) throws(Failure) -> (set: WeightSet, warnings: [String]) {
+        let complete = sets.filter(\.isComplete)
+        if complete.isEmpty, let refusal = sets.first?.refusal(in: directory, unfinished: unfinished) {
+            throw refusal
+        }
+        guard complete.count == 1, let only = complete.first else {
+            throw .badInput(
+                "holds several sets of weights: \(listed(complete.map(\.name)))", file: directory,
+                remedy: "say which with --weights FILE")
+        }
+        let others = warning(others: self.sets.filter { $0.name != only.name }, than: only)
+        return (only, ["the weights are taken from \(described(only))"] + others)
+    }
+
+    /// Refuses incomplete shards beside a whole file: which of them is the model cannot be told.
+    private func checkMistakable(_ first: WeightSet, among readable: [WeightSet]) throws(Failure) {
+        let others = readable.dropFirst()
+        let broken: WeightSet, whole: WeightSet?
+        if !first.isComplete {
+            (broken, whole) = (first, others.first(where: \.isComplete))
+        } else if let stale = others.first(where: { $0.rank != nil && !$0.isComplete }),
+            stale.container == first.container
+        {
+            (broken, whole) = (stale, first)
+        } else {
+            return
+        }
+        guard let refusal = broken.refusal(in: directory, unfinished: unfinished) else { return }
+        guard let whole else { throw refusal }
+        throw Failure(
+            refusal.kind, "\(refusal.message); \(whole.name) lies beside it", file: refusal.file,
+            at: refusal.place,
+            remedy: "--weights \(whole.name) takes that, or download what is missing; "
+                + "if \(whole.name) is the whole checkpoint, remove the stale \(broken.name)")
     }
 
     /// The file that config.json names, which transformers then reads whatever else there is.

@@ -53,7 +53,7 @@ extension FuzzTarget {
         ]
             + pickleWords,
         seeds: {
-            try ["module", "tensors", "protocol4", "newer"].map {
+            try ["module", "tensors", "protocol4", "newer", "legacy"].map {
                 withoutCheckSums(try readFile(Fixtures.path("pickle/\($0).bin")))
             }
         },

@@ -117,6 +117,23 @@ import Testing
         #expect(try ImportedModel.qwenVL(copy.path).plan.ledger.unused.count == 3)
     }
 
+    /// config.json may name the weights, as transformers 5 has it; the user has the last word.
+    @Test func statedWeights() throws {
+        let copy = try EditedCheckpoint()
+        try copy.write()
+        try writeSafetensors(copy.tensors, to: copy.file("other.safetensors"))
+        #expect(try ImportedModel.qwen2VL(copy.path).checkpoint.files.map(\.name) == ["model.safetensors"])
+        let config = try JSON(file: copy.file("config.json"))
+        try copy.put(
+            "config.json", config.setting("transformers_weights", to: "other.safetensors").serialized())
+        #expect(try ImportedModel.qwen2VL(copy.path).checkpoint.files.map(\.name) == ["other.safetensors"])
+        let chosen = try ImportedModel.qwen2VL(copy.path, weights: "model.safetensors")
+        #expect(chosen.checkpoint.files.map(\.name) == ["model.safetensors"])
+        try copy.put(
+            "config.json", config.setting("transformers_weights", to: "../x.safetensors").serialized())
+        #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
+    }
+
     /// A type without a reader matters where the tensor is needed, and not elsewhere.
     @Test func unknownTypes() throws {
         var copy = try EditedCheckpoint()
