@@ -184,9 +184,9 @@ let package = Package(
         tool(
             "tessera-inspect",
             [
-                "Bundles", "Checkpoints", "Generations", "GraphIR", "GroupFormats", "Prompts", "Runtime",
-                "Storage",
-                "Tessera", "Threads",
+                "BundleCommands", "Bundles", "Checkpoints", "Generations", "GraphIR", "GroupFormats",
+                "Prompts",
+                "Runtime", "Storage", "Tessera", "Threads",
             ]),
         tool(
             "tessera-bench",

@@ -28,6 +28,14 @@ public struct ConversionOptions: ParsableArguments {
             """)
     public var manifest: String?
 
+    /// Which weights of the folder.
+    @Option(
+        help: """
+            Which weights to take where a folder holds several sets: a file or an index of theirs. \
+            (default: those that transformers would load)
+            """)
+    public var weights: String?
+
     /// A recipe's name or file.
     @Option(help: "Quantize on the way, by a recipe's name (int8, int4) or file.")
     public var quantize: String?
@@ -76,7 +84,7 @@ public struct ConversionOptions: ParsableArguments {
             let model = try read(
                 folder,
                 ImportOptions(
-                    resampling: resampling, chatTemplate: chatTemplate, ignoredSettings: Set(ignoreSetting)))
+                    weights: weights, resampling: resampling, chatTemplate: chatTemplate, ignoredSettings: Set(ignoreSetting)))
             for warning in model.warnings { Console.warn(warning) }
             let conversion = try Conversion(model.plan, recipe: quantize, output)
             if let destination {

@@ -7,26 +7,12 @@ import Storage
 
 /// What would be written, by the recipe that was chosen and by the others.
 struct PlanReport {
-    /// What a recipe would make of the weights.
-    private struct Size {
-        let recipe: String
-        /// Of the bundle, up to the end of its weights.
-        let byteCount: Int
-        let effectiveBits: Double
-
-        init(_ plan: QuantizationPlan) throws(Failure) {
-            recipe = plan.recipe.name
-            byteCount = try BundleWriter.byteCount(upToWeights: plan.descriptions)
-            effectiveBits = plan.effectiveBits
-        }
-    }
-
     private let plan: QuantizationPlan
     private let checkpoint: CheckpointPlan?
     private let roles: RoleTable
     private let target: TargetReport?
     /// Of every recipe that has a name, and of the chosen one.
-    private let sizes: [Size]
+    private let sizes: [RecipeSize]
 
     /// - Parameters:
     ///   - target: the budget that the recipe keeps to, if any.
@@ -39,15 +25,7 @@ struct PlanReport {
         self.checkpoint = checkpoint
         self.roles = roles
         self.target = target
-        var sizes: [Size] = []
-        var recipes = [Recipe.keep]
-        for name in Recipe.names { recipes.append(try Recipe(named: name)) }
-        // A recipe with a target takes what it is told to, and asks for a calibration file to say of what.
-        for recipe in recipes where recipe.name != plan.recipe.name && recipe.targetBits == nil {
-            sizes.append(try Size(try QuantizationPlan(recipe, graph, plan.items.map(\.weight))))
-        }
-        sizes.append(try Size(plan))
-        self.sizes = sizes.sorted { $0.effectiveBits > $1.effectiveBits }
+        sizes = try RecipeSize.all(graph, plan.items.map(\.weight), chosen: plan)
     }
 
     private var weightBytes: Int { plan.descriptions.reduce(0) { $0 + $1.byteCount } }
@@ -67,13 +45,7 @@ struct PlanReport {
             "\(ByteCount.text(weightBytes)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight\(expected)"
         )
         if let target { parts.append(target.text) }
-        var table = Table("recipe", "bundle", "bytes", "bits a weight")
-        for size in sizes {
-            table.add(
-                size.recipe, ByteCount.text(size.byteCount), "\(size.byteCount)", fixed(size.effectiveBits, 2)
-            )
-        }
-        parts.append(table.text)
+        parts.append(RecipeSize.table(sizes))
         parts.append("Tokenizer, graph and directory, a few MiB, come on top.")
         return parts.joined(separator: "\n\n")
     }
@@ -102,7 +74,7 @@ struct PlanReport {
             .init("expected_kl", roles.divergence.map { .double($0) } ?? .null),
             .init("not_probed", .int(roles.unprobed)), .init("target", target?.json ?? .null),
             .init("roles", roles.json),
-            .init("recipes", .array(sizes.map(PlanReport.json))),
+            .init("recipes", .array(sizes.map(\.json))),
             .init(
                 "tensors",
                 .array(
@@ -114,12 +86,5 @@ struct PlanReport {
                     })),
         ]
         return .object(members)
-    }
-
-    private static func json(_ size: Size) -> JSON {
-        .pairs([
-            "name": .string(size.recipe), "bundle_bytes": .int(size.byteCount),
-            "effective_bits": .double(size.effectiveBits),
-        ])
     }
 }

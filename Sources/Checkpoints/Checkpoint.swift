@@ -8,69 +8,50 @@ public struct Checkpoint: Sendable {
     public let files: [SourceFile]
     /// Every tensor, in the order of the files and within them.
     public let tensors: [SourceTensor]
-    /// The bytes of all tensors as the index of shards states them, if there is one that does.
+    /// What the files hold beside tensors of known types.
+    public let passedOver: [PassedOver]
+    /// The bytes of all tensors as the index of shards states them, if there is one that does and all were read.
     public let statedByteCount: Int?
+    /// What kind of files they are.
+    public let container: ContainerKind
+    /// What the user should know of the choice of files and of their indexes.
+    public let warnings: [String]
     private let positions: [String: Int]
 
-    /// Opens the checkpoint in `directory`: the shards of `model.safetensors.index.json`, or `model.safetensors`, or the
-    /// same of `pytorch_model.bin`.
+    /// Opens the checkpoint in `directory`, as ``WeightFiles`` chooses.
     ///
     /// All headers are read and checked; no tensor is, and nothing in a file is executed.
-    /// - Throws: `.badInput` when there is no checkpoint, when a shard is missing or malformed, or when the index and the
-    ///   shards disagree about a tensor.
-    public init(_ directory: String) throws(Failure) {
-        guard Path.isDirectory(directory) else {
-            throw .badInput("is no folder", file: directory, remedy: "give the folder that holds config.json")
-        }
-        for kind in ContainerKind.allCases {
-            let single = Path.join(directory, kind.singleName)
-            if Path.exists(Path.join(directory, kind.indexName)) {
-                try self.init(directory, shardsOf: kind)
-                return
-            } else if Path.exists(single) {
-                let (file, tensors) = try kind.open(single)
-                try self.init(directory, files: [file], tensors: tensors)
-                return
-            }
-        }
-        let names = ContainerKind.allCases.map { "\($0.singleName) nor \($0.indexName)" }
-        throw .badInput(
-            "holds neither \(names.joined(separator: " nor "))", file: directory,
-            remedy: "is it the folder of a checkpoint, and is the download complete?")
-    }
-
-    private init(_ directory: String, shardsOf kind: ContainerKind) throws(Failure) {
-        let path = Path.join(directory, kind.indexName)
-        let index = try ShardIndex(path)
-        var files = [SourceFile(try MappedFile(path).identity)]
-        var tensors: [SourceTensor] = []
-        var held: [(file: String, tensor: String)] = []
-        for name in index.files {
-            let shardPath = Path.join(directory, name)
-            guard Path.exists(shardPath) else { throw Self.missing(name, of: directory, kind) }
-            let shard = try kind.open(shardPath)
-            files.append(shard.file)
-            tensors += shard.tensors
-            held += shard.tensors.map { (name, $0.name) }
-        }
-        if let difference = index.disagreement(with: held) { throw .badInput(difference, file: path) }
-        try self.init(directory, files: files, tensors: tensors, stated: index.totalSize)
-    }
-
-    private init(
-        _ directory: String, files: [SourceFile], tensors: [SourceTensor], stated: Int? = nil
-    ) throws(Failure) {
+    /// - Parameter weights: a file of the set to take, where there are several.
+    /// - Throws: `.badInput` when there is no checkpoint, when a shard is missing or malformed, or when two shards hold
+    ///   different tensors of one name.
+    public init(_ directory: String, weights: String? = nil) throws(Failure) {
+        let (set, notes) = try WeightFiles(directory).chosen(weights)
         self.directory = directory
-        statedByteCount = stated
-        self.files = files
-        self.tensors = tensors
-        var positions: [String: Int] = [:]
-        for (position, tensor) in tensors.enumerated() {
-            guard positions.updateValue(position, forKey: tensor.name) == nil else {
-                throw .badInput("holds tensor '\(tensor.name)' twice", file: directory)
-            }
+        container = set.container
+        var files: [SourceFile] = []
+        var holding = Holding()
+        var warnings = notes
+        for name in set.files {
+            let file = try set.container.open(Path.join(directory, name))
+            files.append(file.source)
+            warnings += file.warnings.map { "\(name): \($0)" }
+            try holding.add(file, of: name, in: directory)
         }
-        self.positions = positions
+        if let name = set.index {
+            let path = Path.join(directory, name)
+            let index = try ShardIndex(path)
+            files.insert(SourceFile(try MappedFile(path).identity), at: 0)
+            warnings += index.differences(from: holding.shards).map { "\(name) \($0)" }
+            // Bytes of tensors that were passed over are not known.
+            statedByteCount = holding.passedOver.isEmpty ? index.totalSize : nil
+        } else {
+            statedByteCount = nil
+        }
+        self.files = files
+        tensors = holding.tensors
+        passedOver = holding.passedOver
+        positions = holding.positions
+        self.warnings = warnings + holding.repeated
     }
 
     /// The tensor of that name, or nil.
@@ -81,15 +62,44 @@ public struct Checkpoint: Sendable {
 
     /// All names, in the order of `tensors`.
     public var names: [String] { tensors.map(\.name) }
+}
 
-    private static func missing(
-        _ shard: String, of directory: String, _ kind: ContainerKind
-    ) -> Failure {
-        let remedy =
-            Path.exists(Path.join(directory, kind.singleName))
-            ? "if \(kind.singleName) is the whole checkpoint, remove the stale \(kind.indexName)"
-            : "download it; an interrupted download leaves shards out"
-        return .badInput(
-            "shard '\(shard)' is missing", file: Path.join(directory, kind.indexName), remedy: remedy)
+/// What was found in the files so far.
+private struct Holding {
+    private(set) var tensors: [SourceTensor] = []
+    private(set) var passedOver: [PassedOver] = []
+    private(set) var positions: [String: Int] = [:]
+    /// The file of each name.
+    private(set) var shards: [String: String] = [:]
+    private var repetitions: [String] = []
+
+    /// Adds a file's tensors. One that is there already must be the same, byte for byte.
+    mutating func add(_ file: WeightFile, of name: String, in directory: String) throws(Failure) {
+        for item in file.passedOver {
+            passedOver.append(item)
+            shards[item.name] = name
+        }
+        for tensor in file.tensors {
+            guard let earlier = positions[tensor.name].map({ tensors[$0] }) else {
+                positions[tensor.name] = tensors.count
+                shards[tensor.name] = name
+                tensors.append(tensor)
+                continue
+            }
+            guard earlier.type == tensor.type, earlier.shape == tensor.shape,
+                earlier.data.bytes.elementsEqual(tensor.data.bytes)
+            else {
+                throw .badInput(
+                    "holds tensor '\(tensor.name)', and \(shards[tensor.name] ?? "another") holds another of that name",
+                    file: Path.join(directory, name),
+                    remedy: "files of two models may be mixed: download the model again into an empty folder")
+            }
+            repetitions.append(tensor.name)
+        }
+    }
+
+    /// Says which tensors are there twice.
+    var repeated: [String] {
+        repetitions.isEmpty ? [] : ["in more than one file, with the same content: \(listed(repetitions))"]
     }
 }

@@ -1,30 +1,59 @@
 internal import Storage
 
 /// The kinds of files that checkpoints come in, preferred first.
-enum ContainerKind: CaseIterable {
+public enum ContainerKind: String, CaseIterable, Sendable {
+    /// safetensors.
     case safetensors
-    case pyTorch
+    /// A zip file of `torch.save`.
+    case pyTorch = "pytorch"
+    /// GGUF.
+    case gguf
 
-    /// The file that holds a whole checkpoint.
-    var singleName: String {
-        switch self {
-        case .safetensors: "model.safetensors"
-        case .pyTorch: "pytorch_model.bin"
+    /// By what a file's name ends in; nil for a name that no weights have.
+    init?(fileName: String) {
+        switch fileName.split(separator: ".").last {
+        case "safetensors": self = .safetensors
+        case "bin", "pt", "pth": self = .pyTorch
+        case "gguf": self = .gguf
+        default: return nil
         }
     }
 
-    /// The index of a checkpoint that is split into shards.
-    var indexName: String { singleName + ".index.json" }
-
     /// Reads the headers of the file at `path`.
-    func open(_ path: String) throws(Failure) -> (file: SourceFile, tensors: [SourceTensor]) {
+    func open(_ path: String) throws(Failure) -> WeightFile {
+        try UnfinishedDownload.check(weights: path)
         switch self {
         case .safetensors:
             let opened = try SafetensorsFile(path)
-            return (SourceFile(opened.file.identity), opened.tensors)
+            return WeightFile(
+                source: SourceFile(opened.file.identity), tensors: opened.tensors,
+                passedOver: opened.passedOver, warnings: [])
         case .pyTorch:
             let opened = try PyTorchFile(path)
-            return (SourceFile(opened.file.identity, records: opened.records), opened.tensors)
+            return WeightFile(
+                source: SourceFile(opened.file.identity, records: opened.records), tensors: opened.tensors,
+                passedOver: opened.passedOver, warnings: opened.warnings)
+        case .gguf:
+            throw .badInput(
+                "is a GGUF file, whose weights cannot be converted", file: path,
+                remedy: "give the folder of the model in safetensors that it was made from")
         }
     }
+}
+
+/// A file of weights whose headers were read.
+struct WeightFile {
+    let source: SourceFile
+    let tensors: [SourceTensor]
+    let passedOver: [PassedOver]
+    /// What the user should know.
+    let warnings: [String]
+}
+
+/// Something that a file of weights holds by a name, and that is no tensor this reader knows.
+public struct PassedOver: Equatable, Sendable {
+    /// As the file has it.
+    public let name: String
+    /// What it is, for messages: `a tensor of F4`, `an integer`.
+    public let kind: String
 }

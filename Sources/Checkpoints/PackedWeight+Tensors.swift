@@ -29,7 +29,11 @@ struct PackedTensors {
     }
 
     mutating func takeOptional(_ suffix: String, _ types: [ElementType]) throws(Failure) -> SourceTensor? {
-        guard let tensor = checkpoint["\(module).\(suffix)"] else { return nil }
+        let name = "\(module).\(suffix)"
+        guard let tensor = checkpoint[name] else {
+            guard let other = checkpoint.passedOver.first(where: { $0.name == name }) else { return nil }
+            throw main.failure("needs '\(name)', which is \(other.kind): there is no reader for that")
+        }
         try Self.require(tensor, types)
         sources.append(tensor.name)
         return tensor

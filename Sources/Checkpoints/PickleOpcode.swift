@@ -30,6 +30,14 @@ enum PickleOpcode: UInt8 {
     case newTrue = 0x88
     case newFalse = 0x89
     case long1 = 0x8A
+    case binFloat = 0x47
+    case shortBinBytes = 0x43
+    case binBytes = 0x42
+    case shortBinUnicode = 0x8C
+    case binUnicode8 = 0x8D
+    case stackGlobal = 0x93
+    case memoize = 0x94
+    case frame = 0x95
 
     /// The name of an instruction that is not followed, as Python's `pickletools` has it.
     static func refusedName(_ byte: UInt8) -> String {
@@ -37,12 +45,12 @@ enum PickleOpcode: UInt8 {
     }
 
     private static let refused: [UInt8: String] = [
-        0x30: "POP", 0x31: "POP_MARK", 0x32: "DUP", 0x42: "BINBYTES", 0x43: "SHORT_BINBYTES", 0x46: "FLOAT",
-        0x47: "BINFLOAT", 0x49: "INT", 0x4C: "LONG", 0x50: "PERSID", 0x53: "STRING", 0x54: "BINSTRING",
+        0x30: "POP", 0x31: "POP_MARK", 0x32: "DUP", 0x46: "FLOAT",
+        0x49: "INT", 0x4C: "LONG", 0x50: "PERSID", 0x53: "STRING", 0x54: "BINSTRING",
         0x55: "SHORT_BINSTRING", 0x56: "UNICODE", 0x64: "DICT", 0x67: "GET", 0x69: "INST", 0x6C: "LIST",
         0x6F: "OBJ", 0x70: "PUT", 0x81: "NEWOBJ", 0x82: "EXT1", 0x83: "EXT2", 0x84: "EXT4", 0x8B: "LONG4",
-        0x8C: "SHORT_BINUNICODE", 0x8D: "BINUNICODE8", 0x8E: "BINBYTES8", 0x8F: "EMPTY_SET", 0x90: "ADDITEMS",
-        0x91: "FROZENSET", 0x92: "NEWOBJ_EX", 0x93: "STACK_GLOBAL", 0x94: "MEMOIZE", 0x95: "FRAME",
+        0x8E: "BINBYTES8", 0x8F: "EMPTY_SET", 0x90: "ADDITEMS",
+        0x91: "FROZENSET", 0x92: "NEWOBJ_EX",
         0x96: "BYTEARRAY8", 0x97: "NEXT_BUFFER", 0x98: "READONLY_BUFFER",
     ]
 }

@@ -8,6 +8,10 @@ enum PickleValue {
     case none
     case bool(Bool)
     case int(Int)
+    /// A number with a fraction; which does not matter.
+    case float
+    /// Bytes; which does not matter.
+    case bytes
     case string(String)
     case global(PickleGlobal)
     case tuple(Int)
@@ -22,6 +26,8 @@ enum PickleValue {
         case .none: "None"
         case .bool: "a truth value"
         case .int: "an integer"
+        case .float: "a number"
+        case .bytes: "bytes"
         case .string: "a string"
         case .global(let global): global.name
         case .tuple: "a tuple"
@@ -37,8 +43,13 @@ enum PickleValue {
 enum PickleGlobal {
     case orderedDictionary
     case rebuildTensor
+    /// With the type of elements beside an untyped storage: what is newer than the storages of old.
+    case rebuildTypedTensor
     case rebuildParameter
-    case storage(ElementType)
+    case storage(PickledType)
+    case untypedStorage
+    /// A type of elements by itself.
+    case type(PickledType)
 
     /// Nil for every other name, `module.name`.
     init?(name: String) {
@@ -46,9 +57,15 @@ enum PickleGlobal {
         self = global
     }
 
+    /// Whether a name is of a function that makes a tensor which is more than numbers: a subclass, a quantized one.
+    static func isTensorKind(_ name: String) -> Bool {
+        ["torch._utils._rebuild_", "torch._tensor._rebuild_", "torchao."].contains { name.hasPrefix($0) }
+    }
+
     private static let byName: [String: PickleGlobal] = {
-        let all =
-            [.orderedDictionary, .rebuildTensor, .rebuildParameter] + storageNames.keys.map(Self.storage)
+        let all: [PickleGlobal] =
+            [.orderedDictionary, .rebuildTensor, .rebuildTypedTensor, .rebuildParameter, .untypedStorage]
+            + PickledType.storages.map(Self.storage) + PickledType.all.map(Self.type)
         return Dictionary(all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     }()
 
@@ -57,37 +74,81 @@ enum PickleGlobal {
         switch self {
         case .orderedDictionary: "collections.OrderedDict"
         case .rebuildTensor: "torch._utils._rebuild_tensor_v2"
+        case .rebuildTypedTensor: "torch._utils._rebuild_tensor_v3"
         case .rebuildParameter: "torch._utils._rebuild_parameter"
-        case .storage(let type): "torch.\(Self.storageNames[type] ?? "")Storage"
+        case .storage(let type): "torch.\(type.storage ?? "")Storage"
+        case .untypedStorage: "torch.storage.UntypedStorage"
+        case .type(let type): "torch.\(type.name)"
         }
     }
+}
 
-    /// PyTorch's legacy storages; newer types, such as 8-bit floats, have none.
-    private static let storageNames: [ElementType: String] = [
-        .float64: "Double", .float32: "Float", .float16: "Half", .bfloat16: "BFloat16", .int64: "Long",
-        .int32: "Int", .int16: "Short", .int8: "Char", .uint8: "Byte", .bool: "Bool",
+/// A type of elements that PyTorch knows.
+struct PickledType: Equatable {
+    /// As PyTorch calls it: `float8_e4m3fn`.
+    let name: String
+    /// What its storage was called before storages had no type; newer types have none.
+    let storage: String?
+    /// What it is here; nil for a type that there is no reader for.
+    let type: ElementType?
+    /// Bytes an element takes.
+    let width: Int
+
+    private init(_ name: String, _ type: ElementType, storage: String? = nil) {
+        (self.name, self.storage, self.type, width) = (name, storage, type, type.width)
+    }
+
+    private init(_ name: String, unread width: Int, storage: String? = nil) {
+        (self.name, self.storage, type, self.width) = (name, storage, nil, width)
+    }
+
+    static let all = [
+        PickledType("float64", .float64, storage: "Double"),
+        PickledType("float32", .float32, storage: "Float"),
+        PickledType("float16", .float16, storage: "Half"),
+        PickledType("bfloat16", .bfloat16, storage: "BFloat16"),
+        PickledType("int64", .int64, storage: "Long"), PickledType("int32", .int32, storage: "Int"),
+        PickledType("int16", .int16, storage: "Short"), PickledType("int8", .int8, storage: "Char"),
+        PickledType("uint8", .uint8, storage: "Byte"), PickledType("bool", .bool, storage: "Bool"),
+        PickledType("float8_e4m3fn", .float8), PickledType("float8_e5m2", unread: 1),
+        PickledType("float8_e4m3fnuz", unread: 1), PickledType("float8_e5m2fnuz", unread: 1),
+        PickledType("float8_e8m0fnu", unread: 1), PickledType("float4_e2m1fn_x2", unread: 1),
+        PickledType("uint16", unread: 2), PickledType("uint32", unread: 4), PickledType("uint64", unread: 8),
+        PickledType("complex64", unread: 8, storage: "ComplexFloat"),
+        PickledType("complex128", unread: 16, storage: "ComplexDouble"),
     ]
+    static let storages = all.filter { $0.storage != nil }
 }
 
 /// A storage: elements in an entry of the file, which tensors show.
 struct PickledStorage {
     /// The entry, by its name in the folder `data`.
     let key: String
-    /// What its elements are.
-    let type: ElementType
-    /// How many it claims to have.
+    /// What its elements are; nil when only the tensors that show it know.
+    let type: PickledType?
+    /// How many elements it claims to have, or bytes where it has no type.
     let count: Int
 }
 
 /// A tensor as the pickle describes it; nothing about it has been compared with the file.
 struct PickledTensor {
     let storage: PickledStorage
+    /// What its elements are.
+    let type: PickledType
     /// The element of the storage that is its first.
     let offset: Int
     /// Outermost first.
     let extents: [Int]
     /// In elements, one for each extent.
     let strides: [Int]
+}
+
+/// What the pickle of a checkpoint holds by names.
+struct PickledContents {
+    var tensors: [(name: String, tensor: PickledTensor)] = []
+    var passedOver: [PassedOver] = []
+    /// What the user should know.
+    var warnings: [String] = []
 }
 
 /// The objects of a pickle by their numbers.

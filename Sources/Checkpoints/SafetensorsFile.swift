@@ -12,6 +12,8 @@ public struct SafetensorsFile: Sendable {
     public let file: MappedFile
     /// In the order in which they lie in the file.
     public let tensors: [SourceTensor]
+    /// Tensors of types that there is no reader for.
+    public let passedOver: [PassedOver]
     /// What the header says about itself (`__metadata__`), in its order.
     public let metadata: [(key: String, value: String)]
 
@@ -21,7 +23,7 @@ public struct SafetensorsFile: Sendable {
         file = try MappedFile(path)
         do {
             let header = try SafetensorsHeader(file)
-            (tensors, metadata) = (header.tensors, header.metadata)
+            (tensors, passedOver, metadata) = (header.tensors, header.passedOver, header.metadata)
         } catch {
             throw error.located(in: path)
         }
@@ -34,6 +36,9 @@ private struct SafetensorsHeader {
     /// Where the tensors' buffer begins in the file.
     let bufferStart: Int
     var tensors: [SourceTensor] = []
+    var passedOver: [PassedOver] = []
+    /// What lies in the buffer, under its name.
+    private var spans: [(name: String, range: Range<Int>)] = []
     var metadata: [(key: String, value: String)] = []
 
     init(_ file: MappedFile) throws(Failure) {
@@ -61,7 +66,7 @@ private struct SafetensorsHeader {
             if member.key == "__metadata__" {
                 metadata = try Self.strings(member.value)
             } else {
-                tensors.append(try tensor(member.key, member.value))
+                try add(member.key, member.value)
             }
         }
         // Names break ties between tensors without elements.
@@ -69,10 +74,16 @@ private struct SafetensorsHeader {
             ($0.data.range.lowerBound, $0.data.range.upperBound, $0.name)
                 < ($1.data.range.lowerBound, $1.data.range.upperBound, $1.name)
         }
+        spans.sort {
+            ($0.range.lowerBound, $0.range.upperBound, $0.name)
+                < ($1.range.lowerBound, $1.range.upperBound, $1.name)
+        }
         try checkCoverage()
     }
 
+    /// The strings of `__metadata__`; null is none, as in the reference implementation.
     private static func strings(_ value: JSON) throws(Failure) -> [(key: String, value: String)] {
+        guard value != .null else { return [] }
         guard let members = value.members else { throw .badInput("is no object", at: "__metadata__") }
         var result: [(key: String, value: String)] = []
         for member in members {
@@ -84,19 +95,35 @@ private struct SafetensorsHeader {
         return result
     }
 
-    /// One entry, checked by itself.
-    private func tensor(_ name: String, _ entry: JSON) throws(Failure) -> SourceTensor {
+    /// Takes one entry, checked by itself.
+    private mutating func add(_ name: String, _ entry: JSON) throws(Failure) {
         let place = "tensor '\(name)'"
         guard let typeName = entry["dtype"]?.string else { throw .badInput("has no dtype", at: place) }
-        guard let type = ElementType(rawValue: typeName) else {
-            throw .badInput("has the unsupported dtype \(typeName)", at: place)
-        }
         guard let extents = entry["shape"]?.ints else {
             throw .badInput("has no shape of whole numbers", at: place)
         }
-        guard let shape = Shape(checking: extents), let needed = shape.byteCount(type) else {
+        guard let shape = Shape(checking: extents) else {
             throw .badInput("has the impossible shape \(extents)", at: place)
         }
+        let data = try data(entry, at: place)
+        spans.append((name, data.range))
+        guard let type = ElementType(rawValue: typeName) else {
+            passedOver.append(PassedOver(name: name, kind: "a tensor of \(typeName.prefix(32))"))
+            return
+        }
+        guard let needed = shape.byteCount(type) else {
+            throw .badInput("has the impossible shape \(extents)", at: place)
+        }
+        guard data.count == needed else {
+            throw .badInput(
+                "has \(data.count) bytes of data where \(typeName) of shape \(shape) takes \(needed)",
+                at: place)
+        }
+        tensors.append(SourceTensor(name: name, type: type, shape: shape, data: data))
+    }
+
+    /// Where an entry says that its bytes are.
+    private func data(_ entry: JSON, at place: String) throws(Failure) -> MappedBytes {
         guard let offsets = entry["data_offsets"]?.ints, offsets.count == 2 else {
             throw .badInput("has no data_offsets of two whole numbers", at: place)
         }
@@ -107,29 +134,23 @@ private struct SafetensorsHeader {
                 "lies at bytes \(begin) to \(end), outside the \(bufferLength) bytes of data", at: place,
                 remedy: "the file may be cut short")
         }
-        guard end - begin == needed else {
-            throw .badInput(
-                "has \(end - begin) bytes of data where \(typeName) of shape \(shape) takes \(needed)",
-                at: place)
-        }
         guard let data = MappedBytes(file, bufferStart + begin..<bufferStart + end) else {
             throw .badInput("lies outside the file", at: place)
         }
-        return SourceTensor(name: name, type: type, shape: shape, data: data)
+        return data
     }
 
     /// The tensors in order must cover the buffer exactly: bytes that nothing owns or two tensors own are an error.
     private func checkCoverage() throws(Failure) {
         var covered = bufferStart
-        for (index, tensor) in tensors.enumerated() {
-            let range = tensor.data.range
+        for (index, (name, range)) in spans.enumerated() {
             guard range.lowerBound >= covered else {
-                throw .badInput("overlaps tensor '\(tensors[index - 1].name)'", at: "tensor '\(tensor.name)'")
+                throw .badInput("overlaps tensor '\(spans[index - 1].name)'", at: "tensor '\(name)'")
             }
             guard range.lowerBound == covered else {
                 throw .badInput(
                     "\(range.lowerBound - covered) bytes before it belong to no tensor",
-                    at: "tensor '\(tensor.name)'")
+                    at: "tensor '\(name)'")
             }
             covered = range.upperBound
         }

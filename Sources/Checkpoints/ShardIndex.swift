@@ -37,20 +37,15 @@ struct ShardIndex {
             && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 0 }
     }
 
-    /// Nil when the shards hold exactly the tensors that this index gives them; otherwise what differs first.
-    func disagreement(with held: [(file: String, tensor: String)]) -> String? {
-        var missing = shards
-        for (file, tensor) in held {
-            guard let expected = missing.removeValue(forKey: tensor) else {
-                return shards[tensor] == nil
-                    ? "does not list tensor '\(tensor)' of \(file)"
-                    : "tensor '\(tensor)' is in more than one shard, \(file) among them"
-            }
-            guard expected == file else {
-                return "puts tensor '\(tensor)' into \(expected), but it is in \(file)"
-            }
-        }
-        guard let (tensor, file) = missing.min(by: { $0.key < $1.key }) else { return nil }
-        return "lists tensor '\(tensor)', which is not in \(file)"
+    /// What this index says that is not so, given the file of each name; whether anything is missing is not its to say.
+    func differences(from held: [String: String]) -> [String] {
+        let absent = shards.keys.filter { held[$0] == nil }.sorted()
+        let unlisted = held.keys.filter { shards[$0] == nil }.sorted()
+        let elsewhere = shards.keys.filter { held[$0] != nil && held[$0] != shards[$0] }.sorted()
+        return [
+            ("lists tensors that no file holds", absent),
+            ("does not list tensors that its files hold", unlisted),
+            ("puts tensors into other files than hold them", elsewhere),
+        ].filter { !$0.1.isEmpty }.map { "\($0.0): \(listed($0.1))" }
     }
 }

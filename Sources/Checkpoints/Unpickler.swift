@@ -25,15 +25,27 @@ struct Unpickler {
 
     private init(_ pickle: MappedBytes) { cursor = ByteCursor(pickle) }
 
-    /// The tensors of the dictionary that `pickle` makes, in its order.
+    /// What the dictionary that `pickle` makes holds, in its order.
     /// - Throws: `.badInput`, with the byte of the instruction as the place.
-    static func tensors(of pickle: MappedBytes) throws(Failure) -> [(name: String, tensor: PickledTensor)] {
+    static func contents(of pickle: MappedBytes) throws(Failure) -> PickledContents {
         guard pickle.count <= byteLimit else {
             throw .badInput("has \(pickle.count) bytes, more than the \(byteLimit) allowed")
         }
-        var machine = Unpickler(pickle)
-        let result = try machine.run()
-        return try machine.heap.namedTensors(of: result)
+        let made = try first(in: pickle)
+        return try made.heap.contents(of: made.value)
+    }
+
+    /// What the pickle at the start of `bytes` makes, and how many of them it takes.
+    static func first(
+        in bytes: MappedBytes
+    ) throws(Failure) -> (value: PickleValue, heap: PickleHeap, length: Int) {
+        let start = bytes.range.lowerBound
+        guard let reach = MappedBytes(bytes.file, start..<start + min(bytes.count, byteLimit)) else {
+            throw .badInput("lies outside the file")
+        }
+        var machine = Unpickler(reach)
+        let value = try machine.run()
+        return (value, machine.heap, machine.cursor.offset)
     }
 
     private mutating func run() throws(Failure) -> PickleValue {
@@ -72,8 +84,29 @@ struct Unpickler {
         case .binInt1: try push(.int(Int(try cursor.integer(UInt8.self))))
         case .binInt2: try push(.int(Int(try cursor.integer(UInt16.self))))
         case .long1: try push(.int(try longInteger()))
-        case .binUnicode: try push(.string(try string()))
-        case .global: try push(.global(try global()))
+        case .binFloat:
+            _ = try cursor.integer(UInt64.self)
+            try push(.float)
+        case .shortBinBytes:
+            try cursor.skip(Int(try cursor.integer(UInt8.self)))
+            try push(.bytes)
+        case .binBytes:
+            try cursor.skip(Int(try cursor.integer(UInt32.self)))
+            try push(.bytes)
+        case .shortBinUnicode: try push(.string(try string(UInt64(try cursor.integer(UInt8.self)))))
+        case .binUnicode: try push(.string(try string(UInt64(try cursor.integer(UInt32.self)))))
+        case .binUnicode8: try push(.string(try string(try cursor.integer())))
+        case .global:
+            let module = try cursor.line(limit: 256)
+            try push(.global(try global(module, try cursor.line(limit: 256))))
+        case .stackGlobal:
+            guard case .string(let name) = try pop(), case .string(let module) = try pop() else {
+                throw .badInput("refers to something by other values than two strings")
+            }
+            try push(.global(try global(module, name)))
+        // The next bytes that belong together: said for those who read a stream.
+        case .frame: _ = try cursor.integer(UInt64.self)
+        case .memoize: try remember(UInt32(memo.count))
         case .emptyTuple: try push(heap.tuple([]))
         case .tuple1: try pushTuple(1)
         case .tuple2: try pushTuple(2)
@@ -174,18 +207,21 @@ extension Unpickler {
         return count == 0 ? 0 : (value << unused) >> unused
     }
 
-    private mutating func string() throws(Failure) -> String {
-        let length: UInt32 = try cursor.integer()
-        guard length <= UInt32(Self.stringLimit) else {
+    private mutating func string(_ length: UInt64) throws(Failure) -> String {
+        guard length <= UInt64(Self.stringLimit) else {
             throw .badInput("holds a string of \(length) bytes, more than the \(Self.stringLimit) allowed")
         }
         return try cursor.text(Int(length))
     }
 
-    private mutating func global() throws(Failure) -> PickleGlobal {
-        let module = try cursor.line(limit: 256)
-        let name = "\(module).\(try cursor.line(limit: 256))"
+    private func global(_ module: String, _ name: String) throws(Failure) -> PickleGlobal {
+        let name = "\(module).\(name)"
         guard let global = PickleGlobal(name: name) else {
+            if PickleGlobal.isTensorKind(name) {
+                throw .badInput(
+                    "refers to '\(name)', a kind of tensor that only its own program reads",
+                    remedy: "save plain tensors: of quantized ones, dequantize first")
+            }
             throw .badInput(
                 "refers to '\(name)', which no checkpoint of plain tensors needs; nothing of it was executed",
                 remedy: "use the file only if you trust its source, and save its state_dict alone")

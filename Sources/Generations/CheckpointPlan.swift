@@ -20,18 +20,34 @@ public struct CheckpointPlan: Sendable {
     public var parameterCount: Int { graph.weights.reduce(0) { $0 + $1.shape.count } }
 
     /// Balances the weights of a checkpoint against a generation's graph.
-    /// - Parameter origin: the folder or manifest, for messages.
+    /// - Parameters:
+    ///   - origin: the folder or manifest, for messages.
+    ///   - passedOver: what the checkpoint holds beside weights.
     init<G: Generation>(
-        _ reading: ConfigurationReading<G>, _ weights: [StoredWeight], of origin: String
+        _ reading: ConfigurationReading<G>, _ weights: [StoredWeight], of origin: String,
+        passedOver: [PassedOver] = []
     ) throws(Failure) {
         let (table, model) = (reading.table, reading.model)
         let head = HeadWeight(reading.config, weights, table)
         generation = table.generation
         graph = try model.makeGraph(tied: head.isTied)
         ledger = try CoverageLedger(
-            weights, in: origin, table, graph, extents: model.extents, unneeded: head.unneeded)
+            weights, in: origin, table, graph, extents: model.extents, unneeded: head.unneeded,
+            passedOver: passedOver)
         contextLimit = model.contextLimit
-        warnings = head.warning.map { [$0] } ?? []
+        warnings = [head.warning, Self.otherForms(weights, table)].compactMap(\.self)
+    }
+
+    /// Says which names were read in another form than the published one.
+    private static func otherForms(_ weights: [StoredWeight], _ table: NameTable) -> String? {
+        let others = weights.compactMap { weight in
+            table.match(weight.name).flatMap {
+                $0.published == weight.name ? nil : (weight.name, $0.published)
+            }
+        }
+        return others.first.map {
+            "\(others.count) of \(weights.count) names are not as published: '\($0.0)' is read as '\($0.1)'"
+        }
     }
 }
 
@@ -46,8 +62,8 @@ struct ConfigurationReading<G: Generation> {
     /// - Throws: `badInput` when the configuration is another generation's, or the generation cannot read it.
     init(_ json: JSON, file: String) throws(Failure) {
         table = try NameTable(G.names)
-        let type = try ModelTypes.check(json, against: table.modelTypes, file: file)
-        let defaults = try ClassDefaults(type)
+        try ModelTypes.check(json, against: table.modelTypes, file: file)
+        let defaults = try ClassDefaults(of: json)
         unproven = defaults.unproven
         config = SettingsReader(json, file: file, defaults: defaults.config)
         model = try G(config)

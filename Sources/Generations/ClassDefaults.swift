@@ -9,13 +9,14 @@ struct ClassDefaults {
     /// Paths whose defaults no weight proves, for both places.
     let unproven: Set<String>
 
-    /// Those of a `model_type`.
-    init(_ modelType: String) throws(Failure) {
+    /// Those for a configuration of a known `model_type`.
+    init(of config: JSON) throws(Failure) {
         let file = try JSON(parsing: Formats.classDefaults)
+        let modelType = config["model_type"]?.string ?? ""
         guard let json = file["model_types"]?[modelType], let members = json["config"]?.members else {
             throw .badInput("there are no defaults of \(modelType)")
         }
-        config = .object(members + (json["config"]?["text_config"]?.members ?? []))
+        self.config = .object(members + (json["config"]?["text_config"]?.members ?? []))
         let paths = json["unproven"]?.strings ?? []
         unproven = Set(paths + paths.map { "text_config." + $0 })
     }

@@ -71,11 +71,15 @@ public struct CoverageLedger: Sendable {
     /// - Parameters:
     ///   - extents: what the words of the name table stand for.
     ///   - unneeded: slots that the graph lacks, and why.
+    ///   - passedOver: what the checkpoint holds beside weights.
     /// - Throws: `badInput` naming the tensors that are missing, unknown, mapped twice, misshapen or not of floats.
     init(
         _ weights: [StoredWeight], in directory: String, _ table: NameTable, _ graph: ModelGraph,
-        extents: [String: Int], unneeded: [String: String]
+        extents: [String: Int], unneeded: [String: String], passedOver: [PassedOver] = []
     ) throws(Failure) {
+        if let reason = CoverageLedger.strangeNames(weights, table) {
+            throw .badInput(reason, file: directory)
+        }
         var balance = LedgerBalance(weights, table, graph, extents: extents)
         for weight in weights {
             let sources = table.sources(of: weight.name)
@@ -85,13 +89,32 @@ public struct CoverageLedger: Sendable {
                 balance.add(weight, sources)
             }
         }
+        for item in passedOver {
+            if table.sources(of: item.name).allSatisfy({ unneeded[$0.slot] != nil }) {
+                balance.unused.append(Unused(name: item.name, reason: "\(item.kind), which nothing needs"))
+            } else {
+                balance.problems.append("'\(item.name)' is \(item.kind), which there is no reader for")
+            }
+        }
         (entries, fusedCount) = balance.finish()
         guard balance.problems.isEmpty else {
             throw .badInput(CoverageLedger.text(balance.problems), file: directory)
         }
         unused = balance.unused
         splitCount = balance.splitCount
-        sourceCount = weights.reduce(0) { $0 + $1.sources.count }
+        sourceCount = weights.reduce(passedOver.count) { $0 + $1.sources.count }
+    }
+
+    /// Says what the names are like when none is of the generation; nil when one is.
+    private static func strangeNames(_ weights: [StoredWeight], _ table: NameTable) -> String? {
+        guard let first = weights.first, weights.allSatisfy({ table.sources(of: $0.name).isEmpty }) else {
+            return nil
+        }
+        let prefix = NameForms.commonPrefix(weights.map(\.name))
+        let shared = prefix.isEmpty ? "" : ": all \(weights.count) names begin with '\(prefix)'"
+        let expected = table.publishedPrefixes.map { "'\($0)'" }.joined(separator: ", ")
+        return "no tensor has a name of this generation, such as '\(first.name)'\(shared); "
+            + "names that begin with one of \(expected) were expected"
     }
 
     private static func text(_ problems: [String]) -> String {

@@ -39,21 +39,21 @@ extension ImportedModel {
     private init<G: Generation>(
         _ directory: String, _: G.Type, _ options: ImportOptions
     ) throws(Failure) {
+        try GivenFolder.check(directory)
         let file = Path.join(directory, "config.json")
-        guard Path.isDirectory(directory) else { throw .badInput("is no folder", file: directory) }
-        guard Path.exists(file) else { throw .badInput("holds no config.json", file: directory) }
         let reading = try ConfigurationReading<G>(try JSON(file: file, limit: 16 << 20), file: file)
-        checkpoint = try Checkpoint(directory)
+        checkpoint = try Checkpoint(
+            directory, weights: options.weights ?? WeightFiles.stated(by: reading.config))
         let quantization = try reading.config["quantization_config"].map { (json) throws(Failure) in
             try QuantizationConfig(json, file: file)
         }
-        let weights = try StoredWeight.all(of: checkpoint, quantization: quantization)
-        plan = try CheckpointPlan(reading, weights, of: directory)
+        let stored = try StoredWeight.all(of: checkpoint, quantization: quantization)
+        plan = try CheckpointPlan(reading, stored, of: directory, passedOver: checkpoint.passedOver)
         var ledger = SettingsLedger(ignoring: options.ignoredSettings)
         let defaults = try GenerationDefaults(directory, reading.config, &ledger)
         var folder = SettingsFolder(
             directory: directory, config: reading.config, options: options, stopTokens: defaults.stopTokens,
-            ledger: ledger, warnings: plan.warnings)
+            ledger: ledger, warnings: checkpoint.warnings + plan.warnings)
         if let stated = checkpoint.statedByteCount, stated != checkpoint.byteCount {
             folder.warnings.append(
                 "the index states \(stated) bytes of tensors, but the files hold \(checkpoint.byteCount)")

@@ -55,6 +55,12 @@ struct LedgerBalance {
             if isZeroBias(weight) {
                 unused.append(
                     .init(name: weight.name, reason: "a bias of zeros, which the model does not have"))
+            } else if NameForms.isRecomputed(weight.name, rank: weight.shape.rank) {
+                unused += weight.sources.map {
+                    .init(name: $0, reason: "recomputed when a model is loaded, and no weight")
+                }
+            } else if NameForms.isAdapter(weight.name) {
+                problems.append("'\(weight.name)' is of an adapter that was not merged into the model")
             } else {
                 problems.append("'\(weight.name)' is not a tensor of this generation")
             }

@@ -1,24 +1,120 @@
 import Storage
 
-/// Which command converts which `model_type`.
+/// What each `model_type` of config.json is, and which command converts it.
 enum ModelTypes {
-    private static let commands: [String: String] = [
-        "qwen": "tessera-from-qwen-vl",
-        "qwen2_vl": "tessera-from-qwen2-vl",
-        "qwen2_5_vl": "tessera-from-qwen2.5-vl",
-        "qwen3_vl": "tessera-from-qwen3-vl",
-        "qwen3_vl_moe": "tessera-from-qwen3-vl",
+    private enum Kind {
+        /// A model that the command of that name converts.
+        case converted(by: String)
+        /// Something else, with what can be done.
+        case other(String, remedy: String? = nil)
+    }
+
+    private static let visionRemedy = "the converters take Qwen-VL, Qwen2-VL, Qwen2.5-VL and Qwen3-VL"
+
+    /// Whole names first; those that end in `*` stand for everything that begins so.
+    private static let kinds: [(type: String, kind: Kind)] = [
+        ("qwen", .converted(by: "tessera-from-qwen-vl")),
+        ("qwen2_vl", .converted(by: "tessera-from-qwen2-vl")),
+        ("qwen2_5_vl", .converted(by: "tessera-from-qwen2.5-vl")),
+        ("qwen3_vl", .converted(by: "tessera-from-qwen3-vl")),
+        ("qwen3_vl_moe", .converted(by: "tessera-from-qwen3-vl")),
+        ("qwen2_vl_text", part("decoder", of: "Qwen2-VL")),
+        ("qwen2_5_vl_text", part("decoder", of: "Qwen2.5-VL")),
+        ("qwen3_vl_text", part("decoder", of: "Qwen3-VL")),
+        ("qwen3_vl_moe_text", part("decoder", of: "Qwen3-VL")),
+        ("qwen3_vl_vision", part("vision tower", of: "Qwen3-VL")),
+        ("qwen3_vl_moe_vision", part("vision tower", of: "Qwen3-VL")),
+        ("qwen2_5_omni*", other("Qwen2.5-Omni, which hears and speaks")),
+        ("qwen3_omni*", other("Qwen3-Omni, which hears and speaks")),
+        ("qwen2_audio*", other("Qwen2-Audio, which hears and does not see")),
+        ("qwen3_5*", other("Qwen3.5, a later generation than there is a converter for")),
+        ("qwen3_next", other("Qwen3-Next, which reads text alone")),
+        ("qwen2", other("a text-only Qwen2 or Qwen2.5")),
+        ("qwen2_moe", other("a text-only Qwen of experts")),
+        ("qwen3", other("a text-only Qwen3")),
+        ("qwen3_moe", other("a text-only Qwen3 of experts")),
+        ("colqwen*", embedding), ("colpali*", embedding), ("gme*", embedding),
+        ("qwen3_vl_embedding*", embedding), ("qwen3_vl_reranker*", embedding), ("jina*", embedding),
+        ("llava*", family("LLaVA")), ("internvl*", family("InternVL")), ("mllama*", family("Llama")),
+        ("llama*", family("Llama")), ("gemma*", family("Gemma")), ("paligemma*", family("PaliGemma")),
+        ("idefics*", family("Idefics")), ("smolvlm*", family("SmolVLM")), ("mistral*", family("Mistral")),
+        ("mixtral*", family("Mistral")), ("pixtral*", family("Mistral")), ("phi*", family("Phi")),
+        ("minicpm*", family("MiniCPM")), ("deepseek*", family("DeepSeek")), ("glm*", family("GLM")),
+        ("kimi*", family("Kimi")), ("ovis*", family("Ovis")), ("molmo*", family("Molmo")),
+        ("florence*", family("Florence")), ("blip*", family("BLIP")), ("instructblip*", family("BLIP")),
+        ("clip*", family("CLIP")), ("siglip*", family("SigLIP")), ("whisper*", family("Whisper")),
+        ("bert*", family("BERT")), ("xlm*", family("BERT")), ("gpt*", family("GPT")),
     ]
 
-    /// Refuses a checkpoint of another generation, saying which command wants it.
-    /// - Returns: its `model_type`.
-    static func check(_ config: JSON, against supported: [String], file: String) throws(Failure) -> String {
+    private static func other(_ what: String) -> Kind { .other(what, remedy: visionRemedy) }
+
+    private static func family(_ name: String) -> Kind {
+        .other("a model of the \(name) family", remedy: visionRemedy)
+    }
+
+    private static func part(_ part: String, of model: String) -> Kind {
+        .other("the \(part) of \(model) alone", remedy: "give the folder of the whole model")
+    }
+
+    private static let embedding = Kind.other(
+        "a model for searching, which gives vectors or scores and no text", remedy: visionRemedy)
+
+    private static func kind(of type: String) -> Kind? {
+        kinds.first { $0.type == type }?.kind
+            ?? kinds.first { $0.type.hasSuffix("*") && type.hasPrefix($0.type.dropLast()) }?.kind
+    }
+
+    /// All that a command converts.
+    private static var convertible: [String] {
+        kinds.compactMap { if case .converted = $0.kind { $0.type } else { nil } }
+    }
+
+    /// Refuses what no command converts, saying what it is.
+    static func check(_ config: JSON, file: String) throws(Failure) {
+        try check(config, against: convertible, file: file)
+    }
+
+    /// The command that converts a checkpoint of this configuration, if there is one.
+    static func command(for config: JSON) -> String? {
+        guard let type = config["model_type"]?.string, case .converted(let command)? = kind(of: type) else {
+            return nil
+        }
+        return command
+    }
+
+    /// Refuses a checkpoint of another generation, saying what it is and which command wants it.
+    static func check(_ config: JSON, against supported: [String], file: String) throws(Failure) {
         guard let type = config["model_type"]?.string else {
             throw .badInput("lacks 'model_type'", file: file)
         }
-        guard !supported.contains(type) else { return type }
-        throw .badInput(
-            "is of model type '\(type)', not '\(supported.joined(separator: "' or '"))'", file: file,
-            remedy: commands[type].map { "use \($0)" })
+        guard supported.contains(type) else {
+            let problem = "is of model type '\(type)'"
+            let wanted = "not '\(supported.joined(separator: "' or '"))'"
+            switch kind(of: type) {
+            case .converted(let command)?:
+                throw .badInput("\(problem), \(wanted)", file: file, remedy: "use \(command)")
+            case .other(let what, let remedy)?:
+                throw .badInput("\(problem): \(what)", file: file, remedy: remedy)
+            case nil: throw .badInput("\(problem), \(wanted)", file: file, remedy: visionRemedy)
+            }
+        }
+        if let name = searching(config) {
+            throw .badInput(
+                "names '\(name)': a model for searching, which gives vectors or scores and no text",
+                file: file)
+        }
+    }
+
+    /// What an architecture or a class of the checkpoint's own code is called that gives no text.
+    private static func searching(_ config: JSON) -> String? {
+        let classes = (config["auto_map"]?.members ?? []).flatMap { member in
+            member.value.string.map { [$0] } ?? member.value.strings ?? []
+        }
+        let names = (config["architectures"]?.strings ?? []) + classes
+        let marks = [
+            "gme", "colqwen", "embedding", "retrieval", "rerank", "ranking", "sequenceclassification",
+            "tokenclassification", "reward",
+        ]
+        return names.first { name in marks.contains { name.lowercased().contains($0) } }
     }
 }

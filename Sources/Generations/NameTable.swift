@@ -61,8 +61,24 @@ struct NameTable {
         self.sources = sources
     }
 
-    /// The slots that a published name fills; none for a name that the table does not know.
-    func sources(of published: String) -> [Source] {
+    /// What published names begin with.
+    var publishedPrefixes: [String] { prefixes.map(\.published) }
+
+    /// The slots that a name fills, as published or in a form that other tools make of it; none for one that is unknown.
+    func sources(of name: String) -> [Source] { match(name)?.sources ?? [] }
+
+    /// The slots that a name fills, and the published name that it stands for.
+    func match(_ name: String) -> (sources: [Source], published: String)? {
+        let sources = published(name)
+        if !sources.isEmpty { return (sources, name) }
+        for form in NameForms.others(for: name, prefixes: publishedPrefixes) {
+            let sources = published(form)
+            if !sources.isEmpty { return (sources, form) }
+        }
+        return nil
+    }
+
+    private func published(_ published: String) -> [Source] {
         guard let prefix = prefixes.first(where: { published.hasPrefix($0.published) }) else { return [] }
         let canonical = prefix.canonical + published.dropFirst(prefix.published.count)
         if let sources = sources[canonical] { return sources }

@@ -3,6 +3,8 @@ import Storage
 
 /// What the user says about how a checkpoint is to be read.
 public struct ImportOptions: Sendable {
+    /// A file of the weights to take, where a folder holds several sets.
+    public var weights: String?
     /// How pictures are resized, where the reference has two ways.
     public var resampling: ImagePreprocessor.Resampling
     /// The chat template to take instead of the checkpoint's: a name of ``ChatTemplate/names`` or a file.
@@ -12,9 +14,11 @@ public struct ImportOptions: Sendable {
 
     /// Options from their parts.
     public init(
-        resampling: ImagePreprocessor.Resampling = .torchvision, chatTemplate: String? = nil,
+        weights: String? = nil, resampling: ImagePreprocessor.Resampling = .torchvision,
+        chatTemplate: String? = nil,
         ignoredSettings: Set<String> = []
     ) {
+        self.weights = weights
         self.resampling = resampling
         self.chatTemplate = chatTemplate
         self.ignoredSettings = ignoredSettings

@@ -1,3 +1,5 @@
+public import Storage
+
 /// Byte-level byte-pair encoding as the Qwen models use it: text to token ids and back.
 ///
 /// Text is brought to Unicode form NFC, cut into words by the rule of ``PreTokenizer``, and each word's UTF-8
@@ -74,6 +76,9 @@ public struct Tokenizer: Sendable {
     /// One more than the highest token id. Models often have more rows than this in their tables.
     public var vocabularySize: Int { offsets.count - 1 }
 
+    /// Tokens that were added to the vocabulary by hand.
+    public var addedTokenCount: Int { added.count }
+
     /// The bytes of a token, which need not be whole characters; empty for an id that is not in use.
     public func bytes(of id: Int32) -> ArraySlice<UInt8> {
         guard id >= 0, id < vocabularySize else { return [] }
@@ -92,6 +97,19 @@ public struct Tokenizer: Sendable {
             if bytes(of: Int32(id)).elementsEqual(wanted) { return Int32(id) }
         }
         return nil
+    }
+
+    /// The id of a text that must be a single token wherever it stands in markup: a mark of a template, a placeholder.
+    /// - Throws: `badInput` when it is none, or is written out in several.
+    @discardableResult
+    public func requireSingle(_ text: String) throws(Failure) -> Int32 {
+        let tokens = encode(text, specials: .parse)
+        guard tokens.count == 1, let token = tokens.first else {
+            throw .badInput(
+                "'\(text)' is no token of the tokenizer: it would be written out in \(tokens.count)",
+                remedy: "take all files of the tokenizer from the original model")
+        }
+        return token
     }
 
     /// The text of tokens. Bytes that are no valid UTF-8 become U+FFFD; ids that are not in use have no text.

@@ -6,15 +6,17 @@ extension Tokenizer {
         ["tokenizer.json", "vocab.json", "qwen.tiktoken"].contains { Path.exists(Path.join(directory, $0)) }
     }
 
-    /// Reads the tokenizer of a published checkpoint: `tokenizer.json`, or else `vocab.json` and `merges.txt` with the
-    /// added tokens of `tokenizer_config.json` or `added_tokens.json`, or else `qwen.tiktoken`.
+    /// Reads the tokenizer of a published checkpoint: `tokenizer.json`, or else `vocab.json` and `merges.txt`, both with
+    /// the added tokens of all files that state any, or else `qwen.tiktoken`.
     ///
     /// - Throws: `badInput` naming the file and what in it is not as the Qwen models have it.
     public init(checkpoint directory: String) throws(Failure) {
         let file = Path.join(directory, "tokenizer.json")
         if Path.exists(file) {
             do {
-                self = try TokenizerParts(tokenizerJSON: try JSON(file: file)).assembled()
+                var parts = try TokenizerParts(tokenizerJSON: try JSON(file: file))
+                try parts.unite(withFilesOf: directory, tokenizer: file)
+                self = try parts.assembled()
             } catch { throw error.located(in: file) }
             return
         }
@@ -45,7 +47,7 @@ extension TokenizerParts {
         guard type == "BPE" else {
             throw .badInput("is a \(type) model; only BPE is known", at: "model.type")
         }
-        for key in ["dropout", "unk_token", "byte_fallback", "ignore_merges"] {
+        for key in ["dropout", "unk_token", "byte_fallback"] {
             guard let value = model[key], value != false else { continue }
             throw .badInput("\(key) is set, which is not supported", at: "model.\(key)")
         }
@@ -53,6 +55,7 @@ extension TokenizerParts {
             guard let value = model[key], value != "" else { continue }
             throw .badInput("\(key) is set, which is not supported", at: "model.\(key)")
         }
+        if let value = model["ignore_merges"], value != false { ignoresMerges = true }
         normalizes = try Self.normalizes(json["normalizer"])
         try Self.checkPreTokenizer(json["pre_tokenizer"])
         try Self.checkPostProcessor(json["post_processor"])
@@ -68,6 +71,9 @@ extension TokenizerParts {
 
     private static func normalizes(_ normalizer: JSON?) throws(Failure) -> Bool {
         guard let normalizer else { return false }
+        if normalizer["type"] == "Sequence", let steps = normalizer["normalizers"]?.array, steps.count <= 1 {
+            return try normalizes(steps.first)
+        }
         guard normalizer["type"] == "NFC" else {
             throw .badInput(
                 "is \(normalizer["type"]?.string ?? "unknown"); only NFC or none is known", at: "normalizer")
@@ -80,12 +86,24 @@ extension TokenizerParts {
         guard steps.count == 2, steps[0]["type"] == "Split", steps[1]["type"] == "ByteLevel" else {
             throw .badInput("is not a Split followed by ByteLevel, as Qwen's is", at: "pre_tokenizer")
         }
-        guard steps[0]["pattern"]?["Regex"]?.string == PreTokenizer.pattern else {
+        guard steps[0]["pattern"]?["Regex"]?.string.map(escaped) == PreTokenizer.pattern else {
             throw .badInput("splits by another expression than Qwen2's", at: "pre_tokenizer")
         }
         guard steps[0]["behavior"] == "Isolated", steps[0]["invert"] != true,
             steps[1]["add_prefix_space"] == false, steps[1]["use_regex"] == false
         else { throw .badInput("has other settings than Qwen2's", at: "pre_tokenizer") }
+    }
+
+    /// An expression with line breaks as the escapes that stand for them.
+    private static func escaped(_ expression: String) -> String {
+        // By scalars: CR and LF side by side are one character to Swift.
+        expression.unicodeScalars.reduce(into: "") { text, scalar in
+            switch scalar {
+            case "\r": text += "\\r"
+            case "\n": text += "\\n"
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
     }
 
     /// A post-processor may be there as long as it adds no tokens.
@@ -145,38 +163,24 @@ extension TokenizerParts {
             guard parts.count == 2 else { throw .badInput("line \"\(line)\" is no pair", file: mergesFile) }
             merges.append((parts[0], parts[1]))
         }
-        added = try Self.added(in: directory)
+        try unite(withFilesOf: directory, tokenizer: file)
         guard !added.isEmpty else {
             throw .badInput(
-                "has no tokenizer.json, and no other file states its special tokens", file: directory,
+                "has no tokenizer.json, and no other file states the ids of its special tokens",
+                file: directory,
                 remedy: "copy tokenizer.json or tokenizer_config.json from the original model")
         }
     }
 
-    /// The added tokens that `tokenizer_config.json` states, or else `added_tokens.json`.
-    private static func added(in directory: String) throws(Failure) -> [Added] {
-        let config = Path.join(directory, "tokenizer_config.json")
-        if Path.exists(config), let decoder = try JSON(file: config)["added_tokens_decoder"]?.members {
-            var added: [Added] = []
-            for member in decoder {
-                guard let id = Int(member.key) else {
-                    throw .badInput("\"\(member.key)\" is no id", file: config)
-                }
-                do { added.append(try Added(id: id, json: member.value)) } catch {
-                    throw error.located(in: config)
-                }
-            }
-            return added
-        }
-        let file = Path.join(directory, "added_tokens.json")
-        guard Path.exists(file) else { return [] }
-        var added: [Added] = []
-        for (content, id) in try vocabulary(try JSON(file: file)) {
-            // The file does not say which are special; Qwen's special ones are those between bars.
-            let isSpecial = content.hasPrefix("<|") && content.hasSuffix("|>")
-            added.append(Added(id: id, content: content, isSpecial: isSpecial, isNormalized: false))
-        }
-        return added
+    /// Adds the added tokens of the checkpoint's other files to those of `tokenizer`.
+    fileprivate mutating func unite(
+        withFilesOf directory: String, tokenizer file: String
+    ) throws(Failure) {
+        var united = TokenizerAddedTokens()
+        for token in added { try united.add(token, from: file) }
+        try united.addFiles(of: directory)
+        try united.numberRest(vocabularySize: vocabulary.count, file: file)
+        added = united.tokens
     }
 }
 

@@ -11,6 +11,8 @@ struct TokenizerParts {
     }
 
     var normalizes = true
+    /// Whether a word that is a token is taken as that, whatever its merges.
+    var ignoresMerges = false
     /// Entries in the byte-level alphabet, with their ids.
     var vocabulary: [(entry: String, id: Int)] = []
     /// Pairs of entries, the most urgent first.
@@ -32,11 +34,25 @@ struct TokenizerParts {
         let merges = try sortedMerges(ids)
         var added: [Tokenizer.AddedToken] = []
         var seen: Set<Int> = []
+        let addedIDs = Set(self.added.map(\.id))
+        let entries = Dictionary(
+            vocabulary.lazy.filter { addedIDs.contains($0.id) }.map { ($0.id, $0.entry) },
+            uniquingKeysWith: { first, _ in first })
         for token in self.added {
+            let content = Array(token.content.utf8)
+            if let entry = entries[token.id], Array(entry.utf8) != content, tokens[token.id] != content {
+                throw .badInput(
+                    "added token \(token.id) is \"\(token.content)\", but the vocabulary has \"\(entry)\" there"
+                )
+            }
+            if let id = ids[content], id != token.id {
+                throw .badInput(
+                    "added token \"\(token.content)\" is \(token.id), but the vocabulary has it as \(id)")
+            }
             guard !token.content.isEmpty, seen.insert(token.id).inserted else {
                 throw .badInput("added token \(token.id) is empty or stated twice")
             }
-            try place(Array(token.content.utf8), at: token.id, in: &tokens, replacing: true)
+            try place(content, at: token.id, in: &tokens, replacing: true)
             added.append(
                 Tokenizer.AddedToken(
                     id: Int32(token.id), isSpecial: token.isSpecial, isNormalized: token.isNormalized))
@@ -50,9 +66,27 @@ struct TokenizerParts {
             }
             offsets.append(end)
         }
-        return Tokenizer(
+        let tokenizer = Tokenizer(
             normalizes: normalizes, bytes: bytes, offsets: offsets,
             merges: MergeTable(sorted: merges, vocabularySize: tokens.count), added: added)
+        if ignoresMerges { try checkMerges(of: tokenizer) }
+        return tokenizer
+    }
+
+    /// Where merges come to every token of the vocabulary by themselves, ignoring them makes no difference.
+    private func checkMerges(of tokenizer: Tokenizer) throws(Failure) {
+        var merger = WordMerger()
+        for (entry, id) in vocabulary {
+            var made: [Int32] = []
+            ByteLevelAlphabet.bytes(of: entry).withUnsafeBufferPointer {
+                merger.merge($0, by: tokenizer, into: &made)
+            }
+            guard made == [Int32(id)] || added.contains(where: { $0.id == id }) else {
+                throw .badInput(
+                    "ignore_merges is set, and merges do not make token \(id) (\"\(entry)\"), which is not supported",
+                    at: "model.ignore_merges")
+            }
+        }
     }
 
     /// Ids may leave gaps, as those of a vocabulary that was cut down do, but few tokens make no table of millions.

@@ -10,7 +10,7 @@ import Testing
     init() throws { folder = try TorchFolder() }
 
     /// What PyTorch saved is what it says it saved, as safetensors.
-    @Test(arguments: ["tensors", "module"])
+    @Test(arguments: ["tensors", "module", "protocol4", "protocol5", "training", "newer", "legacy"])
     func readsWhatPyTorchWrote(name: String) throws {
         let file = try PyTorchFile(Fixtures.path("pickle/\(name).bin"))
         let expected = try SafetensorsFile(Fixtures.path("pickle/\(name).safetensors"))
@@ -21,6 +21,40 @@ import Testing
             #expect(read.shape == tensor.shape)
             #expect(read.data.bytes.elementsEqual(tensor.data.bytes), "\(tensor.name)")
         }
+    }
+
+    /// What a training loop saves around a model is named, not read.
+    @Test func statesWithinOthers() throws {
+        let file = try PyTorchFile(Fixtures.path("pickle/training.bin"))
+        #expect(file.tensors.map(\.name).sorted() == ["a.bias", "a.weight"])
+        #expect(
+            file.warnings == [
+                "the tensors are taken from 'model'; 4 other things that training saved are passed over"
+            ])
+        #expect(file.passedOver.isEmpty)
+    }
+
+    /// Types that have no reader are named, and what is no tensor at all.
+    @Test func whatIsNoTensorIsNamed() throws {
+        let file = try PyTorchFile(Fixtures.path("pickle/newer.bin"))
+        #expect(
+            file.passedOver.map { "\($0.name): \($0.kind)" }.sorted() == [
+                "c64: a tensor of complex64", "e5m2: a tensor of float8_e5m2",
+                "e8m0: a tensor of float8_e8m0fnu", "u16: a tensor of uint16",
+            ])
+        var pickle = PickleBytes()
+        pickle.raw("}")
+        for (name, value) in [("step", "K\u{7}"), ("none", "N"), ("list", "]")] {
+            pickle.string(name)
+            pickle.raw(value)
+            pickle.raw("s")
+        }
+        pickle.string("t")
+        pickle.tensor(storage: 8, offset: 0, [8], [1])
+        pickle.raw("s.")
+        let mixed = try folder.open(ZipBytes(pickle: pickle.bytes).bytes)
+        #expect(mixed.tensors.map(\.name) == ["t"])
+        #expect(mixed.passedOver.map(\.kind) == ["an integer", "None", "a list"])
     }
 
     @Test func tensorsThatShareAStorageShowTheSameBytes() throws {
@@ -46,16 +80,38 @@ import Testing
     }
 
     @Test func otherFormatsAreNamed() throws {
-        let legacy: [UInt8] = [
-            0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E,
-        ]
-        try folder.refuses(legacy + [0x80, 0x02], at: nil, "before PyTorch 1.6")
         let tar =
             [UInt8](repeating: 0x61, count: 257) + Array("ustar".utf8) + [UInt8](repeating: 0, count: 250)
-        try folder.refuses(tar, at: nil, "before PyTorch 1.6")
+        try folder.refuses(tar, at: nil, "before PyTorch 0.1.10")
         try folder.refuses([], at: nil, "no end record of a zip file")
         try folder.refuses(
             Array("version https://git-lfs.github.com/spec/v1\n".utf8), at: nil, "no end record")
+    }
+
+    /// The format of old, wherever it is cut or damaged.
+    @Test func damagedFilesOfOld() throws {
+        let whole = try readFile(Fixtures.path("pickle/legacy.bin"))
+        for length in 15..<whole.count {
+            #expect(throws: Failure.self) { try folder.open(Array(whole.prefix(length))) }
+        }
+        for place in 15..<whole.count {
+            for byte in [0, 0x2E, 0x7F, 0xFF] as [UInt8] {
+                var bytes = whole
+                bytes[place] = byte
+                do {
+                    for tensor in try folder.open(bytes).tensors {
+                        #expect(tensor.shape.byteCount(tensor.type) == tensor.data.count)
+                    }
+                } catch let failure {
+                    #expect(failure.kind == .badInput)
+                }
+            }
+        }
+        let flag = try #require(whole.firstRange(of: Array("little_endian".utf8)))
+        var big = whole
+        let truth = try #require(big[flag.upperBound...].firstIndex(of: 0x88))
+        big[truth] = 0x89
+        try folder.refuses(big, at: nil, "little-endian")
     }
 
     @Test func filesThatAreNoCheckpoints() throws {
