@@ -233,7 +233,7 @@ if isFuzzing {
             name: "tessera-fuzz",
             dependencies: [
                 "Bundles", "Calibration", "Checkpoints", "Formats", "Generations", "GraphIR",
-                "GroupFormats", "Prompts", "Quantization", "Storage", "TestSupport",
+                "GroupFormats", "Jinja", "Prompts", "Quantization", "Storage", "TestSupport",
             ],
             path: "Tests/Fuzz", exclude: ["run.sh"], swiftSettings: strict)
     ]

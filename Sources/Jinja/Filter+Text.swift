@@ -128,9 +128,9 @@ extension Interpreter {
         let leeway = try integerOrNone(bound[3], "the leeway of truncate") ?? 5
         guard length >= end.length else { throw failure("expected length >= \(end.length), got \(length)") }
         guard leeway >= 0 else { throw failure("expected leeway >= 0, got \(leeway)") }
-        guard value.string != nil else { throw failure("'\(typeName(value))' object cannot be truncated") }
         let (longest, overflow) = length.addingReportingOverflow(leeway)
-        if overflow || text.length <= longest { return value }
+        if try self.length(of: value) <= (overflow ? .max : longest) { return value }
+        guard value.string != nil else { throw failure("'\(typeName(value))' object cannot be truncated") }
         let head = text[0..<(text.offset(ofCharacter: length - end.length) ?? text.bytes.count)]
         if bound[1].map(truth) ?? false { return try string(head + end) }
         return try string(head.splitFromRight(MarkedText(" "), limit: 1)[0] + end)

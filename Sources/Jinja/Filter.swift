@@ -1,6 +1,7 @@
 import Storage
 
-/// The filters. Those of Jinja that make HTML or wrap lines are left out: no chat template has them.
+/// The filters. Those of Jinja that make HTML or wrap lines are left out: no chat template has them. `escape` and `safe` give
+/// plain strings: what is added to them is not escaped in its turn.
 enum Filter: String, CaseIterable {
     case abs, attr, batch, capitalize, center, count, d, `default`, dictsort, e, escape, first, float,
         forceescape
@@ -21,7 +22,9 @@ extension Interpreter {
         case .abs, .float, .int, .round, .sum, .max, .min:
             try apply(numberFilter: filter, to: value, arguments)
         case .map, .select, .selectattr, .reject, .rejectattr:
-            try apply(choosingFilter: filter, to: value, arguments)
+            try deferred { () throws(Failure) in try apply(choosingFilter: filter, to: value, arguments) }
+        case .batch, .items, .slice, .unique:
+            try deferred { () throws(Failure) in try apply(rowFilter: filter, to: value, arguments) }
         default: try apply(rowFilter: filter, to: value, arguments)
         }
     }

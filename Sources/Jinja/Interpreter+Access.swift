@@ -63,6 +63,7 @@ extension Interpreter {
             return ListMethods.names(list.kind).contains(name) ? try method(name, of: value) : nil
         case .int, .bool, .double: return try numberAttribute(name, of: value)
         case .object(let number): return try attribute(name, of: number)
+        case .function(.dict): return name == "fromkeys" ? .method(value, name: name) : nil
         default: return nil
         }
     }

@@ -26,6 +26,7 @@ extension Interpreter {
         case .string(let text): return try call(textMethod: name, of: text, arguments)
         case .list(let list): return try call(listMethod: name, of: list, arguments)
         case .dict(let dict): return try call(dictMethod: name, of: dict, arguments)
+        case .function: return try fromkeys(arguments)
         case .double(let value): return .bool(value.rounded() == value)
         case .object(let number):
             switch objects[number] {

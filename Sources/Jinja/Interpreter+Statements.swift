@@ -184,6 +184,7 @@ extension Interpreter {
             cursor = .elements(elements, next: next + 1)
             return elements[next]
         case .generator(let generator): return try self.next(generator)
+        case .failed(let failure): throw failure
         }
     }
 

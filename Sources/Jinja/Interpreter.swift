@@ -121,6 +121,14 @@ final class Interpreter {
         try add(.generator(Generator(source, step: step)))
     }
 
+    /// Runs what Python does only when a generator is asked for its first value: an error comes then, too.
+    func deferred(_ make: () throws(Failure) -> Value) throws(Failure) -> Value {
+        do throws(Failure) { return try make() } catch {
+            guard error.kind == .badInput else { throw error }
+            return try generator(.failed(error))
+        }
+    }
+
     func typeName(_ value: Value) -> String {
         if case .object(let number) = value { return objects[number].typeName }
         return value.typeName

@@ -47,7 +47,8 @@ extension Interpreter {
         }
     }
 
-    private func fromkeys(_ arguments: Arguments) throws(Failure) -> Value {
+    /// `dict.fromkeys`.
+    func fromkeys(_ arguments: Arguments) throws(Failure) -> Value {
         let bound = try bind(arguments, to: "iterable", "value", required: 1, of: "fromkeys")
         var dict = Dict()
         for element in try elements(of: bound[0] ?? .none) {

@@ -82,6 +82,8 @@ final class LoopState {
 enum Cursor {
     case elements([Value], next: Int)
     case generator(Generator)
+    /// What is thrown when the first value is asked for.
+    case failed(Failure)
 }
 
 /// Values that are made one by one when they are asked for, and once only, as Python's generators do.

@@ -9,12 +9,12 @@ extension Interpreter {
         if case .dict(let dict) = value { reader.mapping = dict }
         let isUnused: Bool
         switch value {
-        case .list(let list): isUnused = !list.kind.isTuple
-        case .dict: isUnused = true
+        case .list(let list): isUnused = !list.kind.isTuple && list.kind.isSequence
+        case .dict, .undefined: isUnused = true
         default: isUnused = false
         }
         let result = try reader.run(self)
-        // Of a mapping, or a list, nothing need be used.
+        // Nothing need be used of what has elements by key.
         if !reader.arguments.isEmpty, !isUnused {
             throw failure("not all arguments converted during string formatting")
         }
