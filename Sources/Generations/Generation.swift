@@ -1,3 +1,4 @@
+import Formats
 import GraphIR
 import Prompts
 import Storage
@@ -25,6 +26,10 @@ protocol Generation {
 
 /// What a generation's prompts have of their own, beside what a checkpoint's files state.
 struct PromptConventions {
+    /// What its models are called.
+    let model: String
+    /// How pictures are prepared unless files say otherwise.
+    var images = ImagePreprocessor()
     let positions: PositionRule.Kind
     let coordinates: PromptSettings.Coordinates
     /// The name of the chat template for a checkpoint that has none.
@@ -55,16 +60,26 @@ extension Generation {
         if case .ownForNone(let name) = template.origin {
             folder.warnings.append("the checkpoint has no chat template; using \(name)'s")
         }
-        var images = try ImagePreprocessor(checkpoint: directory)
+        let processors = try ProcessorFiles(checkpoint: directory)
+        if processors.images == nil {
+            folder.warnings.append(
+                "there is neither preprocessor_config.json nor processor_config.json: pictures are prepared as "
+                    + "\(own.model)'s are published")
+        }
+        var images = try ImagePreprocessor(processors, published: own.images)
         images.resampling = folder.options.resampling
         var videos = own.videos(images)
-        try videos.read(checkpoint: directory)
+        try videos.read(processors)
+        for file in processors.files { try folder.ledger.enter(file, Formats.processorSettings) }
         for settings in [images, videos.frames] {
             guard settings.patchSize == vision.patch, settings.temporalPatchSize == vision.temporalPatch,
                 settings.mergeSize == vision.merge
             else {
                 throw .badInput(
-                    "the image processor and the vision tower disagree about patches", file: directory)
+                    "the image processor has patches of \(settings.temporalPatchSize)×\(settings.patchSize)² pixels, merged by "
+                        + "\(settings.mergeSize), and the vision tower of \(vision.temporalPatch)×\(vision.patch)², merged by "
+                        + "\(vision.merge)",
+                    file: processors.images?.file ?? directory)
             }
         }
         return PromptSettings(

@@ -48,7 +48,7 @@ struct Qwen25VL: Generation {
 
     func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings {
         let own = PromptConventions(
-            positions: .seconds(perSecond: tokensPerSecond), coordinates: .resizedPixels,
+            model: "Qwen2.5-VL", positions: .seconds(perSecond: tokensPerSecond), coordinates: .resizedPixels,
             template: "qwen2-vl",
             videos: VideoPreprocessor.qwen2VL)
         return try publishedPrompt(&folder, vision, own)

@@ -40,7 +40,7 @@ struct Qwen2VL: Generation {
 
     func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings {
         let own = PromptConventions(
-            positions: .frame, coordinates: .thousandths, template: "qwen2-vl",
+            model: "Qwen2-VL", positions: .frame, coordinates: .thousandths, template: "qwen2-vl",
             videos: VideoPreprocessor.qwen2VL)
         return try publishedPrompt(&folder, vision, own)
     }

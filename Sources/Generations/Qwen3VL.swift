@@ -72,7 +72,8 @@ struct Qwen3VL: Generation {
 
     func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings {
         let own = PromptConventions(
-            positions: .separateFrames, coordinates: .thousandths, template: "qwen3-vl-instruct",
+            model: "Qwen3-VL", images: .qwen3VL, positions: .separateFrames, coordinates: .thousandths,
+            template: "qwen3-vl-instruct",
             videoFrame: .qwen3VL,
             videos: VideoPreprocessor.qwen3VL)
         return try publishedPrompt(&folder, vision, own)

@@ -152,7 +152,13 @@ extension FrameSampling {
         try read(json)
     }
 
-    /// Takes what a published file or a bundle states.
+    /// Takes what a published file states.
+    mutating func read(_ settings: SettingsReader) throws(Failure) {
+        for key in ["num_frames", "fps", "min_frames", "max_frames"] { _ = settings.stated(key) }
+        try read(settings.json)
+    }
+
+    /// Takes what a bundle states.
     /// - Throws: `badInput` when a member is out of range, or both a rate and a number of frames are stated: the reference
     ///   takes one of them.
     mutating func read(_ json: JSON) throws(Failure) {

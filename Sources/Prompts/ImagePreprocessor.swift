@@ -47,6 +47,16 @@ public struct ImagePreprocessor: Equatable, Sendable {
     /// Qwen2-VL's, as published.
     public init() {}
 
+    /// Qwen3-VL's, as published.
+    public static var qwen3VL: ImagePreprocessor {
+        var settings = ImagePreprocessor()
+        settings.patchSize = 16
+        (settings.minimumPixels, settings.maximumPixels) = (65536, 16_777_216)
+        settings.mean = [0.5, 0.5, 0.5]
+        settings.standardDeviation = [0.5, 0.5, 0.5]
+        return settings
+    }
+
     /// Qwen-VL's: every picture becomes a square of `side` pixels and `tokens` tokens.
     public static func qwenVL(side: Int, patchSize: Int, tokens: Int) -> ImagePreprocessor {
         var settings = ImagePreprocessor()

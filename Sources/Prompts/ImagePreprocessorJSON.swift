@@ -44,70 +44,70 @@ extension ImagePreprocessor {
         try check()
     }
 
-    /// Reads a checkpoint's `processor_config.json` (the image processor in it) or `preprocessor_config.json`. What a
-    /// file does not state is as in Qwen2-VL's; with neither file, so is everything.
-    ///
+    /// Reads what a checkpoint's files say, if they say something. What they leave out is as the reference's class has it.
+    /// - Parameter published: what holds where there is no file.
     /// - Throws: `badInput` naming the file and the setting that is out of range.
-    public init(checkpoint directory: String) throws(Failure) {
-        self.init()
-        for (name, key) in [("processor_config.json", "image_processor"), ("preprocessor_config.json", nil)] {
-            let file = Path.join(directory, name)
-            guard Path.exists(file) else { continue }
-            let json = try JSON(file: file)
-            guard let settings = key.map({ json[$0] }) ?? json else { continue }
-            do { try read(settings) } catch { throw error.located(in: file) }
-            return
-        }
+    public init(_ files: ProcessorFiles, published: ImagePreprocessor = ImagePreprocessor()) throws(Failure) {
+        self = published
+        guard let settings = files.images else { return }
+        self = ImagePreprocessor()
+        maximumPixels = 1_003_520
+        try read(settings)
     }
 
     /// Takes what a published file states.
-    mutating func read(_ json: JSON) throws(Failure) {
-        if json["patch_size"] != nil { patchSize = try json.setting("patch_size") }
-        if json["temporal_patch_size"] != nil { temporalPatchSize = try json.setting("temporal_patch_size") }
-        if json["merge_size"] != nil { mergeSize = try json.setting("merge_size") }
+    mutating func read(_ settings: SettingsReader) throws(Failure) {
+        patchSize = try settings.int("patch_size", default: patchSize)
+        temporalPatchSize = try settings.int("temporal_patch_size", default: temporalPatchSize)
+        mergeSize = try settings.int("merge_size", default: mergeSize)
         // The "edges" are counts of pixels; the names are inherited.
-        let size = json["size"] ?? .null
+        let size = settings.object("size")
         for (source, minimum, maximum) in [
             (size, "shortest_edge", "longest_edge"), (size, "min_pixels", "max_pixels"),
-            (json, "min_pixels", "max_pixels"),
+            (settings, "min_pixels", "max_pixels"),
         ] {
-            if source[minimum] != nil { minimumPixels = try source.setting(minimum) }
-            if source[maximum] != nil { maximumPixels = try source.setting(maximum) }
+            guard let source else { continue }
+            minimumPixels = try source.int(minimum, default: minimumPixels)
+            maximumPixels = try source.int(maximum, default: maximumPixels)
         }
-        if json["image_mean"] != nil { mean = try json.channels("image_mean") }
-        if json["image_std"] != nil { standardDeviation = try json.channels("image_std") }
-        try checkSize(json)
-        for key in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] where json[key] == false {
-            throw .badInput("\(key) is off, which is not supported")
+        mean = try settings.channels("image_mean", default: mean)
+        standardDeviation = try settings.channels("image_std", default: standardDeviation)
+        try checkSize(settings)
+        for key in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] {
+            guard try settings.bool(key) != false else {
+                throw .badInput(
+                    "'\(settings.path)\(key)' is off, which is not supported", file: settings.file)
+            }
         }
-        if let resample = json["resample"]?.int, resample != 3 {
-            throw .badInput("resample is \(resample); only 3 (bicubic) is known")
+        if let resample = settings["resample"], resample != 3 { throw settings.invalid("resample", resample) }
+        if let factor = settings["rescale_factor"], !(abs((factor.double ?? 0) - 1 / 255) <= 1e-9) {
+            throw settings.invalid("rescale_factor", factor)
         }
-        if let factor = json["rescale_factor"]?.double, abs(factor - 1 / 255) > 1e-9 {
-            throw .badInput("rescale_factor is \(factor); only 1/255 is known")
-        }
-        try check()
+        do { try check() } catch { throw error.located(in: settings.file) }
     }
 
     /// The reference resizes by two counts of pixels alone, and fails where a file states another kind of size. Cropping and
     /// padding it passes over, but for one that lacks its size.
     /// - Throws: `badInput` naming the key.
-    private func checkSize(_ json: JSON) throws(Failure) {
-        if let size = json["size"] {
+    private func checkSize(_ settings: SettingsReader) throws(Failure) {
+        if let size = settings.json["size"] {
             let names = [["shortest_edge", "min_pixels"], ["longest_edge", "max_pixels"]]
             let hasEdges = names.allSatisfy { names in
-                names.contains { size[$0] != nil } || json[names[1]] != nil
+                names.contains { size[$0] != nil } || settings[names[1]] != nil
             }
             let others = (size.members ?? []).filter { member in
                 member.value != .null && !names.contains { $0.contains(member.key) }
             }
             guard hasEdges, others.isEmpty, size.members != nil else {
                 throw .badInput(
-                    "size is \(size.serialized()); only \"shortest_edge\" with \"longest_edge\" is supported")
+                    "'\(settings.path)size' is \(size.serialized()); only \"shortest_edge\" with \"longest_edge\" is supported",
+                    file: settings.file)
             }
         }
-        if json["do_center_crop"] == true, json["crop_size"] == nil {
-            throw .badInput("do_center_crop is on without a crop_size, which is not supported")
+        if try settings.bool("do_center_crop") == true, settings["crop_size"] == nil {
+            throw .badInput(
+                "'\(settings.path)do_center_crop' is on without a crop_size, which is not supported",
+                file: settings.file)
         }
     }
 
@@ -152,6 +152,15 @@ extension JSON {
     fileprivate func channels(_ key: String) throws(Failure) -> [Double] {
         let values = self[key]?.array?.compactMap(\.double) ?? []
         guard values.count == 3 else { throw .badInput("\"\(key)\" is not three numbers") }
+        return values
+    }
+}
+
+extension SettingsReader {
+    fileprivate func channels(_ key: String, default fallback: [Double]) throws(Failure) -> [Double] {
+        guard let value = self[key] else { return fallback }
+        let values = value.array?.compactMap(\.double) ?? []
+        guard values.count == 3 else { throw invalid(key, value) }
         return values
     }
 }

@@ -121,30 +121,20 @@ extension VideoPreprocessor {
         if let cap = json["cap_tokens"] { self.cap = try VideoPreprocessor.tokens(cap, "cap_tokens") }
     }
 
-    /// Takes what a checkpoint's `processor_config.json` (the video processor in it) or `video_preprocessor_config.json`
-    /// states, where it has one of them.
-    ///
+    /// Takes what a checkpoint's files say of videos, if they say something.
     /// - Throws: `badInput` naming the file and the setting that is out of range.
-    public mutating func read(checkpoint directory: String) throws(Failure) {
-        for (name, key) in [
-            ("processor_config.json", "video_processor"), ("video_preprocessor_config.json", nil),
-        ] {
-            let file = Path.join(directory, name)
-            guard Path.exists(file) else { continue }
-            let json = try JSON(file: file)
-            guard let settings = key.map({ json[$0] }) ?? json else { continue }
-            do {
-                try frames.read(settings)
-                try sampling.read(settings)
-                try readVideoKeys(settings)
-            } catch { throw error.located(in: file) }
-            return
-        }
+    public mutating func read(_ files: ProcessorFiles) throws(Failure) {
+        guard let settings = files.videos else { return }
+        try frames.read(settings)
+        do {
+            try sampling.read(settings)
+            try readVideoKeys(settings)
+        } catch { throw error.located(in: settings.file) }
     }
 
     /// What only the processors of videos know.
-    private mutating func readVideoKeys(_ json: JSON) throws(Failure) {
-        if json["cap_pixels_per_frame"] == true {
+    private mutating func readVideoKeys(_ json: SettingsReader) throws(Failure) {
+        if try json.bool("cap_pixels_per_frame") == true {
             // The classes' own numbers: the trained context, or a frame's tokens.
             let standard = limits == .eachFrame ? 128_000 : 768
             cap =
@@ -153,7 +143,7 @@ extension VideoPreprocessor {
                 } ?? standard
         }
         // The classes of Qwen2-VL and Qwen2.5-VL are always saved with it off, and are told to sample by the caller.
-        if json["do_sample_frames"] == false, limits == .wholeVideo {
+        if try json.bool("do_sample_frames") == false, limits == .wholeVideo {
             throw .badInput("do_sample_frames is off, which is not supported", remedy: "remove it")
         }
     }

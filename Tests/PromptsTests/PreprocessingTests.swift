@@ -75,10 +75,10 @@ import Testing
         try folder.write("preprocessor_config.json", text)
         var expected = ImagePreprocessor()
         expected.maximumPixels = 1_003_520
-        #expect(try ImagePreprocessor(checkpoint: folder.path) == expected)
+        #expect(try ImagePreprocessor(ProcessorFiles(checkpoint: folder.path)) == expected)
         // The newer file goes first.
         try folder.write("processor_config.json", #"{"image_processor": {"patch_size": 16}}"#)
-        #expect(try ImagePreprocessor(checkpoint: folder.path).patchSize == 16)
+        #expect(try ImagePreprocessor(ProcessorFiles(checkpoint: folder.path)).patchSize == 16)
     }
 
     @Test(arguments: [
@@ -89,7 +89,7 @@ import Testing
     func badSettingsAreRefused(text: String) throws {
         let folder = try TemporaryDirectory()
         let file = try folder.write("preprocessor_config.json", text)
-        let refusal = failure { _ = try ImagePreprocessor(checkpoint: folder.path) }
+        let refusal = failure { _ = try ImagePreprocessor(ProcessorFiles(checkpoint: folder.path)) }
         #expect(refusal?.kind == .badInput)
         #expect(refusal?.file == file)
     }

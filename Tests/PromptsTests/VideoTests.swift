@@ -215,22 +215,22 @@ import Testing
     @Test func checkpointSettings() throws {
         let folder = try TemporaryDirectory()
         var settings = qwen3VL
-        try settings.read(checkpoint: folder.path)
+        try settings.read(ProcessorFiles(checkpoint: folder.path))
         #expect(settings == qwen3VL)
         let size = #""size": {"shortest_edge": 5000, "longest_edge": 6000000}"#
         try folder.write("video_preprocessor_config.json", "{\(size), \"fps\": 1.5, \"max_frames\": 96}")
-        try settings.read(checkpoint: folder.path)
+        try settings.read(ProcessorFiles(checkpoint: folder.path))
         #expect(settings.frames.minimumPixels == 5000 && settings.frames.maximumPixels == 6_000_000)
         #expect(settings.sampling.fps == 1.5 && settings.sampling.maximumFrames == 96)
         // The newer file goes first.
         try folder.write("processor_config.json", #"{"video_processor": {"fps": 4}}"#)
         settings = qwen3VL
-        try settings.read(checkpoint: folder.path)
+        try settings.read(ProcessorFiles(checkpoint: folder.path))
         #expect(settings.sampling.fps == 4 && settings.frames == qwen3VL.frames)
         func read(_ text: String) throws -> VideoPreprocessor {
             try folder.write("processor_config.json", "{\"video_processor\": \(text)}")
             var settings = qwen3VL
-            try settings.read(checkpoint: folder.path)
+            try settings.read(ProcessorFiles(checkpoint: folder.path))
             return settings
         }
         #expect(try read(#"{"num_frames": 6, "fps": null}"#).sampling.fixedCount == 6)
@@ -245,7 +245,7 @@ import Testing
         try folder.write(
             "processor_config.json",
             #"{"video_processor": {"cap_pixels_per_frame": true, "do_sample_frames": false}}"#)
-        try older.read(checkpoint: folder.path)
+        try older.read(ProcessorFiles(checkpoint: folder.path))
         #expect(older.cap == 128_000)
         for bad in [
             #"{"num_frames": 6, "fps": 2}"#, #"{"num_frames": 0}"#, #"{"num_frames": "6"}"#,
@@ -260,7 +260,7 @@ import Testing
             let file = try folder.write("processor_config.json", "{\"video_processor\": \(bad)}")
             let refusal = failure {
                 var settings = qwen3VL
-                try settings.read(checkpoint: folder.path)
+                try settings.read(ProcessorFiles(checkpoint: folder.path))
             }
             #expect(refusal?.kind == .badInput && refusal?.file == file, "\(bad)")
         }
