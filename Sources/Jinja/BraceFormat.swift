@@ -45,6 +45,7 @@ private struct BraceFormatter {
             guard let end = closing(bytes, place + 1) else {
                 throw interpreter.failure("Single '{' encountered in format string")
             }
+            try interpreter.charge(characters: 40)
             let part = try field(format[(place + 1)..<end], level: level)
             try interpreter.charge(part.bytes.count)
             result.append(part)

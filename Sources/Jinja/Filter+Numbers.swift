@@ -28,12 +28,14 @@ extension Interpreter {
     private func double(of value: Value) throws(Failure) -> Double? {
         if case .undefined(let reason) = value { throw failure(reason.message) }
         guard let text = value.string else { return value.number }
+        try charge(characters: 3 * text.bytes.count)
         return PythonNumber.double(text)
     }
 
     /// What `int(value)` is, or the whole part of a float in a text.
     private func integer(of value: Value, base: Int) throws(Failure) -> Int? {
         if let integer = value.integer { return integer }
+        try charge(characters: value.string?.bytes.count ?? 0)
         if let text = value.string, let integer = try PythonNumber.integer(text, base: base, self) {
             return integer
         }

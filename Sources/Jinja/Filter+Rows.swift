@@ -91,7 +91,7 @@ extension Interpreter {
     private func reverse(_ value: Value, _ arguments: Arguments) throws(Failure) -> Value {
         if case .string(let text) = value {
             _ = try bind(arguments, of: "reverse")
-            try charge(text.bytes.count)
+            try charge(characters: 3 * text.bytes.count)
             var result = MarkedText()
             for character in text.characters.reversed() { result.append(character) }
             return .string(result)

@@ -5,7 +5,7 @@ extension Interpreter {
     func apply(textFilter filter: Filter, to value: Value, _ arguments: Arguments) throws(Failure) -> Value {
         if filter == .tojson { return try json(value, arguments) }
         let text = try text(of: value)
-        try charge(text.bytes.count)
+        try charge(characters: text.bytes.count)
         switch filter {
         case .capitalize: return try simple(text.capitalized, filter, arguments)
         case .title: return try simple(text.titledByJinja, filter, arguments)

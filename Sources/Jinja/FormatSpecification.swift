@@ -31,6 +31,7 @@ extension Interpreter {
 
     /// A number in its place.
     func layOut(_ number: Value, _ specification: FormatSpecification) throws(Failure) -> MarkedText {
+        try charge(characters: 40 + (specification.precision ?? 0))
         let type = specification.type
         var (isNegative, prefix, digits) =
             if let integer = number.integer, type == nil || type.map("dioxXbnc".contains) == true {

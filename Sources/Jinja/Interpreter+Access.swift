@@ -170,6 +170,7 @@ extension Interpreter {
             guard let first = numbers.first else { return MarkedText() }
             return text[starts[first]..<starts[first + numbers.count]]
         }
+        try charge(characters: 3 * numbers.count)
         var result = MarkedText()
         for number in numbers { result.append(text[starts[number]..<starts[number + 1]]) }
         return result

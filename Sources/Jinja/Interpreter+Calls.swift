@@ -150,6 +150,7 @@ extension Interpreter {
         case .strftimeNow:
             let format = try bind(arguments, to: "format", required: 1, of: "strftime_now")[0]
             let text = try string(format, "the format of strftime_now")
+            try charge(characters: 100 + 20 * text.bytes.count)
             return try string(MarkedText(clock.formatted(text.text), origin: text.mainOrigin))
         case .lipsum: throw failure("lipsum is not available")
         }

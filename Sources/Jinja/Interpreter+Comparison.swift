@@ -58,7 +58,7 @@ extension Interpreter {
             guard let part = value.string else {
                 throw failure("'in <string>' requires string as left operand, not \(typeName(value))")
             }
-            try charge(text.bytes.count / 8)
+            try charge(2 * text.bytes.count)
             return text.firstOffset(of: part) != nil
         case .dict(let dict): return dict[try key(value)] != nil
         case .list(let list):

@@ -113,6 +113,7 @@ struct JSONWriter {
         let isPlain = text.bytes.allSatisfy {
             $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C && (!escapesAll || $0 < 0x7F)
         }
+        if !isPlain { try interpreter.charge(characters: 2 * text.bytes.count) }
         result.append(isPlain ? text : text.mapCharacters { escaped($1[$0]) })
         result.append("\"")
     }

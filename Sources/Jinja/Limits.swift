@@ -8,7 +8,8 @@ public struct Limits: Equatable, Sendable {
     public var depth: Int
     /// How many bytes may be written.
     public var outputBytes: Int
-    /// How much may be made and walked over in all, in bytes of strings; an element of a list counts as 16.
+    /// How much may be made and walked over in all, in bytes of strings: a character that is looked at counts as 10, an
+    /// element of a list as 16.
     public var memory: Int
 
     /// Limits from their parts.
@@ -22,5 +23,5 @@ public struct Limits: Equatable, Sendable {
 
     /// Far more than any published template needs for a conversation that fits a model, and used up within two seconds.
     public static let standard = Limits(
-        sourceBytes: 1 << 20, steps: 4_000_000, depth: 400, outputBytes: 64 << 20, memory: 256 << 20)
+        sourceBytes: 1 << 20, steps: 4_000_000, depth: 400, outputBytes: 64 << 20, memory: 192 << 20)
 }

@@ -30,7 +30,7 @@ enum TextMethods {
 
 extension Interpreter {
     func call(textMethod name: String, of text: MarkedText, _ arguments: Arguments) throws(Failure) -> Value {
-        try charge(text.bytes.count / 4)
+        try charge(characters: text.bytes.count)
         if TextMethods.changing.contains(name) { return try string(change(name, text, arguments)) }
         if TextMethods.asking.contains(name) {
             _ = try bind(arguments, of: name)

@@ -28,7 +28,7 @@ extension Interpreter {
         case .int(let value): result.append(String(value))
         case .double(let value): result.append(PythonNumber.text(value))
         case .string(let text):
-            try charge(text.bytes.count)
+            try charge(characters: text.bytes.count)
             result.append(quoted(text))
         case .list(let list): try represent(list, into: &result)
         case .dict(let dict): try represent(dict, into: &result)
