@@ -4,7 +4,8 @@ public import Storage
 
 /// Chooses the next token from logits.
 ///
-/// The order is the field's: repetition penalty, temperature, the k most likely, the smallest set of probability p, a draw.
+/// The order is the field's: repetition penalty, temperature, the k most likely, the smallest set of probability p, those not
+/// too far below the most likely one, a draw.
 public struct Sampler: Sendable {
     /// How tokens are chosen.
     public struct Settings: Sendable, Equatable {
@@ -14,6 +15,8 @@ public struct Sampler: Sendable {
         public var topK: Int
         /// Only the most likely tokens that together have this probability.
         public var topP: Float
+        /// Only tokens with at least this part of the most likely one's probability (arXiv 2407.01082); 0 for all.
+        public var minP: Float
         /// Above 1, tokens already in the context become less likely (arXiv 1909.05858, section 4.1).
         public var repetitionPenalty: Float
         /// Equal seeds give equal draws; nil for one that nobody knows before.
@@ -21,12 +24,13 @@ public struct Sampler: Sendable {
 
         /// Settings; the defaults always take the most likely token.
         public init(
-            temperature: Float = 0, topK: Int = 0, topP: Float = 1, repetitionPenalty: Float = 1,
-            seed: UInt64? = nil
+            temperature: Float = 0, topK: Int = 0, topP: Float = 1, minP: Float = 0,
+            repetitionPenalty: Float = 1, seed: UInt64? = nil
         ) {
             self.temperature = temperature
             self.topK = topK
             self.topP = topP
+            self.minP = minP
             self.repetitionPenalty = repetitionPenalty
             self.seed = seed
         }
@@ -82,7 +86,10 @@ public struct Sampler: Sendable {
         }
         var kept = 0
         var mass: Float = 0
-        while kept < candidates.count, kept == 0 || mass < settings.topP * total {
+        // The most likely candidate weighs 1.
+        while kept < candidates.count, kept == 0 || mass < settings.topP * total,
+            candidates[kept].weight >= settings.minP
+        {
             mass += candidates[kept].weight
             kept += 1
         }
@@ -122,11 +129,11 @@ extension Sampler.Settings {
     /// - Throws: `usage` when one of them is no number that a choice can be made by.
     fileprivate func check() throws(Failure) {
         guard temperature >= 0, temperature.isFinite, repetitionPenalty > 0, repetitionPenalty.isFinite,
-            topP >= 0, topP <= 1
+            topP >= 0, topP <= 1, minP >= 0, minP <= 1
         else {
             throw Failure(
                 .usage,
-                "a temperature of \(temperature), a top-p of \(topP) and a repetition penalty of "
+                "a temperature of \(temperature), a top-p of \(topP), a min-p of \(minP) and a repetition penalty of "
                     + "\(repetitionPenalty) are not possible")
         }
     }

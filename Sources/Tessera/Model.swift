@@ -131,6 +131,7 @@ extension Sampler.Settings {
         // The reference samples from the 50 most likely unless told otherwise.
         topK = Int(try number("top_k", 0...Double(1 << 24), default: 50))
         topP = try number("top_p", 0...1, default: 1)
+        minP = try number("min_p", 0...1, default: 0)
     }
 }
 

@@ -48,6 +48,7 @@ struct CheckpointReport {
         add("processors", survey.processorFiles.isEmpty ? "no files" : list(survey.processorFiles))
         add("template", survey.templateFile ?? "none")
         add("coverage", survey.model?.plan.ledger.summary)
+        add("settings", survey.model?.settings.summary)
         for item in survey.model?.plan.ledger.unused ?? [] { add("unused", "\(item.name): \(item.reason)") }
         for warning in warnings { add("warning", warning) }
         add("refused", refusal.map { "\($0)" })
@@ -108,6 +109,7 @@ struct CheckpointReport {
             ]),
             "processors": strings(survey.processorFiles), "template": text(survey.templateFile),
             "ledger": survey.model?.plan.ledger.json ?? .null,
+            "settings": survey.model?.settings.json ?? .null,
             "warnings": strings(warnings), "refusal": text(refusal.map { "\($0)" }),
             "recipes": .array(sizes.map(\.json)),
         ])

@@ -17,6 +17,11 @@ struct SamplingOptions: ParsableArguments {
         transform: number(Float.leastNormalMagnitude...1))
     var topP: Float?
 
+    @Option(
+        help: "Choose among tokens with at least this part of the most likely one's probability.",
+        transform: number(0...1))
+    var minP: Float?
+
     @Option(help: "Above 1: make tokens that occurred less likely.", transform: number(0.01...100))
     var repeatPenalty: Float?
 
@@ -26,7 +31,7 @@ struct SamplingOptions: ParsableArguments {
     func settings(over defaults: Sampler.Settings) -> Sampler.Settings {
         Sampler.Settings(
             temperature: temperature ?? defaults.temperature, topK: topK ?? defaults.topK,
-            topP: topP ?? defaults.topP,
+            topP: topP ?? defaults.topP, minP: minP ?? defaults.minP,
             repetitionPenalty: repeatPenalty ?? defaults.repetitionPenalty, seed: seed ?? defaults.seed)
     }
 }

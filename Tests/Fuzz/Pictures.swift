@@ -3,13 +3,14 @@ import Storage
 import TestSupport
 
 extension FuzzTarget {
-    /// JPEG, PNG and WebP, as far as their pixels.
+    /// Every format of pictures, as far as their pixels.
     static let picture = FuzzTarget(
-        name: "picture", maximumLength: 2560,
+        name: "picture", maximumLength: 3328,
         words: [
             "\u{FF}\u{D8}\u{FF}", "Exif\0\0", "II*\0", "MM\0*", "IHDR", "IDAT", "PLTE", "tRNS", "eXIf",
             "IEND", "RIFF", "WEBP",
-            "VP8 ", "VP8L", "VP8X", "EXIF", "ANIM",
+            "VP8 ", "VP8L", "VP8X", "EXIF", "ANIM", "GIF89a", "BM", "ftyp", "avif", "heic",
+            "tiff:Orientation",
         ],
         seeds: {
             let folder = Fixtures.path("pictures")

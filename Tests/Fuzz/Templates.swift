@@ -37,9 +37,7 @@ extension FuzzTarget {
             "9223372036854775807", "1e308", "\\u03b1",
         ],
         seeds: {
-            try seeds.map { name in
-                try readFile(Fixtures.path("chat-templates/\(name).jinja"))
-            }
+            try seeds.map { Array(try Fixtures.chatTemplate($0).utf8) }
         },
         read: { bytes in
             guard let source = String(validating: bytes, as: UTF8.self) else {

@@ -127,7 +127,7 @@ import Testing
         try copy.put(
             "config.json", config.setting("transformers_weights", to: "other.safetensors").serialized())
         #expect(try ImportedModel.qwen2VL(copy.path).checkpoint.files.map(\.name) == ["other.safetensors"])
-        let chosen = try ImportedModel.qwen2VL(copy.path, weights: "model.safetensors")
+        let chosen = try ImportedModel.qwen2VL(copy.path, ImportOptions(weights: "model.safetensors"))
         #expect(chosen.checkpoint.files.map(\.name) == ["model.safetensors"])
         try copy.put(
             "config.json", config.setting("transformers_weights", to: "../x.safetensors").serialized())

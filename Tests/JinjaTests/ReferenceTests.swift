@@ -28,9 +28,7 @@ import Testing
     ])
     func grid(name: String) throws {
         let grid = try Fixtures.json("chat-templates/grid.json")
-        let source = String(
-            decoding: try readFile(Fixtures.path("chat-templates/\(name).jinja")), as: UTF8.self)
-        let template = try Template(source)
+        let template = try Template(Fixtures.chatTemplate(name))
         let conversations = try #require(grid["conversations"]?.array)
         let expected = try #require(grid["rendered"]?[name]?.array)
         #expect(conversations.count >= 200 && expected.count == conversations.count)

@@ -18,6 +18,7 @@ import sys
 from transformers.utils.chat_template_utils import _cached_compile_jinja_template, render_jinja_template
 
 FOLDER = pathlib.Path(__file__).parent.parent / "Fixtures" / "chat-templates"
+OWN = pathlib.Path(__file__).parent.parent.parent / "formats" / "chat-templates"
 COUNT = 240
 WHOLE = 3
 
@@ -153,7 +154,7 @@ def main():
         return
     write_expressions()
     results = {}
-    for path in sorted(FOLDER.glob("*.jinja")):
+    for path in sorted([*FOLDER.glob("*.jinja"), *OWN.glob("qwen[23]*.jinja")]):
         _cached_compile_jinja_template(path.read_text())
         texts = [rendered(path.read_text(), conversation) for conversation in grid]
         short = []

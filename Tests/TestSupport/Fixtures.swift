@@ -8,6 +8,13 @@ public enum Fixtures {
         return Path.join(Path.join(Path.directory(support), "Fixtures"), name)
     }
 
+    /// A chat template: one of the program's own, or one as fine-tuned models have it.
+    public static func chatTemplate(_ name: String) throws(Failure) -> String {
+        let own = path("../../formats/chat-templates/\(name).jinja")
+        let file = Path.exists(own) ? own : path("chat-templates/\(name).jinja")
+        return String(decoding: try readFile(file), as: UTF8.self)
+    }
+
     /// A JSON fixture.
     public static func json(_ name: String) throws(Failure) -> JSON { try JSON(file: path(name)) }
 }
