@@ -84,7 +84,8 @@ public struct ConversionOptions: ParsableArguments {
             let model = try read(
                 folder,
                 ImportOptions(
-                    weights: weights, resampling: resampling, chatTemplate: chatTemplate, ignoredSettings: Set(ignoreSetting)))
+                    weights: weights, resampling: resampling, chatTemplate: chatTemplate,
+                    ignoredSettings: Set(ignoreSetting)))
             for warning in model.warnings { Console.warn(warning) }
             let conversion = try Conversion(model.plan, recipe: quantize, output)
             if let destination {

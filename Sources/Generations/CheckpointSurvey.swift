@@ -55,7 +55,9 @@ public struct CheckpointSurvey: Sendable {
         checkpoint =
             found?.checkpoint
             ?? attempt { () throws(Failure) in
-                try Checkpoint(directory, weights: weights ?? WeightFiles.stated(by: SettingsReader(config, file: file)))
+                try Checkpoint(
+                    directory,
+                    weights: weights ?? WeightFiles.stated(by: SettingsReader(config, file: file)))
             }
         tokenizer =
             Tokenizer.exists(inCheckpoint: directory)
