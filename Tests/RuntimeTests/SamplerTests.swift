@@ -27,6 +27,17 @@ import Testing
         #expect(try Set(draws(1)).count > 2)
     }
 
+    /// Beside logits of 3 a logit of 2 has e⁻¹ ≈ 0.37 of their probability, one of 1 has 0.14, one of 0 has 0.05.
+    @Test func minPLeavesOnlyWhatIsNotTooFarBelow() throws {
+        for (least, left) in [
+            (0.38, [1, 3]), (0.36, [1, 3, 4]), (0.13, [1, 2, 3, 4]), (0, [0, 1, 2, 3, 4]),
+        ] {
+            var sampler = Sampler(.init(temperature: 1, minP: Float(least), seed: 5))
+            let drawn = try (0..<400).map { _ in Int(try sampler.next(logits, seen: [])) }
+            #expect(Set(drawn).sorted() == left, "\(least)")
+        }
+    }
+
     @Test func topKAndTopPLeaveOnlyTheLikely() throws {
         var two = Sampler(.init(temperature: 1, topK: 2))
         var narrow = Sampler(.init(temperature: 1, topP: 0.1))
@@ -96,7 +107,7 @@ import Testing
     @Test(arguments: [
         Sampler.Settings(temperature: .nan), .init(temperature: -1), .init(temperature: .infinity),
         .init(temperature: 1, topP: .nan), .init(repetitionPenalty: 0), .init(repetitionPenalty: .nan),
-        .init(repetitionPenalty: -1), .init(temperature: 1, topP: -0.5),
+        .init(repetitionPenalty: -1), .init(temperature: 1, topP: -0.5), .init(temperature: 1, minP: 2),
     ])
     func impossibleSettingsAreRefused(settings: Sampler.Settings) {
         var sampler = Sampler(settings)
