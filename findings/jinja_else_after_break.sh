@@ -2,10 +2,10 @@
 # In a chat template, the `else` of a `for` runs although the loop ran, when every iteration left by `break` or `continue`.
 #
 # jinja2 3.1.6 documents this `else` as the branch for a loop with nothing to go through. What it tracks is whether one iteration
-# reached its end, so leaving each of them early counts as none. That is neither the documented rule nor Python's (there `break` skips the
-# `else` and `continue` does not matter). transformers switches `break` and `continue` on for chat templates: "find the system
-# message, else use the default" prints both texts, or none. So: set a variable, do not use `else` with these two, and a
-# renderer in another language has to copy this to give the prompts of the reference.
+# reached its end, so leaving each of them early counts as none. That is neither the documented rule nor Python's (there `break`
+# skips the `else` and `continue` does not matter). transformers switches `break` and `continue` on for chat templates: "find
+# the system message, else use the default" prints both texts, or none. So: set a variable, do not use `else` with these two,
+# and a renderer in another language has to copy this to give the prompts of the reference.
 #
 # Seen with transformers 5.24.0:
 #   [system, user] -> "Be brief. Default."   (found, and the default too)
