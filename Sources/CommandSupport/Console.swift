@@ -9,8 +9,15 @@ import Synchronization
 public enum Console {
     private static let isClosed = Atomic<Bool>(false)
 
-    /// Writes a line to stderr.
-    public static func log(_ line: String) { note(line + "\n") }
+    /// Writes a line to stderr. What files say in it cannot steer the terminal: control characters are written out.
+    public static func log(_ line: String) {
+        var shown = String.UnicodeScalarView()
+        for scalar in line.unicodeScalars {
+            let isControl = scalar.properties.generalCategory == .control && scalar != "\n" && scalar != "\t"
+            shown += isControl ? scalar.escaped(asASCII: true).unicodeScalars : String(scalar).unicodeScalars
+        }
+        note(String(shown) + "\n")
+    }
 
     /// Writes to stderr as it is. Who closed it does not want to know.
     static func note(_ text: String) { _ = emit(text, to: STDERR_FILENO) }

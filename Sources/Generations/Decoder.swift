@@ -26,8 +26,14 @@ struct Decoder {
     init(_ root: SettingsReader, interleaves: Bool = false) throws(Failure) {
         let config = root.object("text_config") ?? root
         try config.require("hidden_act", "silu")
-        try config.require("use_sliding_window", false)
         depth = try config.int("num_hidden_layers")
+        // A window is there only with a width, and only behind the first `max_window_layers` layers.
+        if try config.bool("use_sliding_window") == true, config["sliding_window"] != nil,
+            try config.int("max_window_layers", default: depth) < depth
+        {
+            throw .badInput(
+                "'\(config.path)use_sliding_window' is on, which is not supported", file: config.file)
+        }
         width = try config.int("hidden_size")
         heads = try config.int("num_attention_heads")
         keyHeads = try config.int("num_key_value_heads")
@@ -40,8 +46,15 @@ struct Decoder {
         (theta, sections) = (rotary.theta, rotary.sections)
         isInterleaved = interleaves || rotary.isInterleaved
         guard depth <= 4096, width <= 1 << 20, mlpWidth <= 1 << 24, vocabulary <= 1 << 24, headWidth <= 256,
-            keyHeads <= heads, heads % keyHeads == 0, sections.count == 3
+            keyHeads <= heads, heads % keyHeads == 0
         else { throw .badInput("has a decoder of impossible extents", file: config.file) }
+        guard sections.count == 3, sections.allSatisfy({ (0...headWidth).contains($0) }),
+            2 * sections.reduce(0, +) == headWidth
+        else {
+            throw .badInput(
+                "'mrope_section' is \(sections), which does not divide half of a head of \(headWidth)",
+                file: config.file)
+        }
     }
 
     /// Adds the graphs `text` and `head`; a tied head is the embedding.

@@ -13,11 +13,12 @@ struct GenerationDefaults {
     init(_ directory: String, _ config: SettingsReader, _ ledger: inout SettingsLedger) throws(Failure) {
         let file = Path.join(directory, "generation_config.json")
         guard Path.exists(file) else {
+            try ledger.refuseUnsupported(config, by: Formats.generationSettings)
             sampling = try GenerationDefaults.sampling(config)
             stopTokens = try GenerationDefaults.stops(config, config.object("text_config"))
             return
         }
-        let own = SettingsReader(try JSON(file: file, limit: 1 << 20), file: file)
+        let own = try SettingsReader(file: file, limit: 1 << 20)
         sampling = try GenerationDefaults.sampling(own)
         stopTokens = try GenerationDefaults.stops(own, config, config.object("text_config"))
         // Qwen-VL's says by it whether the model can chat.

@@ -9,10 +9,23 @@ enum GivenFolder {
         guard Path.isDirectory(path) else { throw otherThanFolder(path) }
         guard Path.exists(config) else { throw try withoutConfiguration(path) }
         try UnfinishedDownload.check(config)
+        try checkLinks(path)
         if Path.exists(Path.join(path, "config_sentence_transformers.json")) {
             throw .badInput(
                 "is a model for searching (sentence-transformers), which gives vectors and no text",
                 file: path)
+        }
+    }
+
+    /// Refuses links that lead nowhere, as a snapshot has that was copied without what it points to: a file that is missing
+    /// and a file that was lost are not the same.
+    private static func checkLinks(_ path: String) throws(Failure) {
+        let kinds = [".json", ".jinja", ".txt", ".tiktoken"]
+        for name in try Path.list(path).sorted() where kinds.contains(where: name.hasSuffix) {
+            let file = Path.join(path, name)
+            guard !Path.exists(file) else { continue }
+            throw .badInput(
+                "is a link to a file that is not there", file: file, remedy: "download the model again")
         }
     }
 

@@ -23,7 +23,9 @@ struct HeadWeight {
         case (false, nil):
             isTied = true
             warning =
-                "config.json says that the head is not the embedding, but the checkpoint holds no head: using the embedding"
+                said == nil
+                ? "the checkpoint holds no head, and config.json does not say what it is: using the embedding"
+                : "config.json says that the head is not the embedding, but the checkpoint holds no head: using the embedding"
             unneeded = [:]
         case (false, _):
             (isTied, warning, unneeded) = (false, nil, [:])

@@ -53,6 +53,8 @@ extension ImportedModel {
         let defaults = try GenerationDefaults(directory, reading.config, &ledger)
         var folder = SettingsFolder(
             directory: directory, config: reading.config, options: options, stopTokens: defaults.stopTokens,
+            embeddingRows: plan.graph.weights.first { $0.name == "text.embedding.weight" }?.shape.extents[0]
+                ?? 0,
             ledger: ledger, warnings: checkpoint.warnings + plan.warnings)
         if let stated = checkpoint.statedByteCount, stated != checkpoint.byteCount {
             folder.warnings.append(
@@ -78,8 +80,15 @@ extension SettingsFolder {
             return nil
         }
         let tokenizer = try Tokenizer(checkpoint: directory)
-        let probe = TemplateProbe(settings: prompt, tokenizer: tokenizer)
+        let vocabulary = embeddingRows
+        var probe = TemplateProbe(settings: prompt, tokenizer: tokenizer, vocabulary: vocabulary)
         do { warnings += try probe.check() } catch { throw error.located(in: directory) }
+        prompt.template.content = probe.settings.template.content
+        if tokenizer.vocabularySize > vocabulary {
+            warnings.append(
+                "the tokenizer has \(tokenizer.vocabularySize) tokens, but the model knows \(vocabulary): prompts with the others fail"
+            )
+        }
         let ends = [probe.turnEnd, try readTokenizerSettings().flatMap(tokenizer.id(of:))]
         for end in ends.compactMap(\.self) where !prompt.stopTokens.contains(end) {
             warnings.append(
@@ -95,7 +104,7 @@ extension SettingsFolder {
     private mutating func readTokenizerSettings() throws(Failure) -> String? {
         let file = Path.join(directory, "tokenizer_config.json")
         guard Path.exists(file) else { return nil }
-        let settings = SettingsReader(try JSON(file: file), file: file)
+        let settings = try SettingsReader(file: file)
         for key in ["added_tokens_decoder", "chat_template"] { _ = settings.stated(key) }
         let end = settings.stated("eos_token")
         try ledger.enter(settings, Formats.tokenizerSettings)

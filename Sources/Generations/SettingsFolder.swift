@@ -33,6 +33,8 @@ struct SettingsFolder {
     let options: ImportOptions
     /// Tokens that end an answer, as far as the files state them.
     let stopTokens: [Int32]
+    /// Tokens that the model knows.
+    let embeddingRows: Int
     /// What became of the settings read so far.
     var ledger: SettingsLedger
     /// What the user should know beyond the ledger.

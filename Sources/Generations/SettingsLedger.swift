@@ -50,7 +50,7 @@ public struct SettingsLedger: Sendable {
     ) throws(Failure) {
         let rules = try SettingRules(rules)
         let name = Path.name(reader.file)
-        var refused: [String] = []
+        var refused: [(path: String, value: JSON)] = []
         func setting(_ path: String, _ value: JSON, _ fate: Fate, _ remark: String? = nil) -> Setting {
             Setting(file: name, path: path, value: value, fate: fate, remark: remark)
         }
@@ -63,7 +63,7 @@ public struct SettingsLedger: Sendable {
             case _ where ignored.contains("\(name):\(path)"):
                 settings.append(setting(path, value, .passedOver, "is passed over, as you wish"))
             case .unknown: settings.append(setting(path, value, .passedOver, "is not known, and passed over"))
-            case .unsupported: refused.append("'\(path)' is \(SettingsLedger.text(value))")
+            case .unsupported: refused.append((path, value))
             }
         }
         for (path, value) in reader.assumed {
@@ -71,22 +71,43 @@ public struct SettingsLedger: Sendable {
                 "is left out: \(SettingsLedger.text(value)) was taken, which nothing in the checkpoint proves"
             settings.append(setting(path, value, .assumed, unproven.contains(path) ? remark : nil))
         }
-        guard let first = refused.first else { return }
-        let others = refused.count > 1 ? "; and so would " + refused.dropFirst().joined(separator: ", ") : ""
+        try SettingsLedger.refuse(refused, of: reader.file)
+    }
+
+    /// Refuses settings of a file that another file's list knows to make a difference, and enters none.
+    func refuseUnsupported(_ reader: SettingsReader, by rules: [UInt8]) throws(Failure) {
+        let rules = try SettingRules(rules)
+        let name = Path.name(reader.file)
+        let refused = (reader.json.members ?? []).filter { member in
+            member.value != .null && !ignored.contains("\(name):\(member.key)")
+                && rules.verdict(on: member.key, member.value) == .unsupported
+        }
+        try SettingsLedger.refuse(refused.map { ($0.key, $0.value) }, of: reader.file)
+    }
+
+    private static func refuse(_ refused: [(path: String, value: JSON)], of file: String) throws(Failure) {
+        let words = refused.map { "'\($0.path)' is \(text($0.value))" }
+        guard let first = words.first, let path = refused.first?.path else { return }
+        let others = words.count > 1 ? "; and so would " + words.dropFirst().joined(separator: ", ") : ""
         throw .badInput(
-            "\(first), which would make a difference and is not supported\(others)", file: reader.file,
-            remedy: "if it may be passed over, give --ignore-setting \(name):KEY")
+            "\(first), which would make a difference and is not supported\(others)", file: file,
+            remedy: "if it may be passed over, give --ignore-setting \(Path.name(file)):\(path)")
     }
 
     /// What the user should know.
     public var warnings: [String] {
-        settings.compactMap { setting in
-            setting.remark.map {
-                setting.fate == .assumed
-                    ? "\(setting.file): '\(setting.path)' \($0)"
-                    : "\(setting.file): '\(setting.path)' (\(SettingsLedger.text(setting.value))) \($0)"
-            }
+        let passedOver = Set(settings.filter { $0.fate == .passedOver }.map { "\($0.file):\($0.path)" })
+        let idle = ignored.subtracting(passedOver).sorted().map {
+            "--ignore-setting \($0) names nothing that is passed over"
         }
+        return idle
+            + settings.compactMap { setting in
+                setting.remark.map {
+                    setting.fate == .assumed
+                        ? "\(setting.file): '\(setting.path)' \($0)"
+                        : "\(setting.file): '\(setting.path)' (\(SettingsLedger.text(setting.value))) \($0)"
+                }
+            }
     }
 
     /// `64 settings: 31 obeyed, 30 without effect, 2 left out, 1 passed over`.

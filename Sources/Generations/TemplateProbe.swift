@@ -3,8 +3,10 @@ import Storage
 
 /// Small conversations that a checkpoint's chat template is tried with before a model is converted with it.
 struct TemplateProbe {
-    let settings: PromptSettings
+    private(set) var settings: PromptSettings
     let tokenizer: Tokenizer
+    /// Tokens that the model knows.
+    let vocabulary: Int
 
     private static let question = Message(role: "user", text: "Why?")
     private static let answer = Message(role: "assistant", text: "Therefore.")
@@ -37,7 +39,8 @@ struct TemplateProbe {
     /// Whether the template can be used, and every mark that it writes is a token.
     /// - Returns: what the user should know.
     /// - Throws: `badInput` when the template refuses questions or pictures, or writes a mark that the tokenizer spells out.
-    func check() throws(Failure) -> [String] {
+    mutating func check() throws(Failure) -> [String] {
+        try chooseContent()
         try checkPlaceholder(settings.imageToken, "image_token_id")
         if let token = settings.videoToken { try checkPlaceholder(token, "video_token_id") }
         var warnings: [String] = []
@@ -50,13 +53,31 @@ struct TemplateProbe {
                 }
                 throw Failure(
                     error.kind, "the chat template cannot write \(trial.what): \(error.message)",
-                    remedy:
-                        "give another: --chat-template with a file, or one of \(ChatTemplate.names.joined(separator: ", "))"
-                )
+                    remedy: TemplateProbe.remedy)
             }
             try checkMarks(of: written)
         }
         return warnings
+    }
+
+    /// Hands the template text as it takes it: its words must stand in what is written.
+    private mutating func chooseContent() throws(Failure) {
+        for form: ChatTemplate.Content in [.text, .parts] {
+            settings.template.content = form
+            let conversation = Conversation([Self.question, Self.answer, Self.question])
+            guard let written = try? settings.write(conversation, tokenizer) else { continue }
+            if (0..<3).allSatisfy({ written.messages.contains($0) }) { return }
+        }
+        settings.template.content = .text
+        // A template that refuses several turns may still be asked one question.
+        guard let alone = try? settings.write(Conversation([Self.question]), tokenizer),
+            !alone.messages.contains(0)
+        else { return }
+        throw .badInput("the chat template leaves out what is said", remedy: TemplateProbe.remedy)
+    }
+
+    private static var remedy: String {
+        "give another: --chat-template with a file, or one of \(ChatTemplate.names.joined(separator: ", "))"
     }
 
     /// The placeholder must be one token that nothing else is, whose text gives the same token back.
@@ -70,6 +91,11 @@ struct TemplateProbe {
     }
 
     private func checkMarks(of written: WrittenConversation) throws(Failure) {
+        if let far = tokenizer.encode(written.pieces).first(where: { Int($0) >= vocabulary }) {
+            throw .badInput(
+                "the chat template writes token \(far) (\(tokenizer.decode([far], skipSpecials: false))), but the model knows \(vocabulary)",
+                remedy: "take tokenizer.json and tokenizer_config.json from the original model")
+        }
         for case .markup(let text) in written.pieces {
             for mark in text.matches(of: /<\|[^|<>\s]+\|>/) where tokenizer.id(of: String(mark.output)) == nil
             {

@@ -146,7 +146,9 @@ extension Interpreter {
             return try add(.joiner(Joiner(try bind(arguments, to: "sep", of: "joiner")[0] ?? .text(", "))))
         case .raiseException:
             let message = try bind(arguments, to: "message", required: 1, of: "raise_exception")[0] ?? .none
-            throw failure(try text(of: message).text)
+            let words = try text(of: message).text
+            throw failure(
+                String(words.prefix(longestComplaint)) + (words.count > longestComplaint ? " ..." : ""))
         case .strftimeNow:
             let format = try bind(arguments, to: "format", required: 1, of: "strftime_now")[0]
             let text = try string(format, "the format of strftime_now")
@@ -155,6 +157,9 @@ extension Interpreter {
         case .lipsum: throw failure("lipsum is not available")
         }
     }
+
+    /// Characters of what a template complains with that are said.
+    private var longestComplaint: Int { 500 }
 
     /// `dict(…)`: of a dict or pairs, and keywords.
     private func dict(_ arguments: Arguments) throws(Failure) -> Dict {

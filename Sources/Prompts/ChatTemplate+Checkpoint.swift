@@ -5,8 +5,8 @@ extension ChatTemplate {
     /// The templates that every build has, by name.
     public static var names: [String] { Formats.chatTemplates.map(\.name) }
 
-    /// The template of a checkpoint's own, from `chat_template.jinja`, `chat_template.json` or `tokenizer_config.json`,
-    /// whichever comes first.
+    /// The template of a checkpoint's own, from `chat_template.jinja`, `chat_template.json`, `processor_config.json` or
+    /// `tokenizer_config.json`, whichever comes first.
     /// - Parameters:
     ///   - given: what the user wants instead: a name of ``names`` or a file.
     ///   - own: the name of the one to take when the checkpoint has none.
@@ -52,13 +52,13 @@ extension ChatTemplate {
         if Path.exists(jinja) {
             return (jinja, String(decoding: try readFile(jinja, limit: 16 << 20), as: UTF8.self))
         }
-        for name in ["chat_template.json", "tokenizer_config.json"] {
+        for name in ["chat_template.json", "processor_config.json", "tokenizer_config.json"] {
             let file = Path.join(directory, name)
             guard Path.exists(file), let value = try JSON(file: file)["chat_template"] else { continue }
             if let text = value.string { return (file, text) }
             // Several templates by name; the one to chat with is called "default".
             let named = value.array?.first { $0["name"] == "default" }
-            if let text = named?["template"]?.string { return (file, text) }
+            if let text = named?["template"]?.string ?? value["default"]?.string { return (file, text) }
             throw .badInput("has a chat template that is no text", file: file, at: "chat_template")
         }
         return nil

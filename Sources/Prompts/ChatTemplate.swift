@@ -17,6 +17,16 @@ public struct ChatTemplate: Sendable {
     public let origin: Origin
     /// The program.
     public let jinja: String
+    /// How templates are handed content that is text alone.
+    public enum Content: String, Sendable {
+        /// As a string, which nearly all of them take.
+        case text
+        /// As a list of one part, like content with pictures: some look at nothing else.
+        case parts
+    }
+
+    /// How it is handed content that is text alone.
+    public var content = Content.text
     /// What programs may use by name: `bos_token`, `eos_token` and so on, as tokenizer_config.json has them.
     public let tokens: [String: String]
     private let program: Template
@@ -40,7 +50,7 @@ public struct ChatTemplate: Sendable {
     /// - Throws: `badInput` with the program's own words where it refuses the conversation, and when it goes beyond its limits.
     func render(_ conversation: Conversation, _ texts: inout OutsideTexts) throws(Failure) -> MarkedText {
         var globals: [String: Value] = [
-            "messages": .list(List(conversation.messages.enumerated().map { $1.value($0, &texts) })),
+            "messages": .list(List(conversation.messages.enumerated().map { $1.value($0, content, &texts) })),
             "add_generation_prompt": .bool(conversation.asksForAnswer),
             "tools": conversation.tools.map { Value(json: $0, origin: texts.add(.text)) } ?? .none,
             "documents": .none,
@@ -56,7 +66,7 @@ public struct ChatTemplate: Sendable {
 extension ChatTemplate: Equatable {
     /// Whether two are the same program from the same place.
     public static func == (a: ChatTemplate, b: ChatTemplate) -> Bool {
-        a.origin == b.origin && a.jinja == b.jinja && a.tokens == b.tokens
+        a.origin == b.origin && a.jinja == b.jinja && a.content == b.content && a.tokens == b.tokens
     }
 }
 
@@ -71,7 +81,8 @@ extension ChatTemplate {
             }
         let tokens = tokens.sorted { $0.key < $1.key }.map { JSON.Member($0.key, .string($0.value)) }
         return .pairs([
-            "source": .string(source), "name": .string(name), "jinja": .string(jinja),
+            "source": .string(source), "name": .string(name), "content": .string(content.rawValue),
+            "jinja": .string(jinja),
             "tokens": .object(tokens),
         ])
     }
@@ -96,5 +107,9 @@ extension ChatTemplate {
         var tokens: [String: String] = [:]
         for member in json["tokens"]?.members ?? [] { tokens[member.key] = member.value.string }
         try self.init(jinja, origin, tokens: tokens)
+        guard let form = Content(rawValue: json["content"]?.string ?? "text") else {
+            throw .badInput("has content of an unknown form", at: "prompt.chat_template")
+        }
+        content = form
     }
 }

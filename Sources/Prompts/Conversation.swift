@@ -89,7 +89,7 @@ struct OutsideTexts {
 extension Message {
     /// The message as templates see it: content that is text only is a string, other content a list of parts.
     /// - Parameter number: of the message in its conversation.
-    func value(_ number: Int, _ texts: inout OutsideTexts) -> Value {
+    func value(_ number: Int, _ form: ChatTemplate.Content, _ texts: inout OutsideTexts) -> Value {
         var content: [Value] = []
         var words: [MarkedText.Span] = []
         for part in parts {
@@ -105,7 +105,7 @@ extension Message {
             let text = MarkedText(spans: words.suffix(1))
             content.append(.dict(["type": .string(MarkedText("text")), "text": .string(text)]))
         }
-        let isText = words.count == parts.count
+        let isText = words.count == parts.count && form == .text
         var message: Dict = [
             "role": .string(MarkedText(role, origin: texts.add(.text))),
             "content": isText ? .string(MarkedText(spans: words)) : .list(List(content)),

@@ -14,7 +14,7 @@ public struct ProcessorFiles {
     public init(checkpoint directory: String) throws(Failure) {
         func read(_ name: String) throws(Failure) -> SettingsReader? {
             let file = Path.join(directory, name)
-            return Path.exists(file) ? SettingsReader(try JSON(file: file), file: file) : nil
+            return Path.exists(file) ? try SettingsReader(file: file) : nil
         }
         let both = try read("processor_config.json")
         let images = both?.object("image_processor")

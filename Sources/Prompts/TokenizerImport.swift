@@ -160,7 +160,9 @@ extension TokenizerParts {
         for line in text.unicodeScalars.split(whereSeparator: { $0 == "\n" || $0 == "\r" }) {
             if merges.isEmpty, line.starts(with: "#version".unicodeScalars) { continue }
             let parts = Self.pair(String(line))
-            guard parts.count == 2 else { throw .badInput("line \"\(line)\" is no pair", file: mergesFile) }
+            guard parts.count == 2 else {
+                throw .badInput("line \"\(String(line))\" is no pair", file: mergesFile)
+            }
             merges.append((parts[0], parts[1]))
         }
         try unite(withFilesOf: directory, tokenizer: file)

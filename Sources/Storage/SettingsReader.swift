@@ -25,6 +25,14 @@ public struct SettingsReader {
         self.init(json, file: file, path: "", defaults: defaults, log: Log())
     }
 
+    /// A reader of the JSON file at a path.
+    /// - Throws: `badInput` when it holds no object.
+    public init(file: String, limit: Int = 1 << 30) throws(Failure) {
+        let json = try JSON(file: file, limit: limit)
+        guard json.members != nil else { throw .badInput("is no JSON object", file: file) }
+        self.init(json, file: file)
+    }
+
     private init(_ json: JSON, file: String, path: String, defaults: JSON, log: Log) {
         self.json = json
         self.file = file

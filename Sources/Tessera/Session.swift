@@ -129,8 +129,8 @@ public final class Session {
             said: state.said.prefix(context.cache.count), turn: state.turn, messages: messages)
         guard prompt.visuals.count <= visuals.count else {
             throw .badInput(
-                "the chat template writes otherwise what came before an earlier picture, which would have to be read again"
-            )
+                "the chat template writes otherwise what came before an earlier picture, which would have to be read again",
+                remedy: "begin a new conversation, or convert the model with another --chat-template")
         }
         return prompt
     }

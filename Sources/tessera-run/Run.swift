@@ -167,7 +167,29 @@ import Threads
         let session = try Session(model, capacity: capacity)
         session.tools = try tools.map(readTools)
         session.thinking = thinking.map { $0 == .on }
+        if model.tokenizer != nil { try warnOfUnused(session) }
         return Conversation(session, options, system: system)
+    }
+
+    /// Says which of the options a chat template makes nothing of.
+    private func warnOfUnused(_ session: Session) throws(Failure) {
+        let tokenizer = try session.model.requireTokenizer()
+        func written(_ change: (inout Prompts.Conversation) -> Void) -> WrittenConversation? {
+            var conversation = Prompts.Conversation([Message(role: "user", text: "Why?")])
+            change(&conversation)
+            return try? session.model.prompt.write(conversation, tokenizer)
+        }
+        let plain = written { _ in }
+        var unused: [String] = []
+        if let tools = session.tools, written({ $0.tools = tools }) == plain { unused.append("--tools") }
+        if thinking != nil, written({ $0.thinking = true }) == written({ $0.thinking = false }) {
+            unused.append("--thinking")
+        }
+        if let system {
+            let first = Message(role: "system", text: system)
+            if written({ $0.messages.insert(first, at: 0) }) == plain { unused.append("--system") }
+        }
+        for option in unused { Console.warn("the model's chat template makes nothing of \(option)") }
     }
 
     private func readTools(_ path: String) throws(Failure) -> JSON {

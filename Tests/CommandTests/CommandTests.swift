@@ -151,7 +151,7 @@ func removeFile(_ path: String) { unlink(path) }
         let outcome = try run(
             "tessera-run", CommandTests.bundle.get(), "--image", #filePath, "-p", "What is this?")
         #expect(outcome.status == 3)
-        #expect(outcome.errors.contains("is not a JPEG, PNG or WebP picture"))
+        #expect(outcome.errors.contains("is not a JPEG, PNG, WebP"))
     }
 
     @Test func aPictureTooLargeIsRefusedByItsHeader() throws {

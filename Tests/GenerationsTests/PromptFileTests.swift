@@ -1,4 +1,5 @@
 import Generations
+import Glibc
 import Prompts
 import Storage
 import TestSupport
@@ -80,6 +81,68 @@ import Testing
         #expect(refusal(copy)?.contains("--chat-template") == true)
         let model = try ImportedModel.qwen2VL(copy.path, ImportOptions(chatTemplate: "qwen2-vl"))
         #expect(model.prompt.template.warning != nil)
+    }
+
+    /// A template that looks at lists of parts alone gets one, and no word is lost.
+    @Test func aTemplateOfListsGetsLists() throws {
+        let copy = try demo()
+        try copy.set(
+            "chat_template.json", ["chat_template"],
+            to: .string(
+                "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for c in m.content %}{% if c.type == 'text' %}"
+                    + "{{ c.text }}{% elif c.type == 'image' %}<|image_pad|>{% elif c.type == 'video' %}<|video_pad|>"
+                    + "{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"))
+        let prompt = try ImportedModel.qwen2VL(copy.path).prompt
+        #expect(prompt.template.content == .parts)
+        let written = try prompt.write(
+            Conversation([Message(role: "user", text: "Why?")]), Tokenizer(checkpoint: copy.path))
+        #expect(written.pieces.contains(.text("Why?")))
+        #expect(try PromptSettings(json: prompt.json) == prompt)
+    }
+
+    /// Where templates may stand, and the forms that they may have.
+    @Test(arguments: ["processor_config.json", "tokenizer_config.json"], [true, false])
+    func templatesStandInOtherFiles(_ file: String, _ isNamed: Bool) throws {
+        let copy = try demo()
+        let jinja = JSON.string(try ChatTemplate(named: "qwen2-vl", .given(name: "")).jinja)
+        try copy.remove("chat_template.json")
+        try copy.set("tokenizer_config.json", ["chat_template"], to: nil)
+        try copy.set(
+            file, ["chat_template"], to: isNamed ? .pairs(["default": jinja, "tool_use": "no"]) : jinja)
+        #expect(try ImportedModel.qwen2VL(copy.path).prompt.template.origin == .checkpoint(file: file))
+    }
+
+    /// A file that is lost is not one that was never there.
+    @Test(arguments: [
+        "generation_config.json", "chat_template.jinja", "tokenizer.json", "processor_config.json",
+    ])
+    func linksThatLeadNowhereAreRefused(_ name: String) throws {
+        let copy = try demo()
+        if Path.exists(copy.directory.file(name)) { try copy.remove(name) }
+        #expect(symlink("/nowhere", copy.directory.file(name)) == 0)
+        #expect(refusal(copy)?.contains("\(name): is a link") == true)
+    }
+
+    /// Nor is a file that holds something else than settings.
+    @Test(arguments: ["generation_config.json", "preprocessor_config.json", "processor_config.json"])
+    func filesWithoutSettingsAreRefused(_ name: String) throws {
+        let copy = try demo()
+        for text in ["[]", "null", "3"] {
+            try putFile(copy.directory.file(name), Array(text.utf8))
+            #expect(refusal(copy)?.contains(name) == true, "\(text)")
+        }
+    }
+
+    /// A token that a template writes and the model does not know would fail every prompt.
+    @Test func tokensBeyondTheModelAreRefused() throws {
+        let copy = try demo()
+        try copy.set(
+            "tokenizer_config.json", ["added_tokens_decoder", "500"],
+            to: .pairs(["content": "<|far|>", "special": true]))
+        #expect(try ImportedModel.qwen2VL(copy.path).warnings.contains { $0.contains("501 tokens") })
+        let jinja = try ChatTemplate(named: "qwen2-vl", .given(name: "")).jinja
+        try copy.set("chat_template.json", ["chat_template"], to: .string(jinja + "<|far|>"))
+        #expect(refusal(copy)?.contains("token 500") == true)
     }
 
     /// What a template cannot do without being of no use is said.

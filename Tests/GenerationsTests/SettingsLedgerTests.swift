@@ -11,7 +11,6 @@ import Testing
         ("config.json", ["partial_rotary_factor"], .double(0.5)),
         ("config.json", ["attn_logit_softcapping"], .double(30)),
         ("config.json", ["layer_types"], ["full_attention", "sliding_attention"]),
-        ("config.json", ["use_sliding_window"], true),
         ("config.json", ["rope_scaling", "factor"], 4),
         ("config.json", ["vision_config", "layer_norm_eps"], .double(1e-5)),
         ("generation_config.json", ["no_repeat_ngram_size"], 3),
@@ -40,6 +39,14 @@ import Testing
         #expect(model.warnings.contains { $0.contains("'no_repeat_ngram_size' (3) is passed over") })
         let named = model.metadata(sources: [], recipe: .null)["provenance"]?["settings"]?["passed_over"]
         #expect(named?.array?.count == 1)
+        let idle = try ImportedModel.qwen2VL(
+            copy.path,
+            ImportOptions(ignoredSettings: [
+                "generation_config.json:no_repeat_ngram_size", "generation_config.json:top_k",
+            ]))
+        #expect(
+            idle.warnings.count { $0.contains("--ignore-setting generation_config.json:top_k names nothing") }
+                == 1)
     }
 
     private static let neutral: [(String, [String], JSON)] = [
@@ -99,6 +106,29 @@ import Testing
         let failure = #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
         #expect(failure?.description.contains("generation_config.json") == true)
         #expect(failure?.description.contains("'\(key)'") == true)
+    }
+
+    /// A window of attention needs a width and layers; padding is nothing to the processors.
+    @Test func settingsThatLookLikeADifferenceAndAreNone() throws {
+        let copy = try EditedCheckpoint("qwen2.5-vl/published")
+        let before = try ImportedModel.qwen25VL(copy.path)
+        try copy.set("config.json", ["use_sliding_window"], to: true)
+        try copy.set("config.json", ["max_window_layers"], to: 70)
+        try copy.set("preprocessor_config.json", ["do_pad"], to: true)
+        #expect(try ImportedModel.qwen25VL(copy.path).plan.graph.json == before.plan.graph.json)
+        try copy.set("config.json", ["max_window_layers"], to: 1)
+        #expect(throws: Failure.self) { try ImportedModel.qwen25VL(copy.path) }
+        try copy.set("config.json", ["sliding_window"], to: nil)
+        #expect(try ImportedModel.qwen25VL(copy.path).plan.graph.json == before.plan.graph.json)
+    }
+
+    /// Without generation_config.json its settings may stand in config.json, where they count as much.
+    @Test func unsupportedSettingsOfConfigAreRefused() throws {
+        let copy = try EditedCheckpoint("qwen2-vl/published")
+        try copy.set("config.json", ["no_repeat_ngram_size"], to: 3)
+        _ = try ImportedModel.qwen2VL(copy.path)
+        try copy.remove("generation_config.json")
+        #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
     }
 
     /// Without generation_config.json its settings may stand in config.json.
