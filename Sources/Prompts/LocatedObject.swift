@@ -61,11 +61,23 @@ extension PromptSettings.Coordinates {
 
     /// The objects that an answer places in a picture, in pixels of that picture.
     ///
-    /// Both ways of writing are understood: tags around pairs of numbers (`<box>(x,y),(x,y)</box>`, `<|box_start|>…`,
-    /// `<quad>`, names in `<ref>`), and what resembles JSON with members such as `bbox_2d`, `bbox`, `quad_2d`, `point_2d`
-    /// or `coordinate`, at any depth and in any quotation marks, with numbers, texts, pairs or objects of `x` and `y` as
-    /// values; lists of four numbers alone where there is nothing else. What looks like a place and is not understood, or
-    /// is cut short, is counted. Places outside are moved to the picture's edge.
+    /// What is understood, whatever the letters' case, quotation marks and depth:
+    /// - Tags around numbers (`<box>(x,y),(x,y)</box>`, `<|box_start|>…`, `<quad>`, `<point>`), named by `<ref>`, and tags
+    ///   of points (`<points x1="…" y1="…" x2="…" y2="…" alt="…">`), named by `alt` or what they hold.
+    /// - What resembles JSON, or the arguments of a call, with members such as `bbox_2d`, `bounding box`, `rect`, `bounds`,
+    ///   `quad_2d`, `point_2d`, `keypoints`, `coordinate` or `coordinate2`, also with a number behind the name. Their values
+    ///   are numbers, texts with numbers, pairs, several places, or objects of coordinates.
+    /// - Objects of coordinates: `x1 y1 x2 y2`, `xmin ymin xmax ymax`, `left top right bottom`, `x y`, `left` and `top`, `x`
+    ///   and `y` or the middle `cx` and `cy` with `width` and `height` (`w`, `h`), pairs `top_left` and `bottom_right`.
+    /// - Where nothing of these is found: lists of four numbers or of two pairs, alone, with one text (`["dog", [1,2,3,4]]`)
+    ///   or under any name; pairs in prose (`(1,2),(3,4)`); calls such as `click(1, 2)` and `swipe(1, 2, 3, 4)`.
+    ///
+    /// An object's label is its member `label` or another such, else that of what is around it; without one, the name of the
+    /// member that holds it (`{"dog": {"bbox_2d": …}}`), unless it is one of a container (`objects`, `result`).
+    ///
+    /// What looks like a place and is not understood, or is cut short, is counted. So are places in space (`bbox_3d`), shares
+    /// of the picture's sides (all within 0…1, with a fraction) and a pair that stands alone. Thoughts (up to `</think>`) are
+    /// no answer. Places outside are moved to the picture's edge.
     /// - Parameters:
     ///   - answer: the text with its special tokens.
     ///   - original: the picture as it was given.

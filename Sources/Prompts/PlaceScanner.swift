@@ -8,17 +8,17 @@ struct PlaceScanner {
     /// What looked like a place and is none: how often, and the first.
     private(set) var skipped: (count: Int, first: String)?
 
-    private let text: [UInt8]
-    private var index = 0
-    private var stack: [PlaceFrame] = []
+    let text: [UInt8]
+    var index = 0
+    var stack: [PlaceFrame] = []
     /// The last name or text that may turn out to be a member's name.
-    private var last: String?
+    var last: String?
     /// Whether a string may begin here: at the start of a name or a value.
-    private var isFresh = false
+    var isFresh = false
     /// What `<ref>` named last.
-    private var reference: String?
-    /// Lists of four without a name, which count where nothing else is found.
-    private var bare: [PlacedNumbers] = []
+    var reference: String?
+    /// Lists under names of any kind that are no box: they count as skipped where nothing is found.
+    private var doubtful: (count: Int, first: String)?
     /// How often text within text is followed.
     private let nesting: Int
 
@@ -26,7 +26,7 @@ struct PlaceScanner {
     private static let deepest = 64
 
     /// Looks through an answer. The work is linear in its length.
-    init(_ answer: String) { self.init(Array(answer.utf8), nesting: 0) }
+    init(_ answer: String) { self.init(PlaceTag.withoutThoughts(Array(answer.utf8)), nesting: 0) }
 
     private init(_ text: [UInt8], nesting: Int) {
         self.text = text
@@ -36,12 +36,12 @@ struct PlaceScanner {
     }
 
     private mutating func reset() {
-        stack = [PlaceFrame(closing: nil, start: 0, isPlace: false)]
+        stack = [PlaceFrame(closing: nil, start: 0)]
         (last, isFresh) = (nil, false)
     }
 
     /// The number of the innermost bracket; it is changed in its place, since it may hold much.
-    private var inner: Int { stack.count - 1 }
+    var inner: Int { stack.count - 1 }
 
     private mutating func scan() {
         while index < text.count {
@@ -50,8 +50,7 @@ struct PlaceScanner {
             case UInt8(ascii: "<"): readTag()
             case UInt8(ascii: "{"): open(UInt8(ascii: "}"))
             case UInt8(ascii: "["): open(UInt8(ascii: "]"))
-            // In prose a parenthesis is one; behind a name it begins a call.
-            case UInt8(ascii: "(") where isCall: open(UInt8(ascii: ")"))
+            case UInt8(ascii: "("): readParenthesis()
             case UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: ")"): close(byte)
             case UInt8(ascii: ":"), UInt8(ascii: "="):
                 if let last { stack[inner].key = last }
@@ -78,21 +77,28 @@ struct PlaceScanner {
             }
         }
         finish()
-        if found.isEmpty { found = bare } else if !bare.isEmpty { skip(at: nil, count: bare.count) }
+        weigh()
     }
 
-    private var isCall: Bool {
-        stack.count > 1 || stack[inner].key != nil || (index > 0 && Self.isWord(text[index - 1]))
+    /// What no name or tag calls a place counts where nothing else is found.
+    private mutating func weigh() {
+        if found.contains(where: \.isNamed) {
+            let bare = found.filter { !$0.isNamed }
+            if let first = bare.first { skip(first.excerpt, bare.count) }
+            found.removeAll { !$0.isNamed }
+        } else if found.isEmpty, let doubtful {
+            skip(doubtful.first, doubtful.count)
+        }
     }
 
-    private mutating func step(isFresh: Bool) {
+    mutating func step(isFresh: Bool) {
         (last, self.isFresh) = (nil, isFresh)
         index += 1
     }
 
     // MARK: Words and strings
 
-    private static func isWord(_ byte: UInt8) -> Bool {
+    static func isWord(_ byte: UInt8) -> Bool {
         byte >= 128 || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
             || byte == UInt8(ascii: "+") || (48...57).contains(byte) || (65...90).contains(byte)
             || (97...122).contains(byte)
@@ -147,8 +153,14 @@ struct PlaceScanner {
             stack[inner].key = nil
         } else {
             // The name of a member, or a member of a list that may be a number.
-            let number = content.count <= 32 ? Double(string) : nil
-            if let number { take(number: number) } else { stack[inner].list.mix() }
+            let isMember = stack[inner].closing != UInt8(ascii: "}")
+            if isMember, content.count <= 32, let number = Double(string) {
+                take(number: number)
+            } else if isMember {
+                stack[inner].list.append(string)
+            } else {
+                stack[inner].list.mix()
+            }
         }
         last = string
     }
@@ -194,24 +206,28 @@ struct PlaceScanner {
         }
         stack[inner].take(key, string)
         // Arguments of tool calls are often JSON in a string.
-        if nesting < 2, ["arguments", "parameters"].contains(key) {
+        if nesting < 2, key == "arguments" || key == "parameters" {
             let within = PlaceScanner(Array(string.utf8), nesting: nesting + 1)
-            for place in within.found { add(place.numbers, label: place.label) }
+            for place in within.found { add(place.numbers, label: place.label, isNamed: place.isNamed) }
+            if let skipped = within.skipped { skip(skipped.first, skipped.count) }
         }
     }
 
-    private mutating func add(_ numbers: [Double], label: String? = nil) {
+    /// Notes a place. What has no label of its own takes that of a bracket around it.
+    mutating func add(_ numbers: [Double], label: String? = nil, isNamed: Bool = true) {
+        let place = PlacedNumbers(label: label, numbers: numbers, isNamed: isNamed)
+        guard !place.isFractional else {
+            skip(place.excerpt)
+            return
+        }
         if label == nil { stack[inner].unlabelled.append(found.count) }
-        found.append(PlacedNumbers(label: label, numbers: numbers))
+        found.append(place)
     }
 
-    private mutating func skip(at start: Int?, count: Int = 1) {
-        let excerpt = start.map {
-            String(decoding: text[$0..<min($0 + 60, index, text.count)], as: UTF8.self)
-        }
-        skip(
-            excerpt ?? bare.first.map { "\($0.numbers.map { Int(exactly: $0).map(String.init) ?? "\($0)" })" }
-                ?? "", count)
+    mutating func skip(at start: Int) { skip(excerpt(at: start)) }
+
+    private func excerpt(at start: Int) -> String {
+        String(decoding: text[start..<min(start + 60, index, text.count)], as: UTF8.self)
     }
 
     private mutating func skip(_ excerpt: String, _ count: Int = 1) {
@@ -220,13 +236,15 @@ struct PlaceScanner {
 
     // MARK: Brackets
 
-    private mutating func open(_ closing: UInt8) {
+    mutating func open(_ closing: UInt8) {
         if stack.count >= Self.deepest {
             finish()
             reset()
         }
-        let isPlace = stack[inner].key.map { PlaceName($0) != nil } ?? stack[inner].isPlace
-        stack.append(PlaceFrame(closing: closing, start: index, isPlace: isPlace))
+        let isPlace =
+            stack[inner].key.map { PlaceName($0) != nil || PlaceFrame.isCorner($0) } ?? stack[inner].isPlace
+        let gesture = closing == UInt8(ascii: ")") ? last.flatMap(Gesture.init) : nil
+        stack.append(PlaceFrame(closing: closing, start: index, isPlace: isPlace, gesture: gesture))
         step(isFresh: true)
     }
 
@@ -251,96 +269,89 @@ struct PlaceScanner {
     private mutating func hand(_ frame: PlaceFrame, isWhole: Bool) {
         let key = stack[inner].key
         stack[inner].key = nil
-        label(frame)
+        // In prose, what is before a colon is no name.
+        label(frame, stack.count > 1 ? key.flatMap(PlaceFrame.label) : nil)
         var list = frame.list
         if isWhole, let coordinates = frame.coordinates {
             // An object of coordinates is a place, unless it is a part of one that is named.
-            if frame.isPlace, frame.name == nil {
-                list = NumberList()
-                for number in coordinates { list.append(number) }
-            } else {
-                add(coordinates, label: frame.name)
+            guard frame.isPlace, frame.name == nil else {
+                let points = frame.gesture?.points(coordinates) ?? [coordinates]
+                for point in points { add(point, label: frame.name, in: key) }
                 if key == nil { stack[inner].list.mix() }
                 return
             }
+            list = NumberList(coordinates)
+        } else if frame.coordinates != nil || frame.isPartial {
+            skip(at: frame.start)
         }
-        if let key, let name = PlaceName(key) {
-            if let places = isWhole ? list.places(name) : nil {
-                for place in places { add(place) }
-            } else if !list.numbers.isEmpty {
-                skip(at: frame.start)
-            }
-        } else if key == nil, stack.count == 1, frame.closing == UInt8(ascii: "]") {
-            takeBare(list, frame, isWhole)
-        } else if key == nil {
-            if isWhole { stack[inner].list.append(list) } else { stack[inner].list.mix() }
-            if !isWhole, frame.isPlace, !list.numbers.isEmpty { skip(at: frame.start) }
-        }
-    }
-
-    /// Lists that stand alone in an answer: four numbers are a box, and so are two pairs.
-    private mutating func takeBare(_ list: NumberList, _ frame: PlaceFrame, _ isWhole: Bool) {
-        if isWhole, let places = list.places(.box) {
-            bare += places.map { PlacedNumbers(label: nil, numbers: $0) }
-        } else if !list.isMixed, list.numbers.count > 1 {
+        if let key, isWhole, list.numbers.count == 2, !list.isMixed, PlaceFrame.isCorner(key) {
+            stack[inner].take(corner: key, list.numbers)
+        } else if isWhole, let points = frame.gesture?.points(list) {
+            for point in points { add(point, label: list.label, isNamed: false) }
+        } else if let key, let name = PlaceName(key) {
+            take(list, as: name, frame, isWhole)
+        } else if frame.closing == UInt8(ascii: "]"), key != nil || stack.count == 1 || list.label != nil {
+            takeBare(list, frame, key, isWhole)
+        } else if isWhole, frame.closing != UInt8(ascii: "}") || frame.isPlace {
+            if key == nil { stack[inner].list.append(list) }
+        } else if isWhole {
+            if key == nil { stack[inner].list.mix() }
+        } else if frame.isPlace || frame.closing == UInt8(ascii: "]"), !list.isMixed, !list.numbers.isEmpty {
+            // Cut short within a list, whose whole members stand.
             skip(at: frame.start)
         }
     }
 
-    /// Calls the places in a bracket what it says; what it does not is left to the one around it.
-    private mutating func label(_ frame: PlaceFrame) {
+    /// Takes what a member named as a place holds.
+    private mutating func take(_ list: NumberList, as name: PlaceName, _ frame: PlaceFrame, _ isWhole: Bool) {
+        if let places = list.places(name, isWhole: isWhole) {
+            for place in places { add(place, label: list.label) }
+        } else if !list.numbers.isEmpty {
+            skip(at: frame.start)
+        }
+    }
+
+    /// Takes a list that no name calls a place: four numbers are a box, and so are two pairs.
+    private mutating func takeBare(_ list: NumberList, _ frame: PlaceFrame, _ key: String?, _ isWhole: Bool) {
+        if let places = list.places(.box, isWhole: isWhole) {
+            for place in places { add(place, label: list.label, in: key, isNamed: frame.isPlace) }
+        } else if !list.isMixed, list.numbers.count > (list.label == nil ? 1 : 3) {
+            if key == nil {
+                skip(at: frame.start)
+            } else {
+                doubtful = (1 + (doubtful?.count ?? 0), doubtful?.first ?? excerpt(at: frame.start))
+            }
+        }
+        if key == nil { stack[inner].list.mix() }
+    }
+
+    /// Notes a place in a member, whose name may be what it is called.
+    private mutating func add(_ numbers: [Double], label: String?, in key: String?, isNamed: Bool = true) {
+        let count = found.count
+        add(numbers, label: label, isNamed: isNamed)
+        if label == nil, stack.count > 1, found.count > count, let key {
+            found[count].label = PlaceFrame.label(key: key)
+        }
+    }
+
+    /// Calls the places in a bracket what it says, or what its own name says; the latter may be said better around it.
+    private mutating func label(_ frame: PlaceFrame, _ hint: String?) {
+        guard let first = frame.unlabelled.first else { return }
         if let name = frame.name {
-            for place in frame.unlabelled { found[place].label = name }
-        } else if stack[inner].unlabelled.isEmpty {
+            // Names that tell its members apart stay.
+            let isOne = frame.unlabelled.allSatisfy { found[$0].label == found[first].label }
+            for place in frame.unlabelled where isOne || found[place].label == nil {
+                found[place].label = name
+            }
+            return
+        }
+        if let hint {
+            for place in frame.unlabelled where found[place].label == nil { found[place].label = hint }
+        }
+        if stack[inner].unlabelled.isEmpty {
             stack[inner].unlabelled = frame.unlabelled
         } else {
             stack[inner].unlabelled += frame.unlabelled
-        }
-    }
-
-    // MARK: Tags
-
-    private static let references = ["<ref>", "<|object_ref_start|>"].map { Array($0.utf8) }
-    private static let places = ["<box>", "<|box_start|>", "<quad>", "<|quad_start|>"].map { Array($0.utf8) }
-
-    private mutating func readTag() {
-        let rest = text[index...]
-        let start = index
-        if let tag = Self.references.first(where: { rest.starts(with: $0) }) {
-            // A name ends at the next tag, so that every byte is looked at once.
-            let name = rest.dropFirst(tag.count).prefix { $0 != UInt8(ascii: "<") }
-            reference = String(decoding: name, as: UTF8.self)
-            index = name.endIndex
-        } else if let tag = Self.places.first(where: { rest.starts(with: $0) }) {
-            readTagged(rest.dropFirst(tag.count), .any, label: reference)
-        } else {
-            index += 1
-            let name = rest.dropFirst().prefix(40).prefix {
-                $0 != UInt8(ascii: ">") && $0 != UInt8(ascii: "<")
-            }
-            guard rest.dropFirst(1 + name.count).first == UInt8(ascii: ">") else { return }
-            let text = String(decoding: name, as: UTF8.self)
-            if text.hasPrefix("parameter=") {
-                // A tool call whose arguments have tags.
-                (stack[inner].key, isFresh) = (String(text.dropFirst(10)), true)
-                index = start + 2 + name.count
-            } else if let kind = PlaceName(text) {
-                readTagged(rest.dropFirst(2 + name.count), kind, label: nil)
-            }
-        }
-        last = nil
-    }
-
-    /// Takes the numbers up to the next tag.
-    private mutating func readTagged(_ rest: ArraySlice<UInt8>, _ kind: PlaceName, label: String?) {
-        let content = rest.prefix(PlacedNumbers.longestText).prefix { $0 != UInt8(ascii: "<") }
-        let start = index
-        index = content.endIndex
-        let numbers = PlacedNumbers.numbers(content)
-        if kind.isPlace(of: numbers.count) {
-            found.append(PlacedNumbers(label: label, numbers: numbers))
-        } else {
-            skip(at: start)
         }
     }
 }
