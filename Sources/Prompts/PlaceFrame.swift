@@ -4,8 +4,8 @@ struct PlaceFrame {
     let closing: UInt8?
     /// Where it begins, for people.
     let start: Int
-    /// Whether it stands, by lists alone, for what a member named as a place holds.
-    let isPlace: Bool
+    /// The kind of the place that it holds, by lists alone, for the member named as one.
+    let place: PlaceName?
     /// What the call that it begins does with places; nil for others.
     let gesture: Gesture?
     /// The name of the member whose value comes next.
@@ -17,9 +17,12 @@ struct PlaceFrame {
     private var label: (rank: Int, text: String)?
     private var sides: [String: Double] = [:]
 
-    init(closing: UInt8?, start: Int, isPlace: Bool = false, gesture: Gesture? = nil) {
-        (self.closing, self.start, self.isPlace, self.gesture) = (closing, start, isPlace, gesture)
+    init(closing: UInt8?, start: Int, place: PlaceName? = nil, gesture: Gesture? = nil) {
+        (self.closing, self.start, self.place, self.gesture) = (closing, start, place, gesture)
     }
+
+    /// Whether it is within a member named as a place.
+    var isPlace: Bool { place != nil }
 
     /// What the places in it are called.
     var name: String? { label?.text }

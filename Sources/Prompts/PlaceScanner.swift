@@ -203,6 +203,12 @@ struct PlaceScanner {
             }
         } else if let number = string.utf8.count <= 32 ? Double(string) : nil {
             stack[inner].take(key, number)
+        } else if string.utf8.count <= PlacedNumbers.longestText,
+            string.utf8.allSatisfy({ "0123456789.-,()[] ".utf8.contains($0) })
+        {
+            // A list of four within a text.
+            let numbers = PlacedNumbers.numbers(Array(string.utf8)[...])
+            if numbers.count == 4 { add(numbers, label: nil, in: key, isNamed: false) }
         }
         stack[inner].take(key, string)
         // Arguments of tool calls are often JSON in a string.
@@ -241,10 +247,10 @@ struct PlaceScanner {
             finish()
             reset()
         }
-        let isPlace =
-            stack[inner].key.map { PlaceName($0) != nil || PlaceFrame.isCorner($0) } ?? stack[inner].isPlace
+        var place = stack[inner].place
+        if let key = stack[inner].key { place = PlaceName(key) ?? (PlaceFrame.isCorner(key) ? .point : nil) }
         let gesture = closing == UInt8(ascii: ")") ? last.flatMap(Gesture.init) : nil
-        stack.append(PlaceFrame(closing: closing, start: index, isPlace: isPlace, gesture: gesture))
+        stack.append(PlaceFrame(closing: closing, start: index, place: place, gesture: gesture))
         step(isFresh: true)
     }
 
@@ -313,10 +319,12 @@ struct PlaceScanner {
 
     /// Takes a list that no name calls a place: four numbers are a box, and so are two pairs.
     private mutating func takeBare(_ list: NumberList, _ frame: PlaceFrame, _ key: String?, _ isWhole: Bool) {
-        if let places = list.places(.box, isWhole: isWhole) {
-            for place in places { add(place, label: list.label, in: key, isNamed: frame.isPlace) }
+        // Within a member named as a place it is one of those: `{"keypoints": {"nose": [1, 2]}}`.
+        let kind = stack[inner].place
+        if let places = list.places(kind ?? .box, isWhole: isWhole) {
+            for place in places { add(place, label: list.label, in: key, isNamed: kind != nil) }
         } else if !list.isMixed, list.numbers.count > (list.label == nil ? 1 : 3) {
-            if key == nil {
+            if key == nil || kind != nil {
                 skip(at: frame.start)
             } else {
                 doubtful = (1 + (doubtful?.count ?? 0), doubtful?.first ?? excerpt(at: frame.start))

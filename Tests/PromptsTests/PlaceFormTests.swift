@@ -41,6 +41,8 @@ import Testing
             #"{"title": "pets", "dog": {"bbox": [1,2,3,4]}, "cat": {"bbox": [5,6,7,8]}}"#,
             ["dog 1 2 3 4", "cat 5 6 7 8"]
         ),
+        (#"{"keypoints": {"nose": [1,2], "tail": [3,4]}}"#, ["nose 1 2", "tail 3 4"]),
+        (#"{"dog": "[1,2,3,4]", "date": "2024-01-02", "note": "1 2 3"}"#, ["dog 1 2 3 4"]),
         (#"{"objects": [[1,2,3,4]]}"#, ["- 1 2 3 4"]),
         (#"{"label": "dog", "where": [1,2,3,4]}"#, ["dog 1 2 3 4"]),
         // Names of boxes and points.
@@ -100,6 +102,7 @@ import Testing
             (#"<points x1="1" y1="2"#, [], 1, #"<points x1="1" y1="2"#),
             (#"{"top_left": [1, 2]}"#, [], 1, #"{"top_left": [1, 2]}"#),
             (#"{"x": 1, "y": 2, "wid"#, [], 1, #"{"x": 1, "y": 2, "wid"#),
+            (#"{"bbox_3d": {"center": [1, 2, 3], "size": [4, 5]}}"#, [], 2, "[1, 2, 3]"),
             (#"{"dog": [1, 2]}"#, [], 1, "[1, 2]"),
             ("At (1, 2).", [], 1, "(1, 2)"),
             // What was whole before an answer ended stays.
