@@ -26,10 +26,11 @@ struct VideoFile {
     }
 
     private init(probing path: String) throws(Failure) {
+        // "V" leaves out the pictures that are attached to audio files, and the covers of films.
         let probe = try VideoFile.start(
             "ffprobe",
             ["-v", "error"] + VideoFile.input(path) + [
-                "-select_streams", "v:0", "-count_frames", "-show_entries",
+                "-select_streams", "V:0", "-count_frames", "-show_entries",
                 "packet=pts,dts,duration,flags:stream=time_base,r_frame_rate,avg_frame_rate,nb_read_frames",
                 "-of",
                 "compact",
@@ -59,7 +60,7 @@ struct VideoFile {
         let decoder = try VideoFile.start(
             "ffmpeg",
             ["-nostdin", "-v", "error"] + VideoFile.input(path) + [
-                "-map", "0:v:0", "-vf", "select=\(choice)", "-fps_mode", "passthrough", "-frames:v",
+                "-map", "0:V:0", "-vf", "select=\(choice)", "-fps_mode", "passthrough", "-frames:v",
                 "\(wanted.count)", "-pix_fmt", "rgb24", "-c:v", "ppm", "-f", "image2pipe", "pipe:1",
             ])
         let frames = FrameReader(decoder, path: path, pictures)

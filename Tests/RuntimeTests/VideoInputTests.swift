@@ -106,6 +106,9 @@ import Testing
             }
             #expect(refusal?.message == "is a picture, not a video" && refusal?.kind == .badInput, "\(name)")
         }
+        // A sound with a cover: ffmpeg takes the picture for a stream of video.
+        let cover = #expect(throws: Failure.self) { _ = try model.video(Fixtures.path("videos/cover.mp3")) }
+        #expect(cover?.message == "has no video stream" && cover?.kind == .badInput)
     }
 
     /// Where a checkpoint limits each frame alone, `qwen-vl-utils`' bound goes beside its limits unless told otherwise.
