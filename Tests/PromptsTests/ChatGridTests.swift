@@ -32,7 +32,7 @@ import Testing
                 continue
             }
             let pieces = try settings.pieces(conversation, tokenizer)
-            let text = text(pieces)
+            let text = tokenizer.text(of: pieces)
             let digest = String(try SHA256.digest(Array(text.utf8)).description.prefix(12))
             #expect(
                 wanted == (index < grid["whole"]?.int ?? 0 ? text : digest), "conversation \(index): \(text)")
@@ -63,17 +63,5 @@ import Testing
 
     private func typed(_ pieces: [PromptPiece]) -> String {
         pieces.map { if case .text(let text) = $0 { text } else { "" } }.joined(separator: "\u{0}")
-    }
-
-    private func text(_ pieces: [PromptPiece]) -> String {
-        pieces.map { piece in
-            switch piece {
-            case .markup(let text), .text(let text): text
-            case .boundary: ""
-            case .tokens(let ids): tokenizer.decode(ids, skipSpecials: false)
-            case .media(_, let pad, let count):
-                String(repeating: tokenizer.decode([pad], skipSpecials: false), count: count)
-            }
-        }.joined()
     }
 }

@@ -20,3 +20,18 @@ extension PromptSettings {
         try write(conversation, tokenizer).pieces
     }
 }
+
+extension Tokenizer {
+    /// The text that pieces stand for, placeholders repeated.
+    func text(of pieces: [PromptPiece]) -> String {
+        pieces.map { piece in
+            switch piece {
+            case .markup(let text), .text(let text): text
+            case .boundary: ""
+            case .tokens(let ids): decode(ids, skipSpecials: false)
+            case .media(_, let pad, let count):
+                String(repeating: decode([pad], skipSpecials: false), count: count)
+            }
+        }.joined()
+    }
+}
