@@ -62,6 +62,7 @@ extension ImportedModel {
         }
         var prompt = try reading.model.makePrompt(&folder)
         let tokenizer = try folder.readTokenizer(&prompt)
+        try folder.checkTokens(of: prompt)
         try folder.ledger.enter(reading.config, Formats.configSettings, unproven: reading.unproven)
         self.prompt = prompt
         self.tokenizer = tokenizer?.serialized() ?? []
@@ -90,13 +91,22 @@ extension SettingsFolder {
             )
         }
         let ends = [probe.turnEnd, try readTokenizerSettings().flatMap(tokenizer.id(of:))]
-        for end in ends.compactMap(\.self) where !prompt.stopTokens.contains(end) {
+        for end in ends.compactMap(\.self) where !prompt.stopTokens.contains(end) && end < vocabulary {
             warnings.append(
                 "no file says that token \(end) (\(tokenizer.decode([end], skipSpecials: false))) ends an answer, but the "
                     + "chat template or the tokenizer does: it ends answers")
             prompt.stopTokens.append(end)
         }
         return tokenizer
+    }
+
+    /// Refuses tokens that files state and the model does not know: no bundle with such could be opened.
+    fileprivate func checkTokens(of prompt: PromptSettings) throws(Failure) {
+        let tokens = [prompt.imageToken] + (prompt.videoToken.map { [$0] } ?? []) + prompt.stopTokens
+        guard let far = tokens.first(where: { $0 >= embeddingRows }) else { return }
+        throw .badInput(
+            "token \(far) is a placeholder or ends answers, but the model knows \(embeddingRows)",
+            file: directory)
     }
 
     /// Enters tokenizer_config.json into the ledger.

@@ -50,6 +50,14 @@ import Testing
         }
     }
 
+    /// What files state beyond the model's tokens is refused when it is converted, not when it is opened.
+    @Test func statedTokensAreKnownToTheModel() throws {
+        let copy = try EditedCheckpoint("qwen2-vl/published")
+        try copy.set("generation_config.json", ["eos_token_id"], to: [1002, 5000])
+        let failure = #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
+        #expect(failure?.message.contains("token 5000") == true)
+    }
+
     /// Placeholders are one token, with the number that config.json gives.
     @Test(arguments: ["image_token_id", "video_token_id"])
     func placeholdersAreTheTokensThatConfigStates(_ key: String) throws {
