@@ -65,8 +65,15 @@ struct TemplateProbe {
         for form: ChatTemplate.Content in [.text, .parts] {
             settings.template.content = form
             let conversation = Conversation([Self.question, Self.answer, Self.question])
-            guard let written = try? settings.write(conversation, tokenizer) else { continue }
-            if (0..<3).allSatisfy({ written.messages.contains($0) }) { return }
+            do throws(Failure) {
+                let written = try settings.write(conversation, tokenizer)
+                if (0..<3).allSatisfy({ written.messages.contains($0) }) { return }
+            } catch where error.kind == .limit {
+                // It takes its time to get there: once is enough.
+                throw Failure(
+                    .limit, "the chat template cannot write a question: \(error.message)",
+                    remedy: TemplateProbe.remedy)
+            } catch { continue }
         }
         settings.template.content = .text
         // A template that refuses several turns may still be asked one question.

@@ -23,5 +23,5 @@ public struct Limits: Equatable, Sendable {
 
     /// Far more than any published template needs for a conversation that fits a model, and used up within two seconds.
     public static let standard = Limits(
-        sourceBytes: 1 << 20, steps: 2_000_000, depth: 400, outputBytes: 64 << 20, memory: 96 << 20)
+        sourceBytes: 1 << 20, steps: 1_000_000, depth: 400, outputBytes: 16 << 20, memory: 48 << 20)
 }
