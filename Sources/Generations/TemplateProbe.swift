@@ -68,7 +68,7 @@ struct TemplateProbe {
             do throws(Failure) {
                 let written = try settings.write(conversation, tokenizer)
                 if (0..<3).allSatisfy({ written.messages.contains($0) }) { return }
-            } catch where error.kind == .limit {
+            } catch  where error.kind == .limit {
                 // It takes its time to get there: once is enough.
                 throw Failure(
                     .limit, "the chat template cannot write a question: \(error.message)",
