@@ -68,12 +68,13 @@ struct TemplateProbe {
             do throws(Failure) {
                 let written = try settings.write(conversation, tokenizer)
                 if (0..<3).allSatisfy({ written.messages.contains($0) }) { return }
-            } catch  where error.kind == .limit {
+            } catch {
+                guard error.kind == .limit else { continue }
                 // It takes its time to get there: once is enough.
                 throw Failure(
                     .limit, "the chat template cannot write a question: \(error.message)",
                     remedy: TemplateProbe.remedy)
-            } catch { continue }
+            }
         }
         settings.template.content = .text
         // A template that refuses several turns may still be asked one question.
