@@ -57,11 +57,11 @@ public struct SettingsLedger: Sendable {
         settings += reader.read.map { setting($0.path, $0.value, .obeyed) }
         for (path, value) in reader.unread {
             switch rules.verdict(on: path, value) {
+            case _ where ignored.contains("\(name):\(path)"):
+                settings.append(setting(path, value, .passedOver, "is passed over, as you wish"))
             // Some releases write the decoder's settings twice; those within `text_config` count.
             case _ where reader.json["text_config"]?[path] == value, .noDifference:
                 settings.append(setting(path, value, .noDifference))
-            case _ where ignored.contains("\(name):\(path)"):
-                settings.append(setting(path, value, .passedOver, "is passed over, as you wish"))
             case .unknown: settings.append(setting(path, value, .passedOver, "is not known, and passed over"))
             case .unsupported: refused.append((path, value))
             }

@@ -38,7 +38,8 @@ struct TemplateProbe {
 
     /// Whether the template can be used, and every mark that it writes is a token.
     /// - Returns: what the user should know.
-    /// - Throws: `badInput` when the template refuses questions or pictures, or writes a mark that the tokenizer spells out.
+    /// - Throws: `badInput` when the template refuses questions or pictures, leaves their words out, or writes a mark that the
+    ///   tokenizer spells out; `limit` when it goes beyond its limits.
     mutating func check() throws(Failure) -> [String] {
         try chooseContent()
         try checkPlaceholder(settings.imageToken, "image_token_id")
@@ -46,7 +47,12 @@ struct TemplateProbe {
         var warnings: [String] = []
         for trial in trials {
             let written: WrittenConversation
-            do { written = try settings.write(trial.conversation, tokenizer) } catch {
+            do throws(Failure) {
+                written = try settings.write(trial.conversation, tokenizer)
+                guard written.isComplete(trial.conversation) else {
+                    throw Failure.badInput("it leaves out what is said")
+                }
+            } catch {
                 guard trial.isNeeded else {
                     warnings.append("the chat template cannot write \(trial.what): \(error.message)")
                     continue
@@ -60,27 +66,30 @@ struct TemplateProbe {
         return warnings
     }
 
-    /// Hands the template text as it takes it: its words must stand in what is written.
+    /// Hands the template text in the form in which it writes all of it: of several turns, or else of one question.
+    /// - Throws: `badInput` when it leaves words out in either form, `limit` when it goes beyond its limits.
     private mutating func chooseContent() throws(Failure) {
-        for form: ChatTemplate.Content in [.text, .parts] {
-            settings.template.content = form
-            let conversation = Conversation([Self.question, Self.answer, Self.question])
-            do throws(Failure) {
-                let written = try settings.write(conversation, tokenizer)
-                if (0..<3).allSatisfy({ written.messages.contains($0) }) { return }
-            } catch {
-                guard error.kind == .limit else { continue }
-                // It takes its time to get there: once is enough.
-                throw Failure(
-                    .limit, "the chat template cannot write a question: \(error.message)",
-                    remedy: TemplateProbe.remedy)
+        var isWritten = false
+        for conversation in [
+            Conversation([Self.question, Self.answer, Self.question]), Conversation([Self.question]),
+        ] {
+            for form: ChatTemplate.Content in [.text, .parts] {
+                settings.template.content = form
+                do throws(Failure) {
+                    if try settings.write(conversation, tokenizer).isComplete(conversation) { return }
+                    isWritten = true
+                } catch {
+                    guard error.kind == .limit else { continue }
+                    // It takes its time to get there: once is enough.
+                    throw Failure(
+                        .limit, "the chat template cannot write a question: \(error.message)",
+                        remedy: TemplateProbe.remedy)
+                }
             }
         }
         settings.template.content = .text
-        // A template that refuses several turns may still be asked one question.
-        guard let alone = try? settings.write(Conversation([Self.question]), tokenizer),
-            !alone.messages.contains(0)
-        else { return }
+        // Where it refuses both, its own words say more.
+        guard isWritten else { return }
         throw .badInput("the chat template leaves out what is said", remedy: TemplateProbe.remedy)
     }
 
@@ -123,5 +132,12 @@ struct TemplateProbe {
         return tokenizer.encode([written.pieces[last + 1]]).first.flatMap {
             tokenizer.isSpecial($0) ? $0 : nil
         }
+    }
+}
+
+extension WrittenConversation {
+    /// Whether something of every message was written.
+    fileprivate func isComplete(_ conversation: Conversation) -> Bool {
+        conversation.messages.indices.allSatisfy(messages.contains)
     }
 }

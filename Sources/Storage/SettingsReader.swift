@@ -27,7 +27,7 @@ public struct SettingsReader {
 
     /// A reader of the JSON file at a path.
     /// - Throws: `badInput` when it holds no object.
-    public init(file: String, limit: Int = 1 << 30) throws(Failure) {
+    public init(file: String, limit: Int = 256 << 20) throws(Failure) {
         let json = try JSON(file: file, limit: limit)
         guard json.members != nil else { throw .badInput("is no JSON object", file: file) }
         self.init(json, file: file)

@@ -165,4 +165,20 @@ import Testing
         let warnings = try ImportedModel.qwen2VL(copy.path).warnings
         #expect(warnings.contains { $0.contains("cannot write a video") })
     }
+
+    /// Words that a template drops beside a picture are lost as much as the picture would be; dropped system messages are said.
+    @Test func wordsThatATemplateDropsAreSaid() throws {
+        let copy = try demo()
+        let beginning =
+            "{% for m in messages %}{% if m.content is string %}{{ m.content if m.role != 'system' }}{% else %}"
+            + "{% for p in m.content %}{{ '<|image_pad|>' if p.type == 'image' else '<|video_pad|>' if p.type == 'video'"
+        let ending = " }}{% endfor %}{% endif %}{% endfor %}"
+        try copy.set(
+            "chat_template.json", ["chat_template"], to: .string(beginning + " else p.text" + ending))
+        let warnings = try ImportedModel.qwen2VL(copy.path).warnings
+        #expect(
+            warnings.contains { $0.contains("cannot write a system message: it leaves out what is said") })
+        try copy.set("chat_template.json", ["chat_template"], to: .string(beginning + ending))
+        #expect(refusal(copy)?.contains("cannot write a picture: it leaves out what is said") == true)
+    }
 }

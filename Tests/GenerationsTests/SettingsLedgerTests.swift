@@ -129,6 +129,10 @@ import Testing
         _ = try ImportedModel.qwen2VL(copy.path)
         try copy.remove("generation_config.json")
         #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
+        let key = "config.json:no_repeat_ngram_size"
+        let warnings = try ImportedModel.qwen2VL(copy.path, ImportOptions(ignoredSettings: [key])).warnings
+        #expect(warnings.contains { $0.contains("'no_repeat_ngram_size' (3) is passed over, as you wish") })
+        #expect(!warnings.contains { $0.contains("names nothing") })
     }
 
     /// Without generation_config.json its settings may stand in config.json.
