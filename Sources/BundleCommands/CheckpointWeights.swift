@@ -60,11 +60,11 @@ public struct CheckpointWeights: WeightSource {
         defer { tiles.deallocate() }
         var filled = 0
         for part in entry.parts(rows) {
-            guard case .packed(let packed) = part.weight.form, case .rows(let range) = part.view else {
+            guard case .derived(let derived) = part.weight.form, case .rows(let range) = part.view else {
                 continue
             }
             let end = filled + geometry.tileCount(rows: range.count) * geometry.tileBytes
-            try packed.writeTiles(range, into: UnsafeMutableRawBufferPointer(rebasing: tiles[filled..<end]))
+            try derived.writeTiles(range, into: UnsafeMutableRawBufferPointer(rebasing: tiles[filled..<end]))
             filled = end
         }
         try body(UnsafeRawBufferPointer(tiles))

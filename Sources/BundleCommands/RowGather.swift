@@ -19,7 +19,7 @@ final class RowGather {
     deinit { buffer.deallocate() }
 
     /// Appends the rows of a piece, which the ledger has measured.
-    /// - Throws: `badInput` when a packed weight holds a scale that is no finite number.
+    /// - Throws: `badInput` when a weight of codes holds a scale that is no finite number.
     func append(_ piece: WeightPiece) throws(Failure) {
         let rowBytes = columns * width
         let target = UnsafeMutableRawBufferPointer(
@@ -35,9 +35,9 @@ final class RowGather {
             case 4: transpose(bytes, range, firstRow, pitch, into: target, as: UInt32.self)
             default: transpose(bytes, range, firstRow, pitch, into: target, as: UInt64.self)
             }
-        case (.packed(let packed), .rows(let rows)):
-            try packed.readRows(rows, into: target.bindMemory(to: Float.self))
-        case (.packed, .columns):
+        case (.derived(let derived), .rows(let rows)):
+            try derived.readRows(rows, into: target)
+        case (.derived, .columns):
             // The ledger lets none through.
             break
         case (.described, _):

@@ -11,7 +11,7 @@ extension PackedWeight {
         _ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer
     ) throws(Failure) {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= shape.extents[0])
-        guard case .exact(let format) = published.form, case .consecutive(let size) = groups,
+        guard case .exact(let format)? = published?.form, case .consecutive(let size) = groups,
             let geometry = Shape.matrix(rows.count, columns).flatMap({ ZeroPointGeometry(format, $0) }),
             out.count == geometry.byteCount
         else { preconditionFailure("\(out.count) bytes are no tiles of \(rows.count) rows") }

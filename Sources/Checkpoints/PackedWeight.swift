@@ -6,7 +6,7 @@ public import Storage
 ///
 /// `w[n, k] = scale[n, g] · (value(code[n, k]) − zero[n, g])` with g the group of k: integer codes are their own value, 8-bit
 /// floats have no zero point.
-public struct PackedWeight: Sendable {
+public struct PackedWeight: DerivedWeight {
     /// As a checkpoint of full precision names it.
     public let name: String
     /// `[N, K]`.
@@ -14,7 +14,9 @@ public struct PackedWeight: Sendable {
     /// The names of the tensors that it is stored as, codes first.
     public let sources: [String]
     /// What it is stored as, and whether a bundle can hold that.
-    public let published: PublishedCodes
+    public let published: PublishedCodes?
+    /// Codes are made into float32.
+    public var type: ElementType { .float32 }
 
     /// What a code stands for.
     enum Value {
@@ -55,10 +57,10 @@ public struct PackedWeight: Sendable {
     /// strips of 16 rows, so ask for as many rows at a time as there is room for. Uses memory for 16 rows of codes.
     /// - Throws: `.badInput` when a scale is NaN or infinite.
     /// - Precondition: `rows` are rows of this weight, and `out` has their size.
-    public func readRows(_ rows: Range<Int>, into out: UnsafeMutableBufferPointer<Float>) throws(Failure) {
+    public func readRows(_ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws(Failure) {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= shape.extents[0])
-        precondition(out.count == rows.count * columns)
-        guard let out = out.baseAddress else { return }
+        precondition(out.count == rows.count * columns * type.width)
+        guard let out = out.bindMemory(to: Float.self).baseAddress else { return }
         let panel = PackedPanel(self, columns: columns)
         defer { panel.deallocate() }
         for first in stride(from: rows.lowerBound, to: rows.upperBound, by: CodeMatrix.panelRows) {

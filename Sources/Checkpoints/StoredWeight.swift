@@ -6,8 +6,8 @@ public struct StoredWeight: Sendable {
     public enum Form: Sendable {
         /// As they are, in one tensor.
         case plain(SourceTensor)
-        /// As codes with scales.
-        case packed(PackedWeight)
+        /// As something that they follow from.
+        case derived(any DerivedWeight)
         /// Elsewhere: only a manifest of it is here.
         case described(ElementType)
     }
@@ -26,11 +26,11 @@ public struct StoredWeight: Sendable {
         form = .plain(tensor)
     }
 
-    /// A weight that is stored as codes.
-    init(_ packed: PackedWeight) {
-        name = packed.name
-        shape = packed.shape
-        form = .packed(packed)
+    /// A weight that follows from what is stored.
+    public init(_ derived: any DerivedWeight) {
+        name = derived.name
+        shape = derived.shape
+        form = .derived(derived)
     }
 
     /// A weight of which only this is known.
@@ -44,16 +44,16 @@ public struct StoredWeight: Sendable {
     public var sources: [String] {
         switch form {
         case .plain(let tensor): [tensor.name]
-        case .packed(let packed): packed.sources
+        case .derived(let derived): derived.sources
         case .described: [name]
         }
     }
 
-    /// What its numbers are when read; those of packed weights are made into float32.
+    /// What its numbers are when read; codes are made into float32.
     public var type: ElementType {
         switch form {
         case .plain(let tensor): tensor.type
-        case .packed: .float32
+        case .derived(let derived): derived.type
         case .described(let type): type
         }
     }

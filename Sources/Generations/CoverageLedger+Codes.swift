@@ -7,7 +7,7 @@ extension CoverageLedger.Entry {
     /// The codes that fill the slot, as one matrix; nil when none do.
     public var published: PublishedCodes? {
         let parts = pieces.compactMap { piece -> PublishedCodes? in
-            if case .packed(let packed) = piece.weight.form { packed.published } else { nil }
+            if case .derived(let derived) = piece.weight.form { derived.published } else { nil }
         }
         guard let first = parts.first else { return nil }
         if let other = parts.first(where: { if case .floats = $0.form { true } else { false } }) {

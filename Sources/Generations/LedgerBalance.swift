@@ -96,7 +96,7 @@ struct LedgerBalance {
             problems.append("'\(weight.name)' holds \(weight.type.rawValue), not floats")
             return
         }
-        if case .packed = weight.form, offer.views.contains(where: \.isTransposed) {
+        if case .derived = weight.form, offer.views.contains(where: \.isTransposed) {
             problems.append("'\(weight.name)' is packed, but has to be transposed")
             return
         }

@@ -26,7 +26,7 @@ struct PackedFixture: CustomStringConvertible, Sendable {
     }
 
     func packed() throws -> PackedWeight {
-        for weight in try weights() { if case .packed(let packed) = weight.form { return packed } }
+        for weight in try weights() { if case .derived(let derived as PackedWeight) = weight.form { return derived } }
         throw Failure.badInput("has no packed weight", file: directory)
     }
 
@@ -40,7 +40,7 @@ extension PackedWeight {
     func floats(_ rows: Range<Int>) throws -> [Float] {
         var floats = [Float](repeating: .nan, count: rows.count * shape.extents[1])
         let result = floats.withUnsafeMutableBufferPointer { buffer in
-            Result { () throws(Failure) in try readRows(rows, into: buffer) }
+            Result { () throws(Failure) in try readRows(rows, into: UnsafeMutableRawBufferPointer(buffer)) }
         }
         try result.get()
         return floats

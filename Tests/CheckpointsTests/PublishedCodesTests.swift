@@ -24,7 +24,8 @@ import Testing
     }
 
     private func text(_ packed: PackedWeight) -> String {
-        switch packed.published.form {
+        switch packed.published?.form {
+        case nil: "no codes"
         case .exact(let format): "\(TensorEncoding.zeroPoints(format))"
         case .floats(let reason): reason
         }
@@ -36,12 +37,12 @@ import Testing
         for (fixture, form) in PublishedCodesTests.expected {
             #expect(try text(PackedFixture(fixture).packed()) == form, "\(fixture)")
         }
-        #expect(try PackedFixture("gptq-int4").packed().published.kind == "GPTQ codes")
-        #expect(try PackedFixture("awq").packed().published.kind == "AWQ codes")
+        #expect(try PackedFixture("gptq-int4").packed().published?.kind == "GPTQ codes")
+        #expect(try PackedFixture("awq").packed().published?.kind == "AWQ codes")
     }
 
     private func geometry(_ packed: PackedWeight, rows: Int) throws -> ZeroPointGeometry {
-        guard case .exact(let format) = packed.published.form else { throw Failure.badInput("no tiles") }
+        guard case .exact(let format)? = packed.published?.form else { throw Failure.badInput("no tiles") }
         let shape = try #require(Shape.matrix(rows, packed.shape.extents[1]))
         return try #require(ZeroPointGeometry(format, shape))
     }
@@ -119,7 +120,7 @@ import Testing
             try config ?? JSON(file: Path.join(original.directory, "config.json"))["quantization_config"]
         let weights = try StoredWeight.all(
             of: Checkpoint(directory.path), quantization: QuantizationConfig(#require(json)))
-        for weight in weights { if case .packed(let packed) = weight.form { return packed } }
+        for weight in weights { if case .derived(let derived as PackedWeight) = weight.form { return derived } }
         throw Failure.badInput("has no packed weight")
     }
 
