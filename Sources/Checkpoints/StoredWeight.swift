@@ -20,8 +20,9 @@ public struct StoredWeight: Sendable {
     public let form: Form
 
     /// A weight that is stored as it is.
-    public init(_ tensor: SourceTensor) {
-        name = tensor.name
+    /// - Parameter name: what full precision calls it, if that is something else.
+    public init(_ tensor: SourceTensor, named name: String? = nil) {
+        self.name = name ?? tensor.name
         shape = tensor.shape
         form = .plain(tensor)
     }

@@ -23,9 +23,10 @@ public struct CheckpointPlan: Sendable {
     /// - Parameters:
     ///   - origin: the folder or manifest, for messages.
     ///   - passedOver: what the checkpoint holds beside weights.
+    ///   - leftOut: tensors that no weight needs, and why.
     init<G: Generation>(
         _ reading: ConfigurationReading<G>, _ weights: [StoredWeight], of origin: String,
-        passedOver: [PassedOver] = []
+        passedOver: [PassedOver] = [], leftOut: [(name: String, reason: String)] = []
     ) throws(Failure) {
         let (table, model) = (reading.table, reading.model)
         let head = HeadWeight(reading.config, weights, table)
@@ -33,7 +34,7 @@ public struct CheckpointPlan: Sendable {
         graph = try model.makeGraph(tied: head.isTied)
         ledger = try CoverageLedger(
             weights, in: origin, table, graph, extents: model.extents, unneeded: head.unneeded,
-            passedOver: passedOver)
+            passedOver: passedOver, leftOut: leftOut)
         contextLimit = model.contextLimit
         warnings = [head.warning, Self.otherForms(weights, table)].compactMap(\.self)
     }

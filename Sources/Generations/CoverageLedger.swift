@@ -72,10 +72,12 @@ public struct CoverageLedger: Sendable {
     ///   - extents: what the words of the name table stand for.
     ///   - unneeded: slots that the graph lacks, and why.
     ///   - passedOver: what the checkpoint holds beside weights.
+    ///   - leftOut: tensors that no weight needs, and why.
     /// - Throws: `badInput` naming the tensors that are missing, unknown, mapped twice, misshapen or not of floats.
     init(
         _ weights: [StoredWeight], in directory: String, _ table: NameTable, _ graph: ModelGraph,
-        extents: [String: Int], unneeded: [String: String], passedOver: [PassedOver] = []
+        extents: [String: Int], unneeded: [String: String], passedOver: [PassedOver] = [],
+        leftOut: [(name: String, reason: String)] = []
     ) throws(Failure) {
         if let reason = CoverageLedger.strangeNames(weights, table) {
             throw .badInput(reason, file: directory)
@@ -100,9 +102,9 @@ public struct CoverageLedger: Sendable {
         guard balance.problems.isEmpty else {
             throw .badInput(CoverageLedger.text(balance.problems), file: directory)
         }
-        unused = balance.unused
+        unused = balance.unused + leftOut.map { Unused(name: $0.name, reason: $0.reason) }
         splitCount = balance.splitCount
-        sourceCount = weights.reduce(passedOver.count) { $0 + $1.sources.count }
+        sourceCount = weights.reduce(passedOver.count + leftOut.count) { $0 + $1.sources.count }
     }
 
     /// Says what the names are like when none is of the generation; nil when one is.

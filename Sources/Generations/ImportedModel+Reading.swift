@@ -44,11 +44,10 @@ extension ImportedModel {
         let reading = try ConfigurationReading<G>(try JSON(file: file, limit: 16 << 20), file: file)
         checkpoint = try Checkpoint(
             directory, weights: options.weights ?? WeightFiles.stated(by: reading.config))
-        let quantization = try reading.config["quantization_config"].map { (json) throws(Failure) in
-            try QuantizationConfig(json, file: file)
-        }
-        let stored = try StoredWeight.all(of: checkpoint, quantization: quantization)
-        plan = try CheckpointPlan(reading, stored, of: directory, passedOver: checkpoint.passedOver)
+        for key in ["quantization_config", "quantization", "compression_config"] { _ = reading.config[key] }
+        let stored = try StoredWeights(checkpoint, config: reading.config.json, file: file)
+        plan = try CheckpointPlan(
+            reading, stored.weights, of: directory, passedOver: checkpoint.passedOver, leftOut: stored.unneeded)
         var ledger = SettingsLedger(ignoring: options.ignoredSettings)
         let defaults = try GenerationDefaults(directory, reading.config, &ledger)
         var folder = SettingsFolder(

@@ -25,6 +25,18 @@ public struct Shape: Hashable, Sendable {
     /// The number of extents.
     public var rank: Int { extents.count }
 
+    /// The extents in another order.
+    /// - Precondition: `order` holds the number of each extent once.
+    public func permuted(_ order: [Int]) -> Shape {
+        precondition(order.sorted() == Array(extents.indices))
+        return Shape(order.map { extents[$0] }, count: count)
+    }
+
+    private init(_ extents: [Int], count: Int) {
+        self.extents = extents
+        self.count = count
+    }
+
     /// The bytes that `count` elements take; nil on overflow.
     public func byteCount(_ type: ElementType) -> Int? {
         let (bytes, overflow) = count.multipliedReportingOverflow(by: type.width)

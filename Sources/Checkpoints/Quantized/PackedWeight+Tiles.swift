@@ -2,20 +2,14 @@ internal import GroupFormats
 public import Storage
 
 extension PackedWeight {
-    /// Writes rows in the form that holds their codes exactly, as a matrix of their own: tiles, the last one filled up with
-    /// zeros. Uses memory for 16 rows of codes.
-    /// - Throws: `.badInput` when a scale is NaN or infinite.
-    /// - Precondition: `published.form` is exact, `rows` are rows of this weight, at least one, and `out` has the size of a
-    ///   matrix of them in that form.
-    public func writeTiles(
-        _ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer
-    ) throws(Failure) {
-        precondition(rows.lowerBound >= 0 && rows.upperBound <= shape.extents[0])
-        guard case .exact(let format)? = published?.form, case .consecutive(let size) = groups,
+    /// Uses memory for 16 rows of codes.
+    public func writeTiles(_ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws(Failure) {
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= self.rows)
+        guard case .exact(let format)? = published?.form, case .consecutive(let size) = parts.groups,
             let geometry = Shape.matrix(rows.count, columns).flatMap({ ZeroPointGeometry(format, $0) }),
             out.count == geometry.byteCount
         else { preconditionFailure("\(out.count) bytes are no tiles of \(rows.count) rows") }
-        let panel = PackedPanel(self, columns: geometry.paddedColumns)
+        let panel = PackedPanel(parts, columns: geometry.paddedColumns)
         defer { panel.deallocate() }
         let sides = geometry.groupCount * GroupGeometry.tileRows
         let scales = UnsafeMutableBufferPointer<Float16>.allocate(capacity: sides)
@@ -24,7 +18,7 @@ extension PackedWeight {
         defer { zeros.deallocate() }
         for tile in 0..<geometry.tileCount {
             let first = rows.lowerBound + tile * GroupGeometry.tileRows
-            try panel.load(first..<min(first + GroupGeometry.tileRows, rows.upperBound))
+            try panel.load(first..<min(first + GroupGeometry.tileRows, rows.upperBound), columns: columns)
             for side in 0..<sides {
                 // A published group may be several of the tile's.
                 let (group, row) = side.quotientAndRemainder(dividingBy: GroupGeometry.tileRows)
@@ -41,13 +35,21 @@ extension PackedWeight {
     }
 
     /// How a bundle can hold such codes.
-    static func form(
-        _ value: Value, _ bits: GroupFormat.Bits, _ scales: ScaleMatrix, _ groups: Groups, columns: Int
-    ) -> PublishedCodes.Form {
-        guard value == .integer else { return .floats(because: "they are 8-bit floats") }
-        guard case .consecutive(let size) = groups else {
+    static func form(_ parts: Parts, columns: Int) -> PublishedCodes.Form {
+        switch parts.values {
+        case .integers: break
+        case .float8: return .floats(because: "they are 8-bit floats")
+        case .float4: return .floats(because: "they are 4-bit floats")
+        }
+        guard case .consecutive(let size) = parts.groups else {
             return .floats(because: "their columns are in the order of the activations")
         }
+        guard case .none = parts.factors else {
+            return .floats(because: "their scales are products, which tiles would round")
+        }
+        if case .biases = parts.offset { return .floats(because: "their groups have biases, no zero points") }
+        guard let bits = GroupFormat.Bits.allCases.first(where: { $0.isPublished && $0.rawValue >= parts.codes.bits })
+        else { return .floats(because: "codes of \(parts.codes.bits) bits do not fit tiles") }
         // The largest groups that published ones consist of; a scale for the whole row may be said as often as one likes,
         // so that a short row is not padded more than it must be.
         let fitting =
@@ -57,7 +59,7 @@ extension PackedWeight {
         guard let format = fitting.flatMap({ GroupFormat(bits, groupSize: $0) }) else {
             return .floats(because: "groups of \(size) do not fit tiles")
         }
-        guard scales.fitFloat16 else { return .floats(because: "float16 does not hold their scales") }
+        guard parts.scales.fitFloat16 else { return .floats(because: "float16 does not hold their scales") }
         return .exact(format)
     }
 }

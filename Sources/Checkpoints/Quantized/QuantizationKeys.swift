@@ -15,11 +15,6 @@ struct QuantizationKeys {
     /// Whether there is a value other than null.
     func has(_ key: String) -> Bool { json[key] != nil }
 
-    /// Whether both say the same of their weights.
-    func agrees(with other: QuantizationKeys) -> Bool {
-        json["weights"] == other.json["weights"] && json["format"] == other.json["format"]
-    }
-
     func word(_ key: String, default fallback: String? = nil) throws(Failure) -> String {
         guard let value = json[key] else {
             guard let fallback else { throw failure(key, "is missing") }
@@ -43,8 +38,17 @@ struct QuantizationKeys {
         return int
     }
 
+    /// How many bits codes have.
+    func bits(_ key: String, _ supported: ClosedRange<Int>) throws(Failure) -> Int {
+        let bits = try int(key)
+        guard supported.contains(bits) else {
+            throw unsupported(key, "\(supported.lowerBound) to \(supported.upperBound) bits")
+        }
+        return bits
+    }
+
     /// A size of groups along K; −1 is the whole row.
-    func groupSize(_ key: String) throws(Failure) -> QuantizationConfig.GroupSize {
+    func groupSize(_ key: String) throws(Failure) -> GroupSize {
         let size = try int(key)
         guard size == -1 || (1...1 << 24).contains(size) else {
             throw failure(key, "is \(size), neither a size nor -1")
@@ -53,7 +57,7 @@ struct QuantizationKeys {
     }
 
     /// Rows and columns of a block, as two numbers.
-    func blocks(_ key: String) throws(Failure) -> QuantizationConfig.Float8Scales {
+    func blocks(_ key: String) throws(Failure) -> Float8Scales {
         guard let sizes = json[key]?.ints, sizes.count == 2, sizes.allSatisfy({ (1...1 << 24).contains($0) })
         else { throw failure(key, "is \(json[key]?.serialized() ?? "missing"), not the sizes of a block") }
         return .blocks(rows: sizes[0], columns: sizes[1])
@@ -63,7 +67,7 @@ struct QuantizationKeys {
     func object(_ key: String) throws(Failure) -> QuantizationKeys? {
         guard let value = json[key] else { return nil }
         guard value.members != nil else { throw failure(key, "is no object") }
-        return QuantizationKeys(value, file: file, path: "\(path).\(key)")
+        return QuantizationKeys(value, file: file, path: path.isEmpty ? key : "\(path).\(key)")
     }
 
     func required(_ key: String) throws(Failure) -> QuantizationKeys {
@@ -86,6 +90,6 @@ struct QuantizationKeys {
     }
 
     func failure(_ key: String, _ problem: String, remedy: String? = nil) -> Failure {
-        .badInput(problem, file: file, at: "\(path).\(key)", remedy: remedy)
+        .badInput(problem, file: file, at: path.isEmpty ? key : "\(path).\(key)", remedy: remedy)
     }
 }

@@ -1,0 +1,59 @@
+public import Storage
+
+/// The weights of a checkpoint, whatever they are stored as.
+public struct StoredWeights: Sendable {
+    /// In the order of the tensors that hold their numbers.
+    public let weights: [StoredWeight]
+    /// Tensors beside packed weights that nothing needs, and why.
+    public let unneeded: [(name: String, reason: String)]
+    /// How they are quantized, for people; nil for a checkpoint of full precision.
+    public let quantization: String?
+
+    /// Every weight of `checkpoint`.
+    ///
+    /// The tensors of packed weights (`X.qweight`, `X.qzeros`, ...) become one weight `X.weight`. All shapes and types are checked
+    /// against each other; of the tensors' content only what orders columns or describes others is read.
+    /// - Parameters:
+    ///   - config: config.json.
+    ///   - file: where it is, for messages.
+    /// - Throws: `.badInput` when it is quantized in a way that there is no reader for, when a packed weight lacks a tensor, when
+    ///   one is left over, misshapen or of another type, or when a weight is there both packed and plain.
+    public init(_ checkpoint: Checkpoint, config: JSON, file: String = "config.json") throws(Failure) {
+        let quantized = try QuantizedCheckpoint(checkpoint, config: config, file: file)
+        guard let format = try WeightFormats.format(of: quantized) else {
+            weights = checkpoint.tensors.map { StoredWeight($0) }
+            (unneeded, quantization) = ([], nil)
+            return
+        }
+        quantization = type(of: format).title
+        var packed: [String: any DerivedWeight] = [:]
+        var taken: Set<String> = []
+        var unneeded: [(name: String, reason: String)] = []
+        for tensor in checkpoint.tensors {
+            guard let module = format.module(of: tensor) else { continue }
+            var tensors = PackedTensors(checkpoint, module: module, main: tensor)
+            packed[tensor.name] = try format.weight(&tensors)
+            taken.formUnion(tensors.sources)
+            unneeded += tensors.unneeded
+        }
+        taken.formUnion(unneeded.map(\.name))
+        self.unneeded = unneeded
+        var weights: [StoredWeight] = []
+        var names: Set<String> = []
+        for tensor in checkpoint.tensors {
+            if let weight = packed[tensor.name] {
+                weights.append(StoredWeight(weight))
+            } else if taken.contains(tensor.name) {
+                continue
+            } else if format.suffixes.contains(where: { tensor.name.hasSuffix(".\($0)") }) {
+                throw tensor.failure("belongs to a packed weight that is not there")
+            } else {
+                weights.append(try format.plain(tensor))
+            }
+            if let weight = weights.last, !names.insert(weight.name).inserted {
+                throw tensor.failure("is weight '\(weight.name)', which is there already")
+            }
+        }
+        self.weights = weights
+    }
+}

@@ -1,0 +1,61 @@
+internal import Storage
+
+/// A way in which a tool stores quantized weights: how its checkpoints are recognised, which tensors it reads, and how a weight
+/// comes out of them.
+protocol WeightFormat: Sendable {
+    /// What it is called, for people.
+    static var title: String { get }
+    /// What `quant_method` says of it; empty for one that writes none.
+    static var methods: [String] { get }
+
+    /// The format of a checkpoint, as its configuration states it or its tensors show it; nil when it is another's.
+    /// - Throws: `.badInput` when it is this format with settings that there is no reader for.
+    init?(_ checkpoint: QuantizedCheckpoint) throws(Failure)
+
+    /// The module whose codes `tensor` holds; nil when it holds none.
+    func module(of tensor: SourceTensor) -> String?
+
+    /// The weight of a module.
+    /// - Throws: `.badInput` when a tensor is missing, misshapen or of a wrong type.
+    func weight(_ tensors: inout PackedTensors) throws(Failure) -> any DerivedWeight
+
+    /// What the names of the tensors of packed weights end in: one that no packed weight has taken is an error.
+    var suffixes: [String] { get }
+
+    /// A tensor that is no part of a packed weight.
+    func plain(_ tensor: SourceTensor) throws(Failure) -> StoredWeight
+}
+
+extension WeightFormat {
+    /// As it is.
+    func plain(_ tensor: SourceTensor) -> StoredWeight { StoredWeight(tensor) }
+}
+
+/// Every format that there is a reader for; the one list of them.
+enum WeightFormats {
+    static let all: [any WeightFormat.Type] = [
+        GPTQ.self, AWQ.self, AutoRound.self, CompressedTensors.self, ModelOpt.self, FineGrainedFP8.self,
+        BitsAndBytes4.self, BitsAndBytes8.self, TorchAO.self, MLX.self,
+    ]
+
+    /// The format of a checkpoint; nil when it is of full precision.
+    /// - Throws: `.badInput` when it is quantized in a way that there is no reader for.
+    static func format(of checkpoint: QuantizedCheckpoint) throws(Failure) -> (any WeightFormat)? {
+        for type in all { if let format = try type.init(checkpoint) { return format } }
+        guard let statement = checkpoint.statement else { return nil }
+        let method = try statement.word("quant_method")
+        let known = all.flatMap { $0.methods }.joined(separator: ", ")
+        let tool = others[method].map { " (\($0))" } ?? ""
+        throw statement.failure(
+            "quant_method", "is \"\(method)\"\(tool), which there is no reader for",
+            remedy: "supported: \(known), and MLX's; convert the model in full precision instead")
+    }
+
+    /// Tools whose formats have no reader, by what they write as `quant_method`.
+    private static let others = [
+        "aqlm": "AQLM", "bitnet": "BitNet", "eetq": "EETQ", "exl2": "ExLlamaV2", "exl3": "ExLlamaV3",
+        "fbgemm_fp8": "FBGEMM", "fp_quant": "FP-Quant", "higgs": "HIGGS", "hqq": "HQQ",
+        "mxfp4": "MXFP4 as OpenAI publishes it", "quanto": "optimum-quanto", "quark": "AMD Quark",
+        "sinq": "SINQ", "spqr": "SpQR", "vptq": "VPTQ",
+    ]
+}
