@@ -29,11 +29,12 @@ struct Conversion {
     func run(_ model: ImportedModel, to place: OutputPath) throws(Failure) {
         Console.log(plan.ledger.summary)
         Console.log(model.settings.summary)
+        for note in model.notes { Console.log(note) }
         logUnused()
-        let digests = try Conversion.digests(of: model.checkpoint.files)
+        let digests = try Conversion.digests(of: model.files)
         let metadata = job.metadata(entering: model.metadata(sources: digests, recipe: recipe.json))
         try job.run(
-            CheckpointWeights(model), to: place, sources: model.checkpoint.files.map(\.identity),
+            CheckpointWeights(model), to: place, sources: model.files.map(\.identity),
             // The metadata holds the digests of all sources, and everything else that was read.
             fingerprint: .pairs(["graph": plan.graph.json, "metadata": metadata]), metadata: metadata,
             tokenizer: model.tokenizer)

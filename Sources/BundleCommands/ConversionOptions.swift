@@ -36,6 +36,13 @@ public struct ConversionOptions: ParsableArguments {
             """)
     public var weights: String?
 
+    /// Adapters to merge.
+    @Option(
+        help: """
+            Merge an adapter (LoRA, rsLoRA, DoRA) that peft saved in this folder; repeat for more, merged in their order.
+            """)
+    public var adapter: [String] = []
+
     /// A recipe's name or file.
     @Option(help: "Quantize on the way, by a recipe's name (int8, int4) or file.")
     public var quantize: String?
@@ -80,11 +87,12 @@ public struct ConversionOptions: ParsableArguments {
         switch (checkpoint, manifest) {
         case (let folder?, nil):
             let destination = try output.destination(
-                inputs: OutputPath.inputs(in: folder) + Recipe.files(quantize))
+                inputs: OutputPath.inputs(in: folder) + adapter.flatMap { OutputPath.inputs(in: $0) }
+                    + Recipe.files(quantize))
             let model = try read(
                 folder,
                 ImportOptions(
-                    weights: weights, resampling: resampling, chatTemplate: chatTemplate,
+                    weights: weights, adapters: adapter, resampling: resampling, chatTemplate: chatTemplate,
                     ignoredSettings: Set(ignoreSetting)))
             for warning in model.warnings { Console.warn(warning) }
             let conversion = try Conversion(model.plan, recipe: quantize, output)

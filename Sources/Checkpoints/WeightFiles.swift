@@ -116,8 +116,9 @@ extension WeightFiles {
             throw .badInput(
                 "holds weights and an adapter (\(listed(adapters))), which would be left out",
                 file: directory,
-                remedy: "merge the adapter into the model first, or convert the model without it with "
-                    + "--weights \(first.name)")
+                remedy:
+                    "say that the weights are wanted, with --weights \(first.name); --adapter \(directory) merges the "
+                    + "adapter into them")
         }
         guard first.rank != nil else { return try onlyComplete(of: readable) }
         try checkMistakable(first, among: readable)
@@ -229,7 +230,7 @@ extension WeightFiles {
         guard !adapters.isEmpty else { return nil }
         return .badInput(
             "is an adapter\(base.map { " for '\($0)'" } ?? ""), not a whole model", file: directory,
-            remedy: "merge it into that model first (peft: merge_and_unload, save_pretrained)")
+            remedy: "convert that model, with --adapter \(directory)")
     }
 
     /// The model that the adapter here changes, as its configuration has it.

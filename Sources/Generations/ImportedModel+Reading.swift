@@ -46,8 +46,12 @@ extension ImportedModel {
             directory, weights: options.weights ?? WeightFiles.stated(by: reading.config))
         for key in ["quantization_config", "quantization", "compression_config"] { _ = reading.config[key] }
         let stored = try StoredWeights(checkpoint, config: reading.config.json, file: file)
+        let adapters = try options.adapters.map { (folder) throws(Failure) in try Adapter(folder) }
+        let adapted = try AdaptedWeights(stored.weights, reading.table, adapters)
+        files = checkpoint.files + adapters.flatMap(\.files)
         plan = try CheckpointPlan(
-            reading, stored.weights, of: directory, passedOver: checkpoint.passedOver, leftOut: stored.unneeded)
+            reading, adapted.weights, of: directory, passedOver: checkpoint.passedOver,
+            leftOut: stored.unneeded + adapted.replaced)
         var ledger = SettingsLedger(ignoring: options.ignoredSettings)
         let defaults = try GenerationDefaults(directory, reading.config, &ledger)
         var folder = SettingsFolder(
@@ -67,7 +71,8 @@ extension ImportedModel {
         self.tokenizer = tokenizer?.serialized() ?? []
         sampling = defaults.sampling
         settings = folder.ledger
-        warnings = folder.warnings + folder.ledger.warnings
+        notes = adapted.notes
+        warnings = adapters.flatMap(\.warnings) + folder.warnings + folder.ledger.warnings
     }
 }
 

@@ -4,8 +4,10 @@ public import Storage
 
 /// A checkpoint understood: what becomes of its weights, and how it is talked to.
 public struct ImportedModel: Sendable {
-    /// The files it was read from.
+    /// Where its weights lie.
     public let checkpoint: Checkpoint
+    /// The files of weights, adapters' among them, for provenance.
+    public let files: [SourceFile]
     /// Its graph, and where each weight comes from.
     public let plan: CheckpointPlan
     /// How it is talked to.
@@ -16,11 +18,13 @@ public struct ImportedModel: Sendable {
     public let tokenizer: [UInt8]
     /// What became of the settings in its files.
     public let settings: SettingsLedger
+    /// What was done on request.
+    public let notes: [String]
     /// What the user should know, of the plan, the settings and beyond.
     public let warnings: [String]
 
     /// The metadata of a bundle of this model.
-    /// - Parameter sources: the digests of the checkpoint's files, in the order of `checkpoint.files`.
+    /// - Parameter sources: the digests of `files`, in their order.
     public func metadata(sources: [Digest], recipe: JSON) -> JSON {
         .pairs([
             "general": .pairs([
@@ -33,7 +37,7 @@ public struct ImportedModel: Sendable {
             "provenance": .pairs([
                 "tool": .string("tessera \(Tessera.version)"),
                 "sources": .array(
-                    zip(checkpoint.files, sources).map { file, digest in
+                    zip(files, sources).map { file, digest in
                         .pairs([
                             "file": .string(file.name), "bytes": .int(file.byteCount),
                             "sha256": .string(digest.description),

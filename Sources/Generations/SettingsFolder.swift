@@ -5,6 +5,8 @@ import Storage
 public struct ImportOptions: Sendable {
     /// A file of the weights to take, where a folder holds several sets.
     public var weights: String?
+    /// The folders of adapters to merge, in this order.
+    public var adapters: [String]
     /// How pictures are resized, where the reference has two ways.
     public var resampling: ImagePreprocessor.Resampling
     /// The chat template to take instead of the checkpoint's: a name of ``ChatTemplate/names`` or a file.
@@ -14,11 +16,13 @@ public struct ImportOptions: Sendable {
 
     /// Options from their parts.
     public init(
-        weights: String? = nil, resampling: ImagePreprocessor.Resampling = .torchvision,
+        weights: String? = nil, adapters: [String] = [],
+        resampling: ImagePreprocessor.Resampling = .torchvision,
         chatTemplate: String? = nil,
         ignoredSettings: Set<String> = []
     ) {
         self.weights = weights
+        self.adapters = adapters
         self.resampling = resampling
         self.chatTemplate = chatTemplate
         self.ignoredSettings = ignoredSettings

@@ -134,14 +134,13 @@ extension VideoPreprocessor {
 
     /// What only the processors of videos know.
     private mutating func readVideoKeys(_ json: SettingsReader) throws(Failure) {
-        if try json.bool("cap_pixels_per_frame") == true {
-            // The classes' own numbers: the trained context, or a frame's tokens.
-            let standard = limits == .eachFrame ? 128_000 : 768
-            cap =
-                try json["max_video_tokens"].map { (value) throws(Failure) in
-                    try VideoPreprocessor.tokens(value, "max_video_tokens")
-                } ?? standard
+        // Without the cap the number is saved all the same, and says nothing.
+        let tokens = try json["max_video_tokens"].map { (value) throws(Failure) in
+            try VideoPreprocessor.tokens(value, "max_video_tokens")
         }
+        // The classes' own numbers: the trained context, or a frame's tokens.
+        let standard = limits == .eachFrame ? 128_000 : 768
+        if try json.bool("cap_pixels_per_frame") == true { cap = tokens ?? standard }
         // The classes of Qwen2-VL and Qwen2.5-VL are always saved with it off, and are told to sample by the caller.
         if try json.bool("do_sample_frames") == false, limits == .wholeVideo {
             throw .badInput("do_sample_frames is off, which is not supported", remedy: "remove it")

@@ -25,8 +25,9 @@ private let module = "model.layers.0.mlp.up_proj"
         try writeSafetensors(tensors + changed, to: directory.file("model.safetensors"))
         let json =
             try config ?? JSON(file: Path.join(original.directory, "config.json"))["quantization_config"]
-        return try StoredWeight.all(
-            of: Checkpoint(directory.path), quantization: QuantizationConfig(#require(json)))
+        return try StoredWeights(
+            Checkpoint(directory.path), config: .pairs(["quantization_config": #require(json)])
+        ).weights
     }
 
     private func expect(

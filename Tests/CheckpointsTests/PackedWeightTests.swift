@@ -20,9 +20,7 @@ struct PackedFixture: CustomStringConvertible, Sendable {
 
     func weights() throws -> [StoredWeight] {
         let config = try JSON(file: Path.join(directory, "config.json"))
-        return try StoredWeight.all(
-            of: Checkpoint(directory),
-            quantization: QuantizationConfig(#require(config["quantization_config"])))
+        return try StoredWeights(Checkpoint(directory), config: config).weights
     }
 
     func packed() throws -> PackedWeight {
@@ -97,7 +95,7 @@ extension PackedWeight {
 
     @Test func withoutAQuantizationAllIsPlain() throws {
         let checkpoint = try Checkpoint(PackedFixture("awq").directory)
-        let weights = try StoredWeight.all(of: checkpoint, quantization: nil)
+        let weights = try StoredWeights(checkpoint, config: .object([])).weights
         #expect(weights.map(\.name) == checkpoint.names)
     }
 }

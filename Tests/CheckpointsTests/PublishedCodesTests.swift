@@ -118,8 +118,9 @@ import Testing
         try writeSafetensors(kept + tensors, to: directory.file("model.safetensors"))
         let json =
             try config ?? JSON(file: Path.join(original.directory, "config.json"))["quantization_config"]
-        let weights = try StoredWeight.all(
-            of: Checkpoint(directory.path), quantization: QuantizationConfig(#require(json)))
+        let weights = try StoredWeights(
+            Checkpoint(directory.path), config: .pairs(["quantization_config": #require(json)])
+        ).weights
         for weight in weights { if case .derived(let derived as PackedWeight) = weight.form { return derived } }
         throw Failure.badInput("has no packed weight")
     }

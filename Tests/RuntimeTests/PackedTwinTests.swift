@@ -173,8 +173,7 @@ import Testing
         func pieces(_ fixture: String) throws -> StoredWeight {
             let directory = Fixtures.path("packed/\(fixture)")
             let config = try JSON(file: Path.join(directory, "config.json"))
-            let quantization = try QuantizationConfig(#require(config["quantization_config"]))
-            let weights = try StoredWeight.all(of: Checkpoint(directory), quantization: quantization)
+            let weights = try StoredWeights(Checkpoint(directory), config: config).weights
             return try #require(weights.first { $0.shape.rank == 2 })
         }
         func reason(_ columns: Int, _ parts: (StoredWeight, Range<Int>)...) throws -> String {

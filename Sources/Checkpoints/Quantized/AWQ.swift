@@ -45,7 +45,8 @@ struct AWQ: WeightFormat {
             try scales.requireShape([groups, rows])
             func matrix(_ tensor: SourceTensor) -> CodeMatrix {
                 CodeMatrix(
-                    tensor: tensor, bits: 4, rows: .interleavedWords(stride: 4), columns: .separate(4 * words))
+                    tensor: tensor, bits: 4, rows: .interleavedWords(stride: 4), columns: .separate(4 * words)
+                )
             }
             return try PackedWeight(
                 tensors, [rows, columns], kind: "AWQ codes",

@@ -24,7 +24,9 @@ struct BitsAndBytes4: WeightFormat {
                 if let module = tensor.module(Self.state + kind) { kinds[module] = kind }
             }
         }
-        guard let keys = checkpoint.statement(of: Self.methods) ?? (checkpoint.isSilent ? checkpoint.statement : nil)
+        guard
+            let keys = checkpoint.statement(of: Self.methods)
+                ?? (checkpoint.isSilent ? checkpoint.statement : nil)
         else {
             guard checkpoint.isSilent, !kinds.isEmpty else { return nil }
             self.kinds = kinds
@@ -70,11 +72,14 @@ struct BitsAndBytes4: WeightFormat {
             )
             try outer.requireShape([groupCount(blocks, size)])
             try values.requireShape([256])
-            nested = BlockedWeight.Nested(blockSize: size, scales: outer, values: values.floats, offset: offset)
+            nested = BlockedWeight.Nested(
+                blockSize: size, scales: outer, values: values.floats, offset: offset)
         }
         return BlockedWeight(
-            name: tensors.weightName, shape: shape, sources: tensors.sources, kind: "bitsandbytes \(kind) codes",
-            codes: tensors.main, values: map.floats, scales: scales, blockSize: state.blockSize, nested: nested)
+            name: tensors.weightName, shape: shape, sources: tensors.sources,
+            kind: "bitsandbytes \(kind) codes",
+            codes: tensors.main, values: map.floats, scales: scales, blockSize: state.blockSize,
+            nested: nested)
     }
 }
 
@@ -90,7 +95,9 @@ extension BitsAndBytes4 {
 
         init(_ tensor: SourceTensor) throws(Failure) {
             do throws(Failure) {
-                guard tensor.data.count <= 1 << 16 else { throw .badInput("takes \(tensor.data.count) bytes") }
+                guard tensor.data.count <= 1 << 16 else {
+                    throw .badInput("takes \(tensor.data.count) bytes")
+                }
                 let json = try JSON(parsing: tensor.data.bytes)
                 guard let extents = json["shape"]?.ints, extents.count == 2 else {
                     throw .badInput("has no shape of two extents")

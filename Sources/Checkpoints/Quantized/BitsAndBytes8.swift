@@ -12,7 +12,8 @@ struct BitsAndBytes8: WeightFormat {
 
     /// The configuration says what was asked for, the tensors what was done.
     init?(_ checkpoint: QuantizedCheckpoint) throws(Failure) {
-        guard checkpoint.statement(of: Self.methods) != nil || checkpoint.isSilent, checkpoint.hasTensor(".SCB")
+        guard checkpoint.statement(of: Self.methods) != nil || checkpoint.isSilent,
+            checkpoint.hasTensor(".SCB")
         else { return nil }
     }
 
@@ -26,7 +27,8 @@ struct BitsAndBytes8: WeightFormat {
         try scales.requireShape([rows])
         if let format = try tensors.takeOptional("weight_format", [.uint8]) {
             guard format.data.bytes.allSatisfy({ $0 == 0 }) else {
-                throw format.failure("says that the codes are not in the order of rows, which there is no reader for")
+                throw format.failure(
+                    "says that the codes are not in the order of rows, which there is no reader for")
             }
         }
         return try PackedWeight(

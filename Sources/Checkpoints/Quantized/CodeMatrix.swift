@@ -25,12 +25,14 @@ struct CodeAxis {
 
     /// Such words that consecutive codes fill without a gap, some of them in two words.
     static func stream(_ bits: Int, stride: Int) -> CodeAxis {
-        32 % bits == 0 ? .words(bits, stride: stride) : CodeAxis(stride: stride, packing: .line(TSR_CODE_STREAM))
+        32 % bits == 0
+            ? .words(bits, stride: stride) : CodeAxis(stride: stride, packing: .line(TSR_CODE_STREAM))
     }
 
     /// Such words with the bits of 32 codes in planes, as gptqmodel's `gptq_p` has them.
     static func planes(_ bits: Int, stride: Int) -> CodeAxis {
-        32 % bits == 0 ? .words(bits, stride: stride) : CodeAxis(stride: stride, packing: .line(TSR_CODE_PLANES))
+        32 % bits == 0
+            ? .words(bits, stride: stride) : CodeAxis(stride: stride, packing: .line(TSR_CODE_PLANES))
     }
 
     /// Bytes of two 4-bit codes each, the first in the low half.

@@ -169,7 +169,8 @@ struct CompressedTensors: WeightFormat {
                 offset: try zeros.map { (zeros) throws(Failure) in
                     let (height, width) = try zeros.matrix()
                     guard width == groups, let along = axis(bits, rows, words: height) else {
-                        throw zeros.failure("has shape \(zeros.shape), which does not fit [\(rows), \(groups)]")
+                        throw zeros.failure(
+                            "has shape \(zeros.shape), which does not fit [\(rows), \(groups)]")
                     }
                     return .zeros(
                         CodeMatrix(tensor: zeros, bits: bits, rows: along(4 * groups), columns: .separate(4)))

@@ -28,7 +28,9 @@ struct GPTQ: WeightFormat {
     let isReordered: Bool
 
     init?(_ checkpoint: QuantizedCheckpoint) throws(Failure) {
-        guard let keys = checkpoint.statement(of: Self.methods) ?? Self.unnamed(checkpoint) else { return nil }
+        guard let keys = checkpoint.statement(of: Self.methods) ?? Self.unnamed(checkpoint) else {
+            return nil
+        }
         // gptqmodel writes AWQ's tensors too, and says so in `method`.
         guard try keys.word("method", default: "gptq") == "gptq" else { return nil }
         // Newer writers call it `format`; the first had none.
@@ -58,7 +60,8 @@ struct GPTQ: WeightFormat {
 
     /// The statement of the first writers, which did not name the method.
     private static func unnamed(_ checkpoint: QuantizedCheckpoint) -> QuantizationKeys? {
-        guard checkpoint.isSilent, let keys = checkpoint.statement, keys.has("bits"), keys.has("desc_act") else {
+        guard checkpoint.isSilent, let keys = checkpoint.statement, keys.has("bits"), keys.has("desc_act")
+        else {
             return nil
         }
         return keys
@@ -66,14 +69,17 @@ struct GPTQ: WeightFormat {
 
     /// The scheme of all modules, and those of `dynamic`: { "+:pattern": { what differs }, "-:pattern": {} }.
     private static func schemes(_ keys: QuantizationKeys) throws(Failure) -> [Scheme] {
-        var schemes = [Scheme(bits: try keys.bits("bits", 2...8), groupSize: try keys.groupSize("group_size"))]
+        var schemes = [
+            Scheme(bits: try keys.bits("bits", 2...8), groupSize: try keys.groupSize("group_size"))
+        ]
         guard let dynamic = try keys.object("dynamic") else { return schemes }
         for member in dynamic.json.members ?? [] where !member.key.hasPrefix("-:") {
             let own = try dynamic.required(member.key)
             schemes.append(
                 Scheme(
                     bits: own.has("bits") ? try own.bits("bits", 2...8) : schemes[0].bits,
-                    groupSize: own.has("group_size") ? try own.groupSize("group_size") : schemes[0].groupSize))
+                    groupSize: own.has("group_size") ? try own.groupSize("group_size") : schemes[0].groupSize)
+            )
         }
         return schemes
     }
@@ -86,7 +92,8 @@ struct GPTQ: WeightFormat {
         }
     }
 
-    private func weight(_ tensors: inout PackedTensors, _ scheme: Scheme) throws(Failure) -> any DerivedWeight {
+    private func weight(_ tensors: inout PackedTensors, _ scheme: Scheme) throws(Failure) -> any DerivedWeight
+    {
         let bits = scheme.bits
         // Codes fill words without a gap once there are so many.
         let (together, words) = 32 % bits == 0 ? (32 / bits, 1) : (32, bits)
@@ -123,7 +130,8 @@ struct GPTQ: WeightFormat {
                 codes: CodeMatrix(
                     tensor: tensors.main, bits: bits, rows: .separate(4), columns: axis(bits, 4 * rows)),
                 offset: zeros == .lessOne ? .zerosLessOne(zeroPoints) : .zeros(zeroPoints),
-                scales: ScaleMatrix(scales, rowStride: 1, groupStride: rows), groups: listed, groupCount: groups))
+                scales: ScaleMatrix(scales, rowStride: 1, groupStride: rows), groups: listed,
+                groupCount: groups))
     }
 }
 

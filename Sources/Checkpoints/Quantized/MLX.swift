@@ -75,7 +75,9 @@ struct MLX: WeightFormat {
 
     /// The published name of a module or tensor.
     private func published(_ name: String) -> String {
-        guard isRenamed, let prefix = Self.prefixes.first(where: { name.hasPrefix($0.0) }) else { return name }
+        guard isRenamed, let prefix = Self.prefixes.first(where: { name.hasPrefix($0.0) }) else {
+            return name
+        }
         return prefix.1 + name.dropFirst(prefix.0.count)
     }
 
@@ -102,7 +104,8 @@ struct MLX: WeightFormat {
         let (bits, tooWide) = columns.multipliedReportingOverflow(by: scheme.bits)
         guard !tooMany, !tooWide, bits == words * 32 else {
             throw scales.failure(
-                "has \(groups) groups of \(scheme.groupSize) codes of \(scheme.bits) bits, which do not fill \(words) words")
+                "has \(groups) groups of \(scheme.groupSize) codes of \(scheme.bits) bits, which do not fill \(words) words"
+            )
         }
         var offset = PackedWeight.Offset.zero(0)
         if !isFloat {
@@ -111,7 +114,8 @@ struct MLX: WeightFormat {
             offset = .biases(ScaleMatrix(biases, rowStride: groups))
         }
         return try PackedWeight(
-            tensors, outer + [columns], kind: "MLX \(scheme.mode == .affine ? "\(scheme.bits)-bit" : scheme.mode.rawValue) codes",
+            tensors, outer + [columns],
+            kind: "MLX \(scheme.mode == .affine ? "\(scheme.bits)-bit" : scheme.mode.rawValue) codes",
             PackedWeight.Parts(
                 values: scheme.mode.values,
                 codes: CodeMatrix(
@@ -123,7 +127,9 @@ struct MLX: WeightFormat {
 
     /// Under its published name; a convolution with its channels where they are published.
     func plain(_ tensor: SourceTensor) -> StoredWeight {
-        guard isRenamed, tensor.shape.rank == 5 else { return StoredWeight(tensor, named: published(tensor.name)) }
+        guard isRenamed, tensor.shape.rank == 5 else {
+            return StoredWeight(tensor, named: published(tensor.name))
+        }
         return StoredWeight(ChannelsLastWeight(tensor, name: published(tensor.name)))
     }
 }

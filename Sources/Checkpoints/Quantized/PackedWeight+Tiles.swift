@@ -48,7 +48,10 @@ extension PackedWeight {
             return .floats(because: "their scales are products, which tiles would round")
         }
         if case .biases = parts.offset { return .floats(because: "their groups have biases, no zero points") }
-        guard let bits = GroupFormat.Bits.allCases.first(where: { $0.isPublished && $0.rawValue >= parts.codes.bits })
+        guard
+            let bits = GroupFormat.Bits.allCases.first(where: {
+                $0.isPublished && $0.rawValue >= parts.codes.bits
+            })
         else { return .floats(because: "codes of \(parts.codes.bits) bits do not fit tiles") }
         // The largest groups that published ones consist of; a scale for the whole row may be said as often as one likes,
         // so that a short row is not padded more than it must be.

@@ -9,7 +9,9 @@ struct QuantizedCheckpoint {
     let mlx: QuantizationKeys?
 
     /// Files that tools write beside config.json, of which newer ones copy the content into it.
-    private static let files = ["quantize_config.json", "quant_config.json", "quantization_config.json", "hf_quant_config.json"]
+    private static let files = [
+        "quantize_config.json", "quant_config.json", "quantization_config.json", "hf_quant_config.json",
+    ]
 
     /// - Parameters:
     ///   - config: config.json.

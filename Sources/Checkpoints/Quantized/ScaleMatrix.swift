@@ -49,7 +49,8 @@ struct ScaleMatrix {
 
     /// Reads the scales of `count` groups of at most 16 rows to `[group][16]`; other rows are left alone.
     /// - Throws: `.badInput` when one is NaN or infinite.
-    func read(_ rows: Range<Int>, groups count: Int, into scales: UnsafeMutablePointer<Float>) throws(Failure) {
+    func read(_ rows: Range<Int>, groups count: Int, into scales: UnsafeMutablePointer<Float>) throws(Failure)
+    {
         for group in 0..<count {
             for row in rows {
                 let value = element(row / rowBlock * rowStride + group * groupStride)

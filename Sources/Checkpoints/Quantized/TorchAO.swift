@@ -38,7 +38,8 @@ struct TorchAO: WeightFormat {
                 offset: zeros.map {
                     .zeros(
                         CodeMatrix(
-                            tensor: $0, bits: 8, rows: .separate(isShared ? 0 : groups), columns: .separate(1),
+                            tensor: $0, bits: 8, rows: .separate(isShared ? 0 : groups),
+                            columns: .separate(1),
                             isSigned: true))
                 } ?? .zero(isFloat ? 0 : 128),
                 scales: ScaleMatrix(scales, rowStride: groups, rowBlock: isShared ? rows : 1),

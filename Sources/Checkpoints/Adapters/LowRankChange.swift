@@ -1,0 +1,118 @@
+internal import CKernels
+public import Storage
+
+/// What an adapter adds to a weight: `scale · B·A`, and with magnitudes `m` each row is then given that length (DoRA).
+public struct LowRankChange: Sendable {
+    /// `[r, K]`; of an embedding `[r, rows]`.
+    let a: SourceTensor
+    /// `[N, r]`; of an embedding `[columns, r]`.
+    let b: SourceTensor
+    /// `[N]`.
+    let magnitude: SourceTensor?
+    /// Whether it is the transpose of the product that is added, as to embeddings.
+    let isTransposed: Bool
+    let scale: Float
+
+    /// The names of its tensors.
+    var sources: [String] { [a.name, b.name] + (magnitude.map { [$0.name] } ?? []) }
+
+    /// Why it cannot be added to a weight of that shape; nil when it can.
+    public func refusal(_ shape: Shape) -> Failure? {
+        let product =
+            isTransposed
+            ? [a.shape.extents[1], b.shape.extents[0]] : [b.shape.extents[0], a.shape.extents[1]]
+        guard shape.extents == product else {
+            return a.failure(
+                "and '\(b.name)' change a weight of \(product[0]) × \(product[1]), not one of \(shape)",
+                remedy: "is it an adapter of this model?")
+        }
+        if let magnitude, magnitude.shape.count != product[0] {
+            return magnitude.failure("has shape \(magnitude.shape) where there are \(product[0]) rows")
+        }
+        return nil
+    }
+
+    /// The rank.
+    private var rank: Int { a.shape.extents[0] }
+
+    /// Adds it to rows of a weight of `columns` columns.
+    func add(_ rows: Range<Int>, columns: Int, to out: UnsafeMutablePointer<Float>) {
+        // Both with the rank innermost: rows of one are multiplied by rows of the other.
+        let right = isTransposed ? b.floats(0..<columns * rank) : a.transposed(columns)
+        let strip = 16
+        let products = UnsafeMutablePointer<Float>.allocate(capacity: strip * columns)
+        defer { products.deallocate() }
+        for first in stride(from: rows.lowerBound, to: rows.upperBound, by: strip) {
+            let wanted = first..<min(first + strip, rows.upperBound)
+            let left =
+                isTransposed
+                ? a.gathered(wanted) : b.floats(wanted.lowerBound * rank..<wanted.upperBound * rank)
+            tsr_float_product(
+                TSR_F32, right, rank, 0, columns, left, rank, 0, wanted.count, nil, products, columns)
+            let target = out + (first - rows.lowerBound) * columns
+            for index in 0..<wanted.count * columns { target[index] += products[index] * scale }
+            if let magnitude { stretch(wanted, to: magnitude, columns, target) }
+        }
+    }
+
+    /// Gives each row the length that its magnitude says.
+    private func stretch(
+        _ rows: Range<Int>, to magnitude: SourceTensor, _ columns: Int, _ target: UnsafeMutablePointer<Float>
+    ) {
+        let lengths = magnitude.floats(rows)
+        for index in 0..<rows.count {
+            let row = target + index * columns
+            var squares = 0.0
+            for column in 0..<columns { squares += Double(row[column]) * Double(row[column]) }
+            let factor = lengths[index] / Float(squares.squareRoot())
+            for column in 0..<columns { row[column] *= factor }
+        }
+    }
+}
+
+extension ElementType {
+    /// The kernels' name of a type of floats; nil for others.
+    var kernelType: tsr_float_type? {
+        switch self {
+        case .float32: TSR_F32
+        case .float16: TSR_F16
+        case .bfloat16: TSR_BF16
+        case .float64: TSR_F64
+        default: nil
+        }
+    }
+}
+
+extension SourceTensor {
+    /// Some elements of a tensor of floats.
+    func floats(_ range: Range<Int>) -> [Float] {
+        guard let type = self.type.kernelType, let start = data.bytes.baseAddress else { return [] }
+        return [Float](unsafeUninitializedCapacity: range.count) { buffer, count in
+            tsr_to_f32(type, start + range.lowerBound * self.type.width, range.count, buffer.baseAddress)
+            count = range.count
+        }
+    }
+
+    /// A matrix of floats with rows and columns exchanged.
+    fileprivate func transposed(_ columns: Int) -> [Float] {
+        let rows = shape.extents[0]
+        let values = floats(0..<rows * columns)
+        return [Float](unsafeUninitializedCapacity: rows * columns) { buffer, count in
+            for column in 0..<columns {
+                for row in 0..<rows { buffer[column * rows + row] = values[row * columns + column] }
+            }
+            count = rows * columns
+        }
+    }
+
+    /// Columns of a matrix of floats, each as a row.
+    fileprivate func gathered(_ columns: Range<Int>) -> [Float] {
+        let (rows, width) = (shape.extents[0], shape.extents[1])
+        var result = [Float](repeating: 0, count: rows * columns.count)
+        for row in 0..<rows {
+            let values = floats(row * width + columns.lowerBound..<row * width + columns.upperBound)
+            for (index, value) in values.enumerated() { result[index * rows + row] = value }
+        }
+        return result
+    }
+}
