@@ -54,6 +54,16 @@ public struct Checkpoint: Sendable {
         self.warnings = warnings + holding.repeated
     }
 
+    /// The checkpoint that one file is.
+    init(_ file: SafetensorsFile) {
+        directory = Path.directory(file.file.path)
+        files = [SourceFile(file.file.identity)]
+        (tensors, passedOver, container) = (file.tensors, file.passedOver, .safetensors)
+        (statedByteCount, warnings) = (nil, [])
+        positions = Dictionary(
+            file.tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
     /// The tensor of that name, or nil.
     public subscript(name: String) -> SourceTensor? { positions[name].map { tensors[$0] } }
 

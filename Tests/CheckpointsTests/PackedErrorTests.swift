@@ -139,7 +139,8 @@ private let module = "model.layers.0.mlp.up_proj"
             try open("gptq-int4", without: "g_idx"),
         ] {
             let packed = try #require(
-                weights.compactMap { if case .derived(let it as PackedWeight) = $0.form { it } else { nil } }.first)
+                weights.compactMap { if case .derived(let it as PackedWeight) = $0.form { it } else { nil } }
+                    .first)
             #expect(try packed.floats(0..<32) == plain)
         }
     }
@@ -151,7 +152,10 @@ private let module = "model.layers.0.mlp.up_proj"
         let at = 2 * (2 * 32 + 21)
         (bytes[at], bytes[at + 1]) = (UInt8(bits & 255), UInt8(bits >> 8))
         let weights = try open("gptq-int4", with: [TestTensor("\(module).scales", "F16", [4, 32], bytes)])
-        guard case .derived(let packed as PackedWeight) = try #require(weights.first { $0.name == "\(module).weight" }).form
+        guard
+            case .derived(let packed as PackedWeight) = try #require(
+                weights.first { $0.name == "\(module).weight" }
+            ).form
         else {
             Issue.record("is not packed")
             return

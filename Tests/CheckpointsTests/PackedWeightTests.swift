@@ -24,7 +24,9 @@ struct PackedFixture: CustomStringConvertible, Sendable {
     }
 
     func packed() throws -> PackedWeight {
-        for weight in try weights() { if case .derived(let derived as PackedWeight) = weight.form { return derived } }
+        for weight in try weights() {
+            if case .derived(let derived as PackedWeight) = weight.form { return derived }
+        }
         throw Failure.badInput("has no packed weight", file: directory)
     }
 

@@ -121,7 +121,9 @@ import Testing
         let weights = try StoredWeights(
             Checkpoint(directory.path), config: .pairs(["quantization_config": #require(json)])
         ).weights
-        for weight in weights { if case .derived(let derived as PackedWeight) = weight.form { return derived } }
+        for weight in weights {
+            if case .derived(let derived as PackedWeight) = weight.form { return derived }
+        }
         throw Failure.badInput("has no packed weight")
     }
 

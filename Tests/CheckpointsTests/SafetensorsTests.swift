@@ -59,7 +59,7 @@ func safetensors(_ header: String, data: Int = 0) -> [UInt8] {
 
     /// Other types are kept apart by name: whether they are needed is not the file's to say.
     @Test func otherTypesArePassedOver() throws {
-        for name in ["F8_E8M0", "F8_E5M2", "F4", "F6_E2M3", "C64", "U16", "U32", "U64", "I4", "f32", ""] {
+        for name in ["F8_E5M2", "F4", "F6_E2M3", "C64", "U16", "U64", "I4", "f32", ""] {
             let header =
                 #"{"b":{"dtype":"U8","shape":[2],"data_offsets":[3,5]},"a":{"dtype":"\#(name)","shape":[7],"data_offsets":[0,3]}}"#
             let file = try open(safetensors(header, data: 5))

@@ -22,8 +22,8 @@ struct GPTQ: WeightFormat {
     /// The schemes of all modules; which of them a module has is told by the shapes of its tensors.
     let schemes: [Scheme]
     let zeros: Zeros
-    /// Whether codes of 3, 5, 6 and 7 bits are in planes.
-    let isPlanar: Bool
+    /// The bits of codes that are in planes; those of others are a stream.
+    let planarBits: Set<Int>
     /// Whether the columns of a group may have been chosen by activation order.
     let isReordered: Bool
 
@@ -48,14 +48,15 @@ struct GPTQ: WeightFormat {
         _ = try keys.flag("sym", default: true)  // the zero points are stored either way
         schemes = try Self.schemes(keys)
         zeros = format == "gptq" ? .lessOne : .asTheyAre
-        isPlanar = format == "gptq_p"
+        // gptqmodel has no stream of 5 to 7 bits (`utils/planar_packing.py`).
+        planarBits = format == "gptq_p" ? [3, 5, 6, 7] : [5, 6, 7]
         isReordered = try keys.flag("desc_act", default: false)
     }
 
     /// Another tool's statement that its tensors are such.
     init(_ schemes: [Scheme], zeros: Zeros) {
         (self.schemes, self.zeros) = (schemes, zeros)
-        (isPlanar, isReordered) = (false, false)
+        (planarBits, isReordered) = ([], false)
     }
 
     /// The statement of the first writers, which did not name the method.
@@ -111,7 +112,7 @@ struct GPTQ: WeightFormat {
         let width = rows / together * words
         let stored = try tensors.take("qzeros", [.int32])
         try stored.requireShape([groups, width])
-        let axis = isPlanar ? CodeAxis.planes : CodeAxis.stream
+        let axis = planarBits.contains(bits) ? CodeAxis.planes : CodeAxis.stream
         let zeroPoints = CodeMatrix(
             tensor: stored, bits: bits, rows: axis(bits, 4), columns: .separate(4 * width))
         let scales = try tensors.take("scales", SourceTensor.scaleTypes)
