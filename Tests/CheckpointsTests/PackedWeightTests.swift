@@ -96,9 +96,11 @@ extension PackedWeight {
     }
 
     @Test func withoutAQuantizationAllIsPlain() throws {
-        let checkpoint = try Checkpoint(PackedFixture("awq").directory)
-        let weights = try StoredWeights(checkpoint, config: .object([])).weights
-        #expect(weights.map(\.name) == checkpoint.names)
+        let directory = try TemporaryDirectory()
+        let tensors = ["a.weight", "b.bias"].map { TestTensor($0, "F32", [1], [0, 0, 0, 0]) }
+        try writeSafetensors(tensors, to: directory.file("model.safetensors"))
+        let stored = try StoredWeights(Checkpoint(directory.path), config: .object([]))
+        #expect(stored.weights.map(\.name) == tensors.map(\.name) && stored.quantization == nil)
     }
 }
 

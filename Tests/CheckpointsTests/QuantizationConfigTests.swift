@@ -132,6 +132,18 @@ import Testing
             #"{"quant_method":"auto-round","packing_format":"auto_round:x","bits":4,"group_size":32}"#)
     }
 
+    /// Tensors of a tool without the configuration that says what they mean.
+    @Test(arguments: [("qweight", "GPTQ or AWQ"), ("W_q", "HQQ"), ("weight_packed", "compressed-tensors")])
+    func whatNoConfigurationSays(suffix: String, tool: String) throws {
+        let directory = try TemporaryDirectory()
+        let tensor = TestTensor("model.layers.0.mlp.up_proj.\(suffix)", "U8", [1], [0])
+        try writeSafetensors([tensor], to: directory.file("model.safetensors"))
+        let error = #expect(throws: Failure.self) {
+            try StoredWeights(Checkpoint(directory.path), config: .object([]))
+        }
+        #expect(error.map { "\($0)".contains("a model that \(tool) quantized") } == true)
+    }
+
     @Test func whatMLXHasBeside() {
         func expect(_ part: String, _ text: String) {
             let error = #expect(throws: Failure.self) { try title(text, key: "quantization") }

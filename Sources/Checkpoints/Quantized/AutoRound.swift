@@ -10,22 +10,21 @@ struct AutoRound: WeightFormat {
     init?(_ checkpoint: QuantizedCheckpoint) throws(Failure) {
         guard let keys = checkpoint.statement(of: Self.methods) else { return nil }
         let packing = try keys.word("packing_format", default: "auto_round")
-        switch packing {
-        // Zero points as they are, where GPTQ takes 1 from each.
-        case "auto_round", "auto_round:gptq_v2", "auto_round:auto_gptq_v2":
-            inner = GPTQ(try Self.schemes(keys), zeros: .asTheyAre)
-        case "auto_round:auto_gptq", "auto_round:gptq", "auto_gptq":
-            inner = GPTQ(try Self.schemes(keys), zeros: .lessOne)
-        case "auto_round:auto_awq", "auto_round:awq", "auto_awq":
-            inner = AWQ(try Self.schemes(keys).map(\.groupSize))
-        case "auto_round:fp8", "auto_round:fp8_block", "fp8_block":
-            inner = try FineGrainedFP8(keys)
-        case "auto_round:llm_compressor", "llm_compressor":
+        let type = try keys.word("data_type", default: "int")
+        switch packing.hasPrefix("auto_round:") ? String(packing.dropFirst(11)) : packing {
+        case "mlx": return nil
+        case _ where type.hasPrefix("mx_") || type.hasPrefix("nv_"), "llm_compressor":
             inner = try CompressedTensors(autoRound: keys)
+        case "fp8", "fp8_static", "fp8_block": inner = try FineGrainedFP8(keys)
+        // Zero points as they are, where GPTQ takes 1 from each.
+        case "auto_round", "gptqmodel": inner = GPTQ(try Self.schemes(keys), zeros: .asTheyAre)
+        case "auto_gptq", "gptq": inner = GPTQ(try Self.schemes(keys), zeros: .lessOne)
+        case "auto_awq", "awq": inner = AWQ(try Self.schemes(keys).map(\.groupSize))
         default:
             throw keys.unsupported(
                 "packing_format",
-                "auto_round, and auto_round: with auto_gptq, auto_awq, fp8 and llm_compressor")
+                "auto_round, and auto_round: with gptqmodel, auto_gptq, auto_awq, fp8, mlx and llm_compressor"
+            )
         }
     }
 

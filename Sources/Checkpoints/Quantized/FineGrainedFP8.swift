@@ -1,11 +1,13 @@
 internal import Storage
 
-/// 8-bit floats as DeepSeek and Qwen publish them: `weight` E4M3 [N, K] and `weight_scale_inv` for blocks, or `weight_scale` for all.
+/// 8-bit floats as DeepSeek and Qwen publish them: `weight` E4M3 [N, K] and `weight_scale_inv` for blocks, or `weight_scale` for
+/// rows or for all.
 struct FineGrainedFP8: WeightFormat {
     static let title = "FP8"
     static let methods = ["fp8"]
 
-    private let scales: Float8Scales
+    /// Which of them a module has is told by the shapes of its tensors.
+    private let scales: [Float8Scales]
     private let suffix: String
     var suffixes: [String] { [suffix] }
 
@@ -22,11 +24,11 @@ struct FineGrainedFP8: WeightFormat {
     /// Another tool's statement that its tensors are such.
     init(_ keys: QuantizationKeys) throws(Failure) {
         if keys.has("weight_block_size") {
-            (scales, suffix) = (try keys.blocks("weight_block_size"), "weight_scale_inv")
+            (scales, suffix) = ([try keys.blocks("weight_block_size")], "weight_scale_inv")
         } else if keys.json["group_size"]?.ints?.count == 2 {
-            (scales, suffix) = (try keys.blocks("group_size"), "weight_scale_inv")
+            (scales, suffix) = ([try keys.blocks("group_size")], "weight_scale_inv")
         } else {
-            (scales, suffix) = (.tensor, "weight_scale")
+            (scales, suffix) = ([.tensor, .rows], "weight_scale")
         }
     }
 
@@ -36,6 +38,8 @@ struct FineGrainedFP8: WeightFormat {
 
     func weight(_ tensors: inout PackedTensors) throws(Failure) -> any DerivedWeight {
         tensors.leaveOutActivationScales()
-        return try tensors.float8(scales, suffix: suffix)
+        return try tensors.firstFit(scales) { (tensors, scales) throws(Failure) in
+            try tensors.float8(scales, suffix: suffix)
+        }
     }
 }

@@ -28,7 +28,7 @@ struct MLX: WeightFormat {
     init?(_ checkpoint: QuantizedCheckpoint) throws(Failure) {
         let names = checkpoint.checkpoint.names
         isRenamed = names.contains { $0.hasPrefix(Self.tower) }
-        guard checkpoint.isSilent, isRenamed || checkpoint.mlx != nil else { return nil }
+        guard checkpoint.mlx != nil || (checkpoint.isSilent && isRenamed) else { return nil }
         guard let keys = checkpoint.mlx ?? checkpoint.statement else {
             (scheme, own) = (nil, [:])
             return

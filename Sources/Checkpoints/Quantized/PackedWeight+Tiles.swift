@@ -2,7 +2,7 @@ internal import GroupFormats
 public import Storage
 
 extension PackedWeight {
-    /// Uses memory for 16 rows of codes.
+    /// Writes rows as tiles; uses memory for 16 rows of codes.
     public func writeTiles(_ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws(Failure) {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= self.rows)
         guard case .exact(let format)? = published?.form, case .consecutive(let size) = parts.groups,

@@ -7,10 +7,15 @@ public import Storage
 /// `w[n, k] = (value(code[n, k]) − zero[n, g]) · scale[n, g] · factor[k]`, or `value(code[n, k]) · scale[n, g] + bias[n, g]`, with g the
 /// group of k. Each operation is rounded to float32, in this order.
 public struct PackedWeight: DerivedWeight {
+    /// As a checkpoint of full precision names it.
     public let name: String
+    /// `[N, K]`, or `[experts, N, K]`.
     public let shape: Shape
+    /// The tensor of its codes, then the others.
     public let sources: [String]
+    /// What its codes are, and whether a bundle can hold them.
     public let published: PublishedCodes?
+    /// Codes are made into float32.
     public var type: ElementType { .float32 }
 
     /// What is taken from a code, or added to it once it is scaled.
@@ -72,7 +77,7 @@ public struct PackedWeight: DerivedWeight {
         self.parts = parts
     }
 
-    /// Tensors packed along K are read in strips of 16 rows, so ask for as many rows at a time as there is room for.
+    /// Reads rows as floats. Tensors packed along K are read in strips of 16 rows, so ask for as many rows at a time as there is room for.
     public func readRows(_ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws(Failure) {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= self.rows)
         precondition(out.count == rows.count * columns * type.width)

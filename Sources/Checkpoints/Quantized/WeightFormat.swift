@@ -42,7 +42,10 @@ enum WeightFormats {
     /// - Throws: `.badInput` when it is quantized in a way that there is no reader for.
     static func format(of checkpoint: QuantizedCheckpoint) throws(Failure) -> (any WeightFormat)? {
         for type in all { if let format = try type.init(checkpoint) { return format } }
-        guard let statement = checkpoint.statement else { return nil }
+        guard let statement = checkpoint.statement else {
+            try refuseUnstated(checkpoint)
+            return nil
+        }
         let method = try statement.word("quant_method")
         let known = all.flatMap { $0.methods }.joined(separator: ", ")
         let tool = others[method].map { " (\($0))" } ?? ""
@@ -50,6 +53,23 @@ enum WeightFormats {
             "quant_method", "is \"\(method)\"\(tool), which there is no reader for",
             remedy: "supported: \(known), and MLX's; convert the model in full precision instead")
     }
+
+    /// Refuses tensors of a tool whose configuration is missing: nothing else says what they mean.
+    private static func refuseUnstated(_ checkpoint: QuantizedCheckpoint) throws(Failure) {
+        for tensor in checkpoint.checkpoint.tensors {
+            guard let mark = marks.first(where: { tensor.name.hasSuffix($0.suffix) }) else { continue }
+            throw tensor.failure(
+                "is of a model that \(mark.tool) quantized, but config.json has no quantization_config",
+                remedy: "copy config.json from where the model was published")
+        }
+    }
+
+    /// What names of tensors end in, and who writes such.
+    private static let marks: [(suffix: String, tool: String)] = [
+        (".qweight", "GPTQ or AWQ"), (".weight_packed", "compressed-tensors"), (".weight_scale_inv", "FP8"),
+        (".W_q", "HQQ"), (".q_weight", "ExLlamaV2"), (".trellis", "ExLlamaV3"), (".codebooks", "AQLM"),
+        ("._data", "optimum-quanto"), (".weight_scale", "compressed-tensors or modelopt"),
+    ]
 
     /// Tools whose formats have no reader, by what they write as `quant_method`.
     private static let others = [
