@@ -11,8 +11,8 @@ extension PackedWeight {
         _ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer
     ) throws(Failure) {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= shape.extents[0])
-        guard case .exact(let format) = published.form, case .consecutive(let size) = groups,
-            let geometry = Shape.matrix(rows.count, columns).flatMap({ ZeroPointGeometry(format, $0) }),
+        guard case .exact(let encoding) = published.form, case .consecutive(let size) = groups,
+            let geometry = Shape.matrix(rows.count, columns).flatMap({ PublishedGeometry(encoding, $0) }),
             out.count == geometry.byteCount
         else { preconditionFailure("\(out.count) bytes are no tiles of \(rows.count) rows") }
         let panel = PackedPanel(self, columns: geometry.paddedColumns)
@@ -28,7 +28,7 @@ extension PackedWeight {
             for side in 0..<sides {
                 // A published group may be several of the tile's.
                 let (group, row) = side.quotientAndRemainder(dividingBy: GroupGeometry.tileRows)
-                let source = group * format.groupSize / size * GroupGeometry.tileRows + row
+                let source = group * geometry.format.groupSize / size * GroupGeometry.tileRows + row
                 scales[side] = Float16(panel.scales[source])
                 zeros[side] = panel.zeros[source]
             }
@@ -58,6 +58,6 @@ extension PackedWeight {
             return .floats(because: "groups of \(size) do not fit tiles")
         }
         guard scales.fitFloat16 else { return .floats(because: "float16 does not hold their scales") }
-        return .exact(format)
+        return .exact(.zeroPoints(format))
     }
 }

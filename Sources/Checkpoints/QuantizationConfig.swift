@@ -104,7 +104,8 @@ public struct QuantizationConfig: Equatable, Sendable {
     }
 
     private static func codes(_ keys: QuantizationKeys) throws(Failure) -> Codes {
-        guard let bits = GroupFormat.Bits(rawValue: try keys.int("bits")), bits.isPublished else {
+        guard let bits = GroupFormat.Bits(rawValue: try keys.int("bits")), [.four, .eight].contains(bits)
+        else {
             throw keys.unsupported("bits", "4 and 8 bits")
         }
         return Codes(bits, try keys.groupSize("group_size"))
@@ -144,7 +145,8 @@ extension QuantizationConfig {
         let isFloat = try weights.word("type", default: "int") == "float"
         switch (format, isFloat) {
         case ("pack-quantized", false):
-            guard let bits = GroupFormat.Bits(rawValue: try weights.int("num_bits")), bits.isPublished
+            guard let bits = GroupFormat.Bits(rawValue: try weights.int("num_bits")),
+                [.four, .eight].contains(bits)
             else {
                 throw weights.unsupported("num_bits", "4 and 8 bits")
             }
