@@ -52,8 +52,8 @@ public struct CheckpointWeights: WeightSource {
         _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         let entry = entries[index]
-        guard case .exact(let format)? = weights[index].codes?.form,
-            let geometry = ZeroPointGeometry(format, entry.slot.shape)
+        guard case .exact(let encoding)? = weights[index].codes?.form,
+            let geometry = PublishedGeometry(encoding, entry.slot.shape)
         else { preconditionFailure("holds no codes that tiles hold exactly") }
         let tiles = UnsafeMutableRawBufferPointer.allocate(
             byteCount: geometry.tileCount(rows: rows.count) * geometry.tileBytes, alignment: 64)

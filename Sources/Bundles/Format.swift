@@ -28,13 +28,22 @@ struct Features: OptionSet {
 
     /// Some tensor is stored in tiles of 16 rows of group codes.
     static let groupTiles = Features(rawValue: 1)
-    /// Some tensor is stored in tiles whose groups have a float16 scale and a zero point.
+    /// Some tensor is stored in tiles of codes of 4 or 8 bits whose groups have a float16 scale and a zero point.
     static let zeroPointTiles = Features(rawValue: 2)
     /// Some tensor is stored in tiles of codes of 5 or 6 bits.
     static let upperBitTiles = Features(rawValue: 4)
     /// Some tensor has rows in several formats.
     static let rowBands = Features(rawValue: 8)
-    static let known: Features = [.groupTiles, .zeroPointTiles, .upperBitTiles, .rowBands]
+    /// Some tensor is stored in tiles whose groups have a float16 scale and a float16 bias.
+    static let affineTiles = Features(rawValue: 16)
+    /// Some tensor is stored in tiles of codes of 5 or 6 bits with zero points.
+    static let upperBitZeroPointTiles = Features(rawValue: 32)
+    /// Some tensor is stored in tiles of 4-bit floats.
+    static let float4Tiles = Features(rawValue: 64)
+    static let known: Features = [
+        .groupTiles, .zeroPointTiles, .upperBitTiles, .rowBands, .affineTiles, .upperBitZeroPointTiles,
+        .float4Tiles,
+    ]
 
     /// The bits this reader does not know, as text: `bits 3, 17`.
     var unknownNames: String? {

@@ -49,7 +49,10 @@ extension Features {
             case .bands(let bands):
                 insert(.rowBands)
                 for format in bands.formats { insert(Features(format)) }
-            case .zeroPoints: insert(.zeroPointTiles)
+            case .zeroPoints(let format):
+                insert(Features(format) == .groupTiles ? .zeroPointTiles : .upperBitZeroPointTiles)
+            case .affine: insert(.affineTiles)
+            case .float4: insert(.float4Tiles)
             }
         }
     }

@@ -1,11 +1,36 @@
-// Where the codes of a group lie within a tile; `include/packed.h` says it in words.
+// Where the parts of a tile and the codes of a group lie; `include/packed.h` says it in words.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "include/packed.h"
+
 enum { STEP_BYTES = 64 };
+
+/// What comes before the codes of a tile: `head` bytes, then for each group two values a row, of so many bytes each.
+typedef struct {
+    size_t head, first, second;
+} table_layout;
+
+static inline table_layout table_of(tsr_packed_scales kind) {
+    static const table_layout tables[TSR_PACKED_KINDS] = {
+        [TSR_ROW_FACTORS] = {128, 1, 1}, [TSR_ZERO_POINTS] = {0, 2, 1}, [TSR_BIASES] = {0, 2, 2},
+        [TSR_MXFP4] = {128, 1, 0},       [TSR_NVFP4] = {128, 1, 0},
+    };
+    return tables[kind];
+}
+
+/// Bytes that a group has in the table.
+static inline size_t entry_bytes_of(tsr_packed_scales kind) {
+    return TSR_TILE_ROWS * (table_of(kind).first + table_of(kind).second);
+}
+
+/// Bytes of all that comes before the codes.
+static inline size_t table_bytes_of(tsr_packed_scales kind, size_t groups) {
+    return table_of(kind).head + (groups * entry_bytes_of(kind) + 63) / 64 * 64;
+}
 
 /// Bytes of the codes of one group of a tile.
 static inline size_t group_bytes_of(uint32_t bits, size_t group) { return 2 * group * bits; }

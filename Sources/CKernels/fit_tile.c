@@ -57,14 +57,20 @@ void tsr_fit_pack(const tsr_fit_format *format, const tsr_fit_parts *parts, uint
     }
 }
 
-void tsr_zero_point_pack(const tsr_fit_format *format, const tsr_zero_point_parts *parts, uint8_t *tile) {
-    enum { SCALE_BYTES = TSR_FIT_ROWS * sizeof(uint16_t), ENTRY_BYTES = SCALE_BYTES + TSR_FIT_ROWS };
-    const size_t groups = tsr_fit_groups(format), table_bytes = (groups * ENTRY_BYTES + 63) / 64 * 64;
-    memset(tile, 0, table_bytes);
+void tsr_published_pack(const tsr_fit_format *format, tsr_packed_scales kind, const tsr_published_parts *parts, uint8_t *tile) {
+    const size_t groups = tsr_fit_groups(format), entry = entry_bytes_of(kind), total = table_bytes_of(kind, groups);
+    const table_layout table = table_of(kind);
+    const size_t scale_bytes = TSR_FIT_ROWS * table.first, minimum_bytes = TSR_FIT_ROWS * table.second;
+    memset(tile, 0, total);
+    if (table.head) {
+        memcpy(tile, parts->factors, FACTOR_BYTES);
+        memcpy(tile + FACTOR_BYTES, parts->divisors, FACTOR_BYTES);
+    }
     for (size_t g = 0; g < groups; g++) {
-        memcpy(tile + g * ENTRY_BYTES, parts->scales + g * TSR_FIT_ROWS, SCALE_BYTES);
-        memcpy(tile + g * ENTRY_BYTES + SCALE_BYTES, parts->zeros + g * TSR_FIT_ROWS, TSR_FIT_ROWS);
-        pack_group(format, parts->codes + g * format->group * TSR_FIT_ROWS, tile + table_bytes + g * group_bytes(format));
+        uint8_t *at = tile + table.head + g * entry;
+        memcpy(at, (const uint8_t *)parts->scales + g * scale_bytes, scale_bytes);
+        if (minimum_bytes) memcpy(at + scale_bytes, (const uint8_t *)parts->minimums + g * minimum_bytes, minimum_bytes);
+        pack_group(format, parts->codes + g * format->group * TSR_FIT_ROWS, tile + total + g * group_bytes(format));
     }
 }
 

@@ -1,5 +1,7 @@
 #include "packed.h"
 
+#include <math.h>
+
 // A float row is the same on every processor only if s·q − m is rounded twice everywhere.
 #pragma STDC FP_CONTRACT OFF
 
@@ -52,6 +54,19 @@ void tsr_packed_product(const tsr_packed *w, size_t tile_begin, size_t tile_end,
     tsr_packed_product_with(tsr_isa_in_use(), w, tile_begin, tile_end, x, token_begin, token_end, bias, y, y_stride);
 }
 
+/// With its sign, zeros' too.
+static float float_of_e2m1(uint8_t code) {
+    static const uint8_t doubled[8] = {0, 1, 2, 3, 4, 6, 8, 12};
+    const float value = 0.5f * (float)doubled[code & 7];
+    return code & 8 ? -value : value;
+}
+
+float tsr_float4_scale(tsr_packed_scales kind, uint8_t byte, float d, float v) {
+    const float e = kind == TSR_NVFP4 ? 256 * half_of_e4m3(byte) : byte == 255 ? NAN : float_of_e8m0(byte);
+    const float product = e * d;
+    return product / v;
+}
+
 void tsr_packed_row(const tsr_packed *w, size_t row, float *out) {
     const tile_layout l = tile_layout_of(w->columns, w->bits, w->group, w->scales);
     const uint8_t *tile = w->tiles + row / TSR_TILE_ROWS * l.bytes;
@@ -61,11 +76,20 @@ void tsr_packed_row(const tsr_packed *w, size_t row, float *out) {
         size_t g = k / w->group;
         uint8_t q = code_at(tile + l.codes_offset + g * l.group_bytes, w->bits, w->group, k % w->group, r);
         const uint8_t *scales = scales_of(tile, g, w->scales), *minimums = minimums_of(tile, g, w->scales);
-        if (w->scales == TSR_ZERO_POINTS) {
-            out[k] = float_of_half(scales + 2 * r) * (float)(q - minimums[r]);
-        } else {
+        switch (w->scales) {
+        case TSR_ROW_FACTORS: {
             float s = factors[r] * (float)scales[r], m = factors[16 + r] * (float)minimums[r];
             out[k] = s * (float)q - m;
+            break;
+        }
+        case TSR_ZERO_POINTS: out[k] = float_of_half(scales + 2 * r) * (float)(q - minimums[r]); break;
+        case TSR_BIASES: {
+            float scaled = float_of_half(scales + 2 * r) * (float)q;
+            out[k] = scaled + float_of_half(minimums + 2 * r);
+            break;
+        }
+        case TSR_MXFP4:
+        case TSR_NVFP4: out[k] = float_of_e2m1(q) * tsr_float4_scale(w->scales, scales[r], factors[r], factors[16 + r]); break;
         }
     }
 }

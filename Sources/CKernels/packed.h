@@ -2,7 +2,6 @@
 #pragma once
 
 #include "code_layout.h"
-#include "include/packed.h"
 
 #include <float.h>
 #include <string.h>
@@ -23,9 +22,6 @@ packed_product tsr_packed_product_neon, tsr_packed_product_dotprod;
 packed_quantize tsr_packed_quantize_neon;
 #endif
 
-// The scales and minimums of a group, before its codes: FACTOR_BYTES for the row factors, then so many a group.
-enum { FACTOR_BYTES = 128, FACTORED_BYTES = 32, ZERO_POINT_BYTES = 48 };
-
 /// Where the parts of a matrix's tiles lie.
 typedef struct {
     size_t groups, group_bytes, codes_offset, bytes;
@@ -35,19 +31,51 @@ static inline tile_layout tile_layout_of(size_t columns, uint32_t bits, uint32_t
     tile_layout l;
     l.groups = (columns + group - 1) / group;
     l.group_bytes = group_bytes_of(bits, group);
-    l.codes_offset = scales == TSR_ZERO_POINTS ? (l.groups * ZERO_POINT_BYTES + 63) / 64 * 64
-                                               : FACTOR_BYTES + (l.groups * FACTORED_BYTES + 63) / 64 * 64;
+    l.codes_offset = table_bytes_of(scales, l.groups);
     l.bytes = l.codes_offset + l.groups * l.group_bytes;
     return l;
 }
 
-/// The scales of a group of a tile that begins at `tile`, and what follows them: minimums or zero points.
+/// The scales of a group of a tile that begins at `tile`, and what follows them: minimums, zero points or biases.
 static inline const uint8_t *scales_of(const uint8_t *tile, size_t group, tsr_packed_scales scales) {
-    return scales == TSR_ZERO_POINTS ? tile + group * ZERO_POINT_BYTES : tile + FACTOR_BYTES + group * FACTORED_BYTES;
+    return tile + table_of(scales).head + group * entry_bytes_of(scales);
 }
 static inline const uint8_t *minimums_of(const uint8_t *tile, size_t group, tsr_packed_scales scales) {
-    return scales_of(tile, group, scales) + (scales == TSR_ZERO_POINTS ? 32 : 16);
+    return scales_of(tile, group, scales) + TSR_TILE_ROWS * table_of(scales).first;
 }
+
+/// Whether codes are 4-bit floats. Their minimum is 12 scales, which goes into each group's sum.
+static inline int is_float4(tsr_packed_scales scales) { return scales == TSR_MXFP4 || scales == TSR_NVFP4; }
+
+/// 2·E2M1 + 12 of each code.
+#define FLOAT4_CODES 12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0
+enum { FLOAT4_ZERO = 12 };
+
+/// Columns of a group: a constant where the kind is one and has groups of one size.
+static inline size_t group_of(const tsr_packed *w, tsr_packed_scales kind) {
+    return kind == TSR_MXFP4 ? 32 : kind == TSR_NVFP4 ? 16 : w->group;
+}
+
+/// Returns PRODUCT(bits, kind) of those of a matrix, both as constants.
+#define EACH_FORMAT(w, PRODUCT)                                           \
+    switch ((w)->scales) {                                                \
+    case TSR_ROW_FACTORS: EACH_BITS(w, PRODUCT, TSR_ROW_FACTORS) break;   \
+    case TSR_ZERO_POINTS: EACH_BITS(w, PRODUCT, TSR_ZERO_POINTS) break;   \
+    case TSR_BIASES: EACH_BITS(w, PRODUCT, TSR_BIASES) break;             \
+    case TSR_MXFP4: return PRODUCT(4, TSR_MXFP4);                         \
+    case TSR_NVFP4: return PRODUCT(4, TSR_NVFP4);                         \
+    }
+#define EACH_BITS(w, PRODUCT, kind)            \
+    switch ((w)->bits) {                       \
+    case 4: return PRODUCT(4, kind);           \
+    case 5: return PRODUCT(5, kind);           \
+    case 6: return PRODUCT(6, kind);           \
+    case 8: return PRODUCT(8, kind);           \
+    }
+
+/// What the kernels' 8-bit scales are multiplied by: they take those of NVFP4 for float16 numbers, 256 times too small, and twice
+/// the codes of both.
+static inline float float4_unit(tsr_packed_scales scales) { return scales == TSR_NVFP4 ? 128 : 0.5f; }
 
 /// A float16 in plain C.
 static inline float float_of_half(const uint8_t *at) {
@@ -62,6 +90,22 @@ static inline float float_of_half(const uint8_t *at) {
     magnitude |= ((half & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0) | (half & 0x8000u) << 16;
     memcpy(&value, &magnitude, sizeof value);
     return value;
+}
+
+/// 2^(byte − 127) as the kernels take it: infinite for the byte that is NaN.
+static inline float float_of_e8m0(uint8_t byte) {
+    const uint32_t bits = byte ? (uint32_t)byte << 23 : 1u << 22;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/// The float16 with the bits of an E4M3 number, which is 2⁻⁸ of it; NaN stays NaN.
+static inline float half_of_e4m3(uint8_t byte) {
+    const uint16_t bits = (uint16_t)((byte & 0x80) << 8 | (byte & 0x7f) << 7 | ((byte & 0x7f) == 0x7f ? 0x7c00 : 0));
+    uint8_t half[2];
+    memcpy(half, &bits, sizeof half);
+    return float_of_half(half);
 }
 
 /// absmax / 127, from the bits of absmax. Magnitudes are compared as integers: NaN is the largest, then infinity.

@@ -25,23 +25,52 @@ static inline __m512 widen(const uint8_t *bytes) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)bytes)));
 }
 
-/// The scales of a group; and its minimums, which are whole numbers, or products that are exact.
+static inline __m512 halves(const uint8_t *at) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)at)); }
+
+static inline __m512 e8m0(const uint8_t *bytes) {
+    __m512i bits = _mm512_slli_epi32(_mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)bytes)), 23);
+    return _mm512_castsi512_ps(_mm512_max_epu32(bits, _mm512_set1_epi32(1 << 22)));
+}
+
+/// E4M3 numbers times 2⁻⁸: as float16 their exponents are 8 too small.
+static inline __m512 e4m3(const uint8_t *bytes) {
+    __m256i bits = _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)bytes)), 7);
+    bits = _mm256_and_si256(bits, _mm256_set1_epi16((int16_t)0xbf80));
+    const __m256i magnitude = _mm256_set1_epi16(0x3f80);  // NaN has all of these
+    __m256i nan = _mm256_cmpeq_epi16(_mm256_and_si256(bits, magnitude), magnitude);
+    return _mm512_cvtph_ps(_mm256_or_si256(bits, _mm256_and_si256(nan, _mm256_set1_epi16(0x7c00))));
+}
+
+/// The scales of a group; and its minimums, which are whole numbers, products that are exact, or biases.
 static inline __attribute__((always_inline)) __m512 scales_at(const uint8_t *tile, size_t g, const int kind) {
     const uint8_t *at = scales_of(tile, g, kind);
-    return kind == TSR_ZERO_POINTS ? _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)at)) : widen(at);
+    switch (kind) {
+    case TSR_MXFP4: return e8m0(at);
+    case TSR_NVFP4: return e4m3(at);
+    case TSR_ROW_FACTORS: return widen(at);
+    default: return halves(at);
+    }
 }
 static inline __attribute__((always_inline)) __m512 minimums_at(const uint8_t *tile, size_t g, const int kind) {
-    __m512 whole = widen(minimums_of(tile, g, kind));
-    return kind == TSR_ZERO_POINTS ? _mm512_mul_ps(scales_at(tile, g, kind), whole) : whole;
+    const uint8_t *at = minimums_of(tile, g, kind);
+    switch (kind) {
+    case TSR_ZERO_POINTS: return _mm512_mul_ps(scales_at(tile, g, kind), widen(at));
+    case TSR_BIASES: return halves(at);
+    default: return widen(at);
+    }
 }
 
 /// The operand of step j of a group, its low nibbles or its high ones with the bits above them.
 static inline __attribute__((always_inline)) __m512i operand(const uint8_t *group, size_t half_steps, size_t j, const int high,
-                                                             const int bits) {
+                                                             const int bits, const int kind) {
     __m512i step = _mm512_load_si512(group + j * 64);
     if (bits == 8) return step;
     if (high) step = _mm512_srli_epi16(step, 4);
     step = _mm512_and_si512(step, _mm512_set1_epi8(15));
+    if (is_float4(kind)) {
+        const __m128i values = _mm_setr_epi8(FLOAT4_CODES);
+        return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(values), step);
+    }
     if (bits == 4) return step;
     // Rotating brings them to bits 4 and 5 of their byte; what comes from other bytes is masked.
     static const uint64_t left[] = {4, 3, 2, 1, 0, 63, 62, 61};
@@ -61,13 +90,14 @@ typedef struct {
 /// `high_codes`. The codes `ahead` bytes farther on are prefetched; with 0 that is a line already here.
 static inline __attribute__((always_inline)) void step_dots(__m512i dot[MAX_TILES][MAX_TOKENS], const block_group *b, size_t j,
                                                             const int8_t *codes, const int8_t *high_codes, const int halves,
-                                                            const int tiles, const int tokens, const int bits) {
+                                                            const int tiles, const int tokens, const int bits,
+                                                            const int kind) {
     __m512i low[MAX_TILES], high[MAX_TILES];
     UNROLL for (int i = 0; i < tiles; i++) {
         const uint8_t *group = b->group + i * b->tile_bytes;
         if (halves & 1) _mm_prefetch((const char *)group + j * 64 + b->ahead, _MM_HINT_T1);
-        if (halves & 1) low[i] = operand(group, b->half_steps, j, 0, bits);
-        if (halves & 2) high[i] = operand(group, b->half_steps, j, 1, bits);
+        if (halves & 1) low[i] = operand(group, b->half_steps, j, 0, bits, kind);
+        if (halves & 2) high[i] = operand(group, b->half_steps, j, 1, bits, kind);
     }
     if (halves & 1) UNROLL for (int t = 0; t < tokens; t++) {
         __m512i c = broadcast4(codes + t * b->pitch);
@@ -84,13 +114,23 @@ static inline __attribute__((always_inline)) void step_dots(__m512i dot[MAX_TILE
 static inline __attribute__((always_inline)) void dots_of(__m512i dot[MAX_TILES][MAX_TOKENS], const block_group *b,
                                                           size_t first, size_t count, const int8_t *codes,
                                                           const int8_t *high_codes, const int halves, const int tiles,
-                                                          const int tokens, const int bits) {
+                                                          const int tokens, const int bits, const int kind) {
     if (tiles * tokens <= STREAM_TOKENS) {
         _Pragma("clang loop unroll_count(8)") for (size_t j = 0; j < count; j++)
-            step_dots(dot, b, first + j, codes + 4 * j, high_codes + 4 * j, halves, tiles, tokens, bits);
+            step_dots(dot, b, first + j, codes + 4 * j, high_codes + 4 * j, halves, tiles, tokens, bits, kind);
     } else {
         _Pragma("clang loop unroll(disable)") for (size_t j = 0; j < count; j++)
-            step_dots(dot, b, first + j, codes + 4 * j, high_codes + 4 * j, halves, tiles, tokens, bits);
+            step_dots(dot, b, first + j, codes + 4 * j, high_codes + 4 * j, halves, tiles, tokens, bits, kind);
+    }
+}
+
+/// What the sums of sixteen rows come to; `d` and `dm` mean something where rows have factors.
+static inline __attribute__((always_inline)) __m512 result(__m512 total, __m512 minimum, __m512 d, __m512 dm, const int kind) {
+    switch (kind) {
+    case TSR_ROW_FACTORS: return _mm512_fnmadd_ps(dm, minimum, _mm512_mul_ps(d, total));
+    case TSR_ZERO_POINTS: return _mm512_sub_ps(total, minimum);
+    case TSR_BIASES: return _mm512_add_ps(total, minimum);
+    default: return _mm512_mul_ps(_mm512_mul_ps(_mm512_div_ps(d, dm), _mm512_set1_ps(float4_unit(kind))), total);
     }
 }
 
@@ -103,8 +143,8 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
     const tile_layout l = tile_layout_of(w->columns, bits, w->group, kind);
     const uint8_t *first = w->tiles + tile * l.bytes;
     // Upper bits need groups of 32 at least.
-    const size_t columns = wide || bits == 5 || bits == 6 ? TSR_ACTIVATION_LIMIT : w->group;
-    const size_t half = !wide && (bits == 5 || bits == 6) ? TSR_ACTIVATION_LIMIT / 2 : w->group / 2;
+    const size_t columns = wide || bits == 5 || bits == 6 ? TSR_ACTIVATION_LIMIT : group_of(w, kind);
+    const size_t half = !wide && (bits == 5 || bits == 6) ? TSR_ACTIVATION_LIMIT / 2 : group_of(w, kind) / 2;
     const int8_t *codes = x->codes + token * x->padded_columns;
     const float *scales = x->scales + token * x->groups, *sums = x->sums + token * x->groups;
 
@@ -112,7 +152,7 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
     __m512 minimum[MAX_TILES][MAX_TOKENS];
     UNROLL for (int i = 0; i < tiles; i++)
         UNROLL for (int t = 0; t < tokens; t++) minimum[i][t] = _mm512_setzero_ps();
-    for (size_t g = 0; g < l.groups; g++) {
+    if (!is_float4(kind)) for (size_t g = 0; g < l.groups; g++) {
         const activation_span span = wide ? span_of(g, w->group, x) : (activation_span){g, 1};
         __m512 sum[MAX_TOKENS];
         UNROLL for (int t = 0; t < tokens; t++) sum[t] = _mm512_set1_ps(sum_of(sums + t * x->groups, span));
@@ -136,15 +176,17 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
             __m512i dot[MAX_TILES][MAX_TOKENS];
             UNROLL for (int i = 0; i < tiles; i++)
                 UNROLL for (int t = 0; t < tokens; t++) dot[i][t] = _mm512_setzero_si512();
-            if (bits == 8) dots_of(dot, &b, k / 4, columns / 4, c, c, 1, tiles, tokens, bits);
-            else if (!wide) dots_of(dot, &b, 0, half / 4, c, c + half, 3, tiles, tokens, bits);
-            else if (k < half) dots_of(dot, &b, k / 4, columns / 4, c, c, 1, tiles, tokens, bits);
-            else dots_of(dot, &b, (k - half) / 4, columns / 4, c, c, 2, tiles, tokens, bits);
+            if (bits == 8) dots_of(dot, &b, k / 4, columns / 4, c, c, 1, tiles, tokens, bits, kind);
+            else if (!wide) dots_of(dot, &b, 0, half / 4, c, c + half, 3, tiles, tokens, bits, kind);
+            else if (k < half) dots_of(dot, &b, k / 4, columns / 4, c, c, 1, tiles, tokens, bits, kind);
+            else dots_of(dot, &b, (k - half) / 4, columns / 4, c, c, 2, tiles, tokens, bits, kind);
             UNROLL for (int t = 0; t < tokens; t++) {
-                __m512 scale = _mm512_set1_ps(scales[t * x->groups + span.first + h]);
+                __m512 scale = _mm512_set1_ps(scales[t * x->groups + span.first + h]), least;
+                if (is_float4(kind)) least = _mm512_set1_ps(-FLOAT4_ZERO * sums[t * x->groups + g]);
                 UNROLL for (int i = 0; i < tiles; i++) {
                     __m512 value = _mm512_cvtepi32_ps(dot[i][t]);
-                    scaled[i][t] = wide && h > 0 ? _mm512_fmadd_ps(value, scale, scaled[i][t]) : _mm512_mul_ps(value, scale);
+                    if (is_float4(kind)) scaled[i][t] = _mm512_fmadd_ps(value, scale, least);
+                    else scaled[i][t] = wide && h > 0 ? _mm512_fmadd_ps(value, scale, scaled[i][t]) : _mm512_mul_ps(value, scale);
                 }
             }
         }
@@ -159,8 +201,7 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
         __mmask16 rows = w->rows - row < TSR_TILE_ROWS ? (1u << (w->rows - row)) - 1 : 0xffff;
         __m512 d = _mm512_load_ps(first + i * l.bytes), dm = _mm512_load_ps(first + i * l.bytes + 64);
         UNROLL for (int t = 0; t < tokens; t++) {
-            __m512 v = kind == TSR_ZERO_POINTS ? _mm512_sub_ps(total[i][t], minimum[i][t])
-                                               : _mm512_fnmadd_ps(dm, minimum[i][t], _mm512_mul_ps(d, total[i][t]));
+            __m512 v = result(total[i][t], minimum[i][t], d, dm, kind);
             if (bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(rows, bias + row));
             _mm512_mask_storeu_ps(y + (token + t) * y_stride + row, rows, v);
         }
@@ -184,18 +225,19 @@ typedef void block_function(const tsr_packed *w, size_t tile, const tsr_activati
 #define EACH_TILES(X, bits, kind, wide) EACH_TOKENS(X, bits, kind, wide, 1) EACH_TOKENS(X, bits, kind, wide, 2)
 #define BLOCKS(bits, kind) EACH_TILES(BLOCK, bits, kind, 0) EACH_TILES(BLOCK, bits, kind, 1)
 #define NAMES(bits, kind) [bits] = {{EACH_TILES(NAME, bits, kind, 0)}, {EACH_TILES(NAME, bits, kind, 1)}}
-BLOCKS(4, TSR_ROW_FACTORS)
-BLOCKS(5, TSR_ROW_FACTORS)
-BLOCKS(6, TSR_ROW_FACTORS)
-BLOCKS(8, TSR_ROW_FACTORS)
-BLOCKS(4, TSR_ZERO_POINTS)
-BLOCKS(8, TSR_ZERO_POINTS)
+#define ALL_BITS(kind) {NAMES(4, kind), NAMES(5, kind), NAMES(6, kind), NAMES(8, kind)}
+BLOCKS(4, TSR_ROW_FACTORS) BLOCKS(5, TSR_ROW_FACTORS) BLOCKS(6, TSR_ROW_FACTORS) BLOCKS(8, TSR_ROW_FACTORS)
+BLOCKS(4, TSR_ZERO_POINTS) BLOCKS(5, TSR_ZERO_POINTS) BLOCKS(6, TSR_ZERO_POINTS) BLOCKS(8, TSR_ZERO_POINTS)
+BLOCKS(4, TSR_BIASES) BLOCKS(5, TSR_BIASES) BLOCKS(6, TSR_BIASES) BLOCKS(8, TSR_BIASES)
+EACH_TILES(BLOCK, 4, TSR_MXFP4, 0) EACH_TILES(BLOCK, 4, TSR_NVFP4, 0)
 
 // By kind, bits, whether groups are wide, then tiles and tokens.
-static block_function *const blocks[2][9][2][MAX_TILES * MAX_TOKENS] = {
-    [TSR_ROW_FACTORS] = {NAMES(4, TSR_ROW_FACTORS), NAMES(5, TSR_ROW_FACTORS), NAMES(6, TSR_ROW_FACTORS),
-                         NAMES(8, TSR_ROW_FACTORS)},
-    [TSR_ZERO_POINTS] = {NAMES(4, TSR_ZERO_POINTS), NAMES(8, TSR_ZERO_POINTS)},
+static block_function *const blocks[TSR_PACKED_KINDS][9][2][MAX_TILES * MAX_TOKENS] = {
+    [TSR_ROW_FACTORS] = ALL_BITS(TSR_ROW_FACTORS),
+    [TSR_ZERO_POINTS] = ALL_BITS(TSR_ZERO_POINTS),
+    [TSR_BIASES] = ALL_BITS(TSR_BIASES),
+    [TSR_MXFP4] = {[4] = {{EACH_TILES(NAME, 4, TSR_MXFP4, 0)}}},
+    [TSR_NVFP4] = {[4] = {{EACH_TILES(NAME, 4, TSR_NVFP4, 0)}}},
 };
 
 void tsr_packed_product_avx512(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x,

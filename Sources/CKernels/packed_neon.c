@@ -24,13 +24,45 @@ static inline void widen(const uint8_t *bytes, float32x4_t v[4]) {
     v[3] = vcvtq_f32_u32(vmovl_high_u16(high));
 }
 
-/// The scales of a group; and its minimums, which are whole numbers, or products that are exact.
-static inline __attribute__((always_inline)) void scales_at(const uint8_t *tile, size_t g, float32x4_t v[4], const int kind) {
-    const uint8_t *at = scales_of(tile, g, kind);
-    if (kind == TSR_ROW_FACTORS) return widen(at, v);
+static inline __attribute__((always_inline)) void halves(const uint8_t *at, float32x4_t v[4]) {
     UNROLL for (int h = 0; h < 4; h++) v[h] = vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(at + h * 8)));
 }
+
+static inline __attribute__((always_inline)) void e8m0(const uint8_t *bytes, float32x4_t v[4]) {
+    uint8x16_t all = vld1q_u8(bytes);
+    uint16x8_t half[2] = {vmovl_u8(vget_low_u8(all)), vmovl_high_u8(all)};
+    UNROLL for (int h = 0; h < 4; h++) {
+        uint32x4_t bits = h % 2 ? vmovl_high_u16(half[h / 2]) : vmovl_u16(vget_low_u16(half[h / 2]));
+        v[h] = vreinterpretq_f32_u32(vmaxq_u32(vshlq_n_u32(bits, 23), vdupq_n_u32(1u << 22)));
+    }
+}
+
+/// E4M3 numbers times 2⁻⁸: as float16 their exponents are 8 too small.
+static inline __attribute__((always_inline)) void e4m3(const uint8_t *bytes, float32x4_t v[4]) {
+    int8x16_t all = vreinterpretq_s8_u8(vld1q_u8(bytes));
+    int16x8_t half[2] = {vshll_n_s8(vget_low_s8(all), 7), vshll_high_n_s8(all, 7)};
+    UNROLL for (int h = 0; h < 2; h++) {
+        uint16x8_t bits = vandq_u16(vreinterpretq_u16_s16(half[h]), vdupq_n_u16(0xbf80));
+        const uint16x8_t magnitude = vdupq_n_u16(0x3f80);  // NaN has all of these
+        uint16x8_t nan = vceqq_u16(vandq_u16(bits, magnitude), magnitude);
+        bits = vorrq_u16(bits, vandq_u16(nan, vdupq_n_u16(0x7c00)));
+        v[2 * h] = vcvt_f32_f16(vreinterpret_f16_u16(vget_low_u16(bits)));
+        v[2 * h + 1] = vcvt_f32_f16(vreinterpret_f16_u16(vget_high_u16(bits)));
+    }
+}
+
+/// The scales of a group; and its minimums, which are whole numbers, products that are exact, or biases.
+static inline __attribute__((always_inline)) void scales_at(const uint8_t *tile, size_t g, float32x4_t v[4], const int kind) {
+    const uint8_t *at = scales_of(tile, g, kind);
+    switch (kind) {
+    case TSR_MXFP4: return e8m0(at, v);
+    case TSR_NVFP4: return e4m3(at, v);
+    case TSR_ROW_FACTORS: return widen(at, v);
+    default: return halves(at, v);
+    }
+}
 static inline __attribute__((always_inline)) void minimums_at(const uint8_t *tile, size_t g, float32x4_t v[4], const int kind) {
+    if (kind == TSR_BIASES) return halves(minimums_of(tile, g, kind), v);
     widen(minimums_of(tile, g, kind), v);
     if (kind == TSR_ROW_FACTORS) return;
     float32x4_t scales[4];
@@ -41,15 +73,28 @@ static inline __attribute__((always_inline)) void minimums_at(const uint8_t *til
 /// Four steps of a group that share their upper bits: the operand of step i of them for four rows, its low nibbles or its
 /// high ones.
 static inline __attribute__((always_inline)) int8x16_t operand(const uint8_t *steps, const uint8_t *upper, const int i,
-                                                               const int high, const int bits) {
+                                                               const int high, const int bits, const int kind) {
+    static const uint8_t float4_codes[16] = {FLOAT4_CODES};
     uint8x16_t step = vld1q_u8(steps + i * 64);
     step = high ? vshrq_n_u8(step, 4) : vandq_u8(step, vdupq_n_u8(15));
+    if (is_float4(kind)) step = vqtbl1q_u8(vld1q_u8(float4_codes), step);
     if (bits > 4) {
         const int u = bits - 4, from = 2 * u * (i % (4 / u)) + high * u;
         uint8x16_t above = vshlq_u8(vld1q_u8(upper + i * u / 4 * 64), vdupq_n_s8((int8_t)(4 - from)));
         step = vorrq_u8(step, vandq_u8(above, vdupq_n_u8((uint8_t)(((1 << u) - 1) << 4))));
     }
     return vreinterpretq_s8_u8(step);
+}
+
+/// What the sums of four rows come to; `d` and `dm` mean something where rows have factors.
+static inline __attribute__((always_inline)) float32x4_t result(float32x4_t total, float32x4_t minimum, float32x4_t d,
+                                                                float32x4_t dm, const int kind) {
+    switch (kind) {
+    case TSR_ROW_FACTORS: return vfmsq_f32(vmulq_f32(d, total), dm, minimum);
+    case TSR_ZERO_POINTS: return vsubq_f32(total, minimum);
+    case TSR_BIASES: return vaddq_f32(total, minimum);
+    default: return vmulq_f32(vmulq_n_f32(vdivq_f32(d, dm), float4_unit(kind)), total);
+    }
 }
 
 /// Two products add up to at most 128·127·2, which fits 16 bits.

@@ -7,14 +7,14 @@
 static inline __attribute__((always_inline)) void NAME(half_dots)(const uint8_t *group, size_t half_steps, size_t first,
                                                                   size_t count, const int8_t *codes, size_t pitch,
                                                                   int32x4_t dot[4][MAX_TOKENS], const int high,
-                                                                  const int tokens, const int bits) {
+                                                                  const int tokens, const int bits, const int kind) {
     // Upper bits lie at constant places within four steps.
     const int run = bits == 4 ? 1 : 4;
     for (size_t j = first; j < first + count; j += run, codes += 4 * run) {
         const uint8_t *steps = group + j * 64, *upper = group + half_steps * 64 + j * (size_t)(bits - 4) * 16;
         UNROLL for (int k = 0; k < run; k++) {
             int8x16_t q[4];
-            UNROLL for (int h = 0; h < 4; h++) q[h] = operand(steps + h * 16, upper + h * 16, k, high, bits);
+            UNROLL for (int h = 0; h < 4; h++) q[h] = operand(steps + h * 16, upper + h * 16, k, high, bits, kind);
             UNROLL for (int t = 0; t < tokens; t++) {
                 int8x16_t c = broadcast4(codes + t * pitch + 4 * k);
                 UNROLL for (int h = 0; h < 4; h++) dot[h][t] = NAME(dot4)(dot[h][t], q[h], c);
@@ -27,11 +27,11 @@ static inline __attribute__((always_inline)) void NAME(half_dots)(const uint8_t 
 static inline __attribute__((always_inline)) void NAME(nibble_dots)(const uint8_t *q, size_t group, size_t k, size_t columns,
                                                                     const int8_t *codes, size_t pitch,
                                                                     int32x4_t dot[4][MAX_TOKENS], const int tokens,
-                                                                    const int bits) {
+                                                                    const int bits, const int kind) {
     const size_t half = group / 2, steps = half / 4;
     const size_t low = k < half ? (half - k < columns ? half - k : columns) : 0, from = k < half ? 0 : k - half;
-    NAME(half_dots)(q, steps, k / 4, low / 4, codes, pitch, dot, 0, tokens, bits);
-    NAME(half_dots)(q, steps, from / 4, (columns - low) / 4, codes + low, pitch, dot, 1, tokens, bits);
+    NAME(half_dots)(q, steps, k / 4, low / 4, codes, pitch, dot, 0, tokens, bits, kind);
+    NAME(half_dots)(q, steps, from / 4, (columns - low) / 4, codes + low, pitch, dot, 1, tokens, bits, kind);
 }
 
 /// Σ q·c over `columns` bytes as Σ (q − 128)·c + 128·Σ c: signed instructions serve.
@@ -60,14 +60,14 @@ static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *
                                                               float *y, size_t y_stride, const int tokens, const int bits,
                                                               const int kind) {
     const uint8_t *first = w->tiles + tile * l->bytes;
-    const size_t columns = tsr_activation_group(w->group);
+    const size_t group = group_of(w, kind), columns = tsr_activation_group((uint32_t)group);
     const int8_t *codes = x->codes + token * x->padded_columns;
     const float *scales = x->scales + token * x->groups, *sums = x->sums + token * x->groups;
     float32x4_t minimum[4][MAX_TOKENS], total[4][MAX_TOKENS];
     UNROLL for (int h = 0; h < 4; h++)
         UNROLL for (int t = 0; t < tokens; t++) minimum[h][t] = total[h][t] = vdupq_n_f32(0);
 
-    for (size_t g = 0; g < l->groups; g++) {
+    if (!is_float4(kind)) for (size_t g = 0; g < l->groups; g++) {
         const activation_span span = span_of(g, w->group, x);
         float32x4_t factor[4];
         minimums_at(first, g, factor, kind);
@@ -79,17 +79,19 @@ static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *
 
     for (size_t g = 0; g < l->groups; g++) {
         const uint8_t *q = first + l->codes_offset + g * l->group_bytes;
-        const activation_span span = span_of(g, w->group, x);
+        const activation_span span = is_float4(kind) ? (activation_span){g, 1} : span_of(g, w->group, x);
         float32x4_t scaled[4][MAX_TOKENS];
-        UNROLL for (int h = 0; h < 4; h++)
-            UNROLL for (int t = 0; t < tokens; t++) scaled[h][t] = vdupq_n_f32(0);
+        UNROLL for (int t = 0; t < tokens; t++) {
+            const float minimum = is_float4(kind) ? -FLOAT4_ZERO * sums[t * x->groups + g] : 0;
+            UNROLL for (int h = 0; h < 4; h++) scaled[h][t] = vdupq_n_f32(minimum);
+        }
         for (size_t i = 0; i < span.count; i++) {
             const int8_t *c = codes + (span.first + i) * columns;
             int32x4_t dot[4][MAX_TOKENS];
             UNROLL for (int h = 0; h < 4; h++)
                 UNROLL for (int t = 0; t < tokens; t++) dot[h][t] = vdupq_n_s32(0);
             if (bits == 8) NAME(byte_dots)(q + i * columns * TSR_TILE_ROWS, columns, c, x->padded_columns, dot, tokens);
-            else NAME(nibble_dots)(q, w->group, i * columns, columns, c, x->padded_columns, dot, tokens, bits);
+            else NAME(nibble_dots)(q, group, i * columns, columns, c, x->padded_columns, dot, tokens, bits, kind);
             UNROLL for (int h = 0; h < 4; h++)
                 UNROLL for (int t = 0; t < tokens; t++)
                     scaled[h][t] =
@@ -104,14 +106,8 @@ static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *
     UNROLL for (int t = 0; t < tokens; t++) {
         float v[16];
         UNROLL for (int h = 0; h < 4; h++) {
-            float32x4_t sum;
-            if (kind == TSR_ZERO_POINTS) {
-                sum = vsubq_f32(total[h][t], minimum[h][t]);
-            } else {
-                float32x4_t d = vld1q_f32((const float *)first + h * 4), dm = vld1q_f32((const float *)first + 16 + h * 4);
-                sum = vfmsq_f32(vmulq_f32(d, total[h][t]), dm, minimum[h][t]);
-            }
-            vst1q_f32(v + h * 4, sum);
+            const float32x4_t d = vld1q_f32((const float *)first + h * 4), dm = vld1q_f32((const float *)first + 16 + h * 4);
+            vst1q_f32(v + h * 4, result(total[h][t], minimum[h][t], d, dm, kind));
         }
         store_rows(v, w, tile, bias, y + (token + t) * y_stride);
     }
@@ -136,12 +132,6 @@ static inline __attribute__((always_inline)) void NAME(product)(const tsr_packed
 void PRODUCT(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x, size_t token_begin,
              size_t token_end, const float *bias, float *y, size_t y_stride) {
 #define OF(bits, kind) NAME(product)(w, tile_begin, tile_end, x, token_begin, token_end, bias, y, y_stride, bits, kind)
-    const int zero_points = w->scales == TSR_ZERO_POINTS;
-    switch (w->bits) {
-    case 4: return zero_points ? OF(4, TSR_ZERO_POINTS) : OF(4, TSR_ROW_FACTORS);
-    case 5: return OF(5, TSR_ROW_FACTORS);
-    case 6: return OF(6, TSR_ROW_FACTORS);
-    case 8: return zero_points ? OF(8, TSR_ZERO_POINTS) : OF(8, TSR_ROW_FACTORS);
-    }
+    EACH_FORMAT(w, OF)
 #undef OF
 }

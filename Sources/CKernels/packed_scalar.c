@@ -15,14 +15,37 @@ static inline float fused(float a, float b, float c) {
     return (float)sum;
 }
 
-/// Σ q·c over `count` columns from k on of a group, for the 16 rows of a tile.
-static void dots_of(const uint8_t *q, const int8_t *c, uint32_t bits, uint32_t group, size_t k, size_t count, int32_t dots[16]) {
+/// Σ q·c over `count` columns from k on of a group, for the 16 rows of a tile; `values` are what codes count as, or null.
+static void dots_of(const uint8_t *q, const int8_t *c, uint32_t bits, uint32_t group, size_t k, size_t count,
+                    const uint8_t *values, int32_t dots[16]) {
     for (int r = 0; r < 16; r++) dots[r] = 0;
     for (const size_t end = k + count; k < end; k += 4, c += 4) {
         uint8_t codes[STEP_BYTES];
         unpack_step(q, place_of(bits, group, k), bits, codes);
         for (int r = 0; r < 16; r++)
-            for (int i = 0; i < 4; i++) dots[r] += codes[r * 4 + i] * c[i];
+            for (int i = 0; i < 4; i++) {
+                const uint8_t code = codes[r * 4 + i];
+                dots[r] += (values ? values[code] : code) * c[i];
+            }
+    }
+}
+
+/// The scale of a row in a group; and its minimum, or bias.
+static float scale_at(const uint8_t *scales, int row, tsr_packed_scales kind) {
+    switch (kind) {
+    case TSR_ROW_FACTORS: return scales[row];
+    case TSR_ZERO_POINTS:
+    case TSR_BIASES: return float_of_half(scales + 2 * row);
+    case TSR_MXFP4: return float_of_e8m0(scales[row]);
+    case TSR_NVFP4: return half_of_e4m3(scales[row]);
+    }
+    return 0;
+}
+static float minimum_at(const uint8_t *minimums, int row, float scale, tsr_packed_scales kind) {
+    switch (kind) {
+    case TSR_ZERO_POINTS: return scale * (float)minimums[row];
+    case TSR_BIASES: return float_of_half(minimums + 2 * row);
+    default: return minimums[row];
     }
 }
 
@@ -31,7 +54,8 @@ static void tile_token(const tsr_packed *w, const tile_layout *l, const uint8_t 
     const int8_t *codes = x->codes + token * x->padded_columns;
     const float *scales = x->scales + token * x->groups, *sums = x->sums + token * x->groups;
     const float *d = (const float *)tile, *dm = d + 16;
-    const int zero_points = w->scales == TSR_ZERO_POINTS;
+    static const uint8_t float4_codes[16] = {FLOAT4_CODES};
+    const int float4 = is_float4(w->scales);
     const uint32_t columns = tsr_activation_group(w->group);
     float minimum[16] = {0}, total[16] = {0};
     int32_t dots[16];
@@ -40,21 +64,31 @@ static void tile_token(const tsr_packed *w, const tile_layout *l, const uint8_t 
         const uint8_t *q = tile + l->codes_offset + g * l->group_bytes;
         const activation_span span = span_of(g, w->group, x);
         const float sum = sum_of(sums, span);
-        float scaled[16] = {0};
+        float scaled[16];
+        for (int r = 0; r < 16; r++) scaled[r] = float4 ? -FLOAT4_ZERO * sum : 0;
         for (size_t i = 0; i < span.count; i++) {
             const size_t h = span.first + i;
-            dots_of(q, codes + h * columns, w->bits, w->group, i * columns, columns, dots);
+            dots_of(q, codes + h * columns, w->bits, w->group, i * columns, columns, float4 ? float4_codes : NULL, dots);
             for (int r = 0; r < 16; r++) scaled[r] = fused((float)dots[r], scales[h], scaled[r]);
         }
         for (int r = 0; r < 16; r++) {
-            float s = zero_points ? float_of_half(sc + 2 * r) : (float)sc[r];
-            float m = zero_points ? s * (float)mn[r] : (float)mn[r];
-            minimum[r] = fused(m, sum, minimum[r]);
+            const float s = scale_at(sc, r, w->scales);
+            if (!float4) minimum[r] = fused(minimum_at(mn, r, s, w->scales), sum, minimum[r]);
             total[r] = fused(scaled[r], s, total[r]);
         }
     }
-    for (int r = 0; r < 16; r++)
-        v[r] = zero_points ? total[r] - minimum[r] : fused(-dm[r], minimum[r], d[r] * total[r]);
+    for (int r = 0; r < 16; r++) {
+        switch (w->scales) {
+        case TSR_ROW_FACTORS: v[r] = fused(-dm[r], minimum[r], d[r] * total[r]); break;
+        case TSR_ZERO_POINTS: v[r] = total[r] - minimum[r]; break;
+        case TSR_BIASES: v[r] = total[r] + minimum[r]; break;
+        case TSR_MXFP4:
+        case TSR_NVFP4: {
+            const float factor = d[r] / dm[r] * float4_unit(w->scales);
+            v[r] = factor * total[r];
+        }
+        }
+    }
 }
 
 void tsr_packed_product_scalar(const tsr_packed *w, size_t tile_begin, size_t tile_end, const tsr_activations *x,

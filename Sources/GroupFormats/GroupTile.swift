@@ -71,6 +71,13 @@ extension GroupGeometry {
         tsr_fit_format(columns: columns, bits: UInt32(format.bits.rawValue), group: UInt32(format.groupSize))
     }
 
+    /// The matrix of such tiles for the kernels; `tiles` must be 64-byte aligned.
+    public func packed(_ tiles: UnsafeRawPointer) -> tsr_packed {
+        tsr_packed(
+            tiles: tiles.assumingMemoryBound(to: UInt8.self), rows: rows, columns: columns,
+            bits: UInt32(format.bits.rawValue), group: UInt32(format.groupSize), scales: TSR_ROW_FACTORS)
+    }
+
     /// Reads row `row` of a packed matrix as `columns` floats: `(d·sc)·q − dm·mn`, each operation rounded.
     /// - Precondition: `matrix` is `byteCount` long, `row` below `rows`, `out` `columns` long.
     public func read(row: Int, of matrix: UnsafeRawBufferPointer, into out: UnsafeMutableBufferPointer<Float>)

@@ -2,8 +2,8 @@
 public struct PublishedCodes: Hashable, Sendable {
     /// How a bundle can hold them.
     public enum Form: Hashable, Sendable {
-        /// Exactly, as `TensorEncoding.zeroPoints` of this format.
-        case exact(GroupFormat)
+        /// Exactly, in this encoding, which has a `PublishedGeometry`.
+        case exact(TensorEncoding)
         /// Only as the floats that they stand for, for this reason.
         case floats(because: String)
     }

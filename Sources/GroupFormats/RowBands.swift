@@ -39,7 +39,7 @@ extension TensorEncoding {
     /// `shape`.
     public func codedRows(_ shape: Shape) -> [CodedRows] {
         switch self {
-        case .float, .zeroPoints: []
+        case .float, .zeroPoints, .affine, .float4: []
         case .groups(let format): Self.codedRows([format], [0], shape) ?? []
         case .bands(let bands): Self.codedRows(bands.formats, bands.starts, shape) ?? []
         }

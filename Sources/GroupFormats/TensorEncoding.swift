@@ -19,9 +19,6 @@ public struct GroupFormat: Hashable, Sendable, CustomStringConvertible {
             case .five, .six: [32, 64, 128]
             }
         }
-
-        /// Whether such codes are published with zero points, and so can be held exactly.
-        public var isPublished: Bool { self == .four || self == .eight }
     }
 
     /// Bits a code takes.
@@ -48,6 +45,17 @@ public struct GroupFormat: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+/// Groups of 4-bit floats (E2M1) with an 8-bit float as their scale.
+public enum Float4Format: String, CaseIterable, Sendable {
+    /// Groups of 32 with powers of two (E8M0), of the OCP's Microscaling Formats, version 1.0.
+    case mxfp4
+    /// Groups of 16 with scales of three bits behind the point (E4M3).
+    case nvfp4
+
+    /// Codes that share a scale.
+    public var groupSize: Int { self == .mxfp4 ? 32 : 16 }
+}
+
 /// How a tensor's values are stored in a bundle.
 public enum TensorEncoding: Hashable, Sendable {
     /// Row-major elements, bit for bit as the checkpoint had them: F64, F32, F16 or BF16.
@@ -56,8 +64,13 @@ public enum TensorEncoding: Hashable, Sendable {
     case groups(GroupFormat)
     /// The same, in several formats, each for a run of rows.
     case bands(RowBands)
-    /// The same as `groups` with a float16 scale and a whole zero point: what holds published codes exactly; see `ZeroPointGeometry`.
+    /// The same as `groups` with a float16 scale and a whole zero point: what holds published codes exactly; see
+    /// `PublishedGeometry`.
     case zeroPoints(GroupFormat)
+    /// The same with a float16 scale and a float16 bias.
+    case affine(GroupFormat)
+    /// The same as `groups` of 4-bit floats with a scale that is an 8-bit float.
+    case float4(Float4Format)
 
     /// The group encoding of `bits` and `groupSize`; nil when there is none.
     public static func groups(bits: GroupFormat.Bits, groupSize: Int) -> TensorEncoding? {
@@ -82,20 +95,20 @@ public enum TensorEncoding: Hashable, Sendable {
             return GroupGeometry(format, shape)?.byteCount
         case .bands:
             return codedRows(shape).last?.bytes.upperBound
-        case .zeroPoints(let format):
-            return ZeroPointGeometry(format, shape)?.byteCount
+        case .zeroPoints, .affine, .float4:
+            return PublishedGeometry(self, shape)?.byteCount
         }
     }
 }
 
 /// Written as in a bundle's directory: `F64`, `F32`, `F16`, `BF16`, `int4-g64`, `int5-g64`, `int4-g128-f16`,
-/// `int6-g64+4096:int4-g32`.
+/// `int4-g64-f16b`, `mxfp4`, `int6-g64+4096:int4-g32`.
 extension TensorEncoding: CustomStringConvertible {
     /// The encoding of that name; nil when there is none.
     public init?(_ name: String) {
         let known =
-            Self.floatTypes.map { Self.float($0) } + GroupFormat.all.map { Self.groups($0) }
-            + GroupFormat.all.filter(\.bits.isPublished).map { Self.zeroPoints($0) }
+            Self.floatTypes.map { Self.float($0) } + Float4Format.allCases.map { Self.float4($0) }
+            + GroupFormat.all.flatMap { [Self.groups($0), .zeroPoints($0), .affine($0)] }
         if let encoding = known.first(where: { $0.description == name }) {
             self = encoding
         } else if let bands = RowBands(name) {
@@ -112,6 +125,8 @@ extension TensorEncoding: CustomStringConvertible {
         case .groups(let format): format.description
         case .bands(let bands): bands.description
         case .zeroPoints(let format): "\(format)-f16"
+        case .affine(let format): "\(format)-f16b"
+        case .float4(let format): format.rawValue
         }
     }
 }

@@ -19,7 +19,8 @@ public struct BundleWeights: WeightSource {
             var codes: PublishedCodes?
             switch tensor.encoding {
             case .float(let stored): type = stored
-            case .zeroPoints(let format): (type, codes) = (.float32, .init(nil, .exact(format)))
+            case .zeroPoints, .affine, .float4:
+                (type, codes) = (.float32, .init(nil, .exact(tensor.encoding)))
             case .groups, .bands:
                 throw .badInput(
                     "is quantized already, as \(tensor.encoding)", file: bundle.path,
@@ -60,19 +61,16 @@ public struct BundleWeights: WeightSource {
         let tiles = rows.lowerBound / GroupGeometry.tileRows..<geometry.tileCount(rows: rows.upperBound)
         let bytes = tiles.lowerBound * geometry.tileBytes..<tiles.upperBound * geometry.tileBytes
         try withBytes(bytes, of: index) { (bytes) throws(Failure) in
-            if let bad = geometry.firstBadScale(in: bytes) {
-                throw .badInput(
-                    "the scale of row \(rows.lowerBound + bad.row), group \(bad.group), is \(bad.scale)",
-                    file: bundle.path, at: "tensor '\(weights[index].name)'")
+            if let bad = geometry.firstBadScale(in: bytes, from: tiles.lowerBound * GroupGeometry.tileRows) {
+                throw .badInput("\(bad)", file: bundle.path, at: "tensor '\(weights[index].name)'")
             }
             try body(bytes)
         }
     }
 
     /// Nil for floats.
-    private func tileGeometry(_ index: Int) -> ZeroPointGeometry? {
-        guard case .zeroPoints(let format) = bundle.tensors[index].encoding else { return nil }
-        return ZeroPointGeometry(format, weights[index].shape)
+    private func tileGeometry(_ index: Int) -> PublishedGeometry? {
+        PublishedGeometry(bundle.tensors[index].encoding, weights[index].shape)
     }
 
     private func withBytes(
@@ -85,7 +83,7 @@ public struct BundleWeights: WeightSource {
     }
 }
 
-extension ZeroPointGeometry {
+extension PublishedGeometry {
     /// Lends rows of whole tiles as float32.
     fileprivate func withRows(
         _ rows: Range<Int>, of tiles: UnsafeRawBufferPointer,

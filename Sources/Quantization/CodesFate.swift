@@ -7,16 +7,16 @@ public import Storage
 /// They stay what they are where the recipe keeps the weight or would give it no fewer bits: quantizing them once more would
 /// lose something and gain nothing.
 enum CodesFate {
-    case carried(GroupFormat)
+    case carried(TensorEncoding)
     case dequantized(because: String)
 
     init(_ codes: PublishedCodes, _ choice: Recipe.Choice) {
         switch (codes.form, choice) {
         case (.floats(let reason), _): self = .dequantized(because: reason)
-        case (.exact(let own), .groups(let wanted, _)) where wanted.bits.rawValue < own.bits.rawValue:
+        case (.exact(let own), .groups(let wanted, _)) where wanted.bits.rawValue < own.codeBits:
             self = .dequantized(because: "the recipe gives it \(wanted.bits.rawValue) bits")
         case (.exact(let own), .bands(let wanted, _))
-        where wanted.formats.allSatisfy { $0.bits.rawValue < own.bits.rawValue }:
+        where wanted.formats.allSatisfy { $0.bits.rawValue < own.codeBits }:
             self = .dequantized(because: "the recipe gives it fewer bits")
         case (.exact(let own), _): self = .carried(own)
         }
@@ -31,6 +31,11 @@ enum CodesFate {
         case .dequantized(let reason): (kind.map { "\($0) " } ?? "") + "dequantized: \(reason)"
         }
     }
+}
+
+extension TensorEncoding {
+    /// Bits of the published codes that it holds.
+    fileprivate var codeBits: Int { publishedFormat?.bits.rawValue ?? 0 }
 }
 
 extension QuantizationPlan {

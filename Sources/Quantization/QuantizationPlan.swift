@@ -110,7 +110,7 @@ public struct QuantizationPlan: Sendable {
         let fate = weight.codes.map { CodesFate($0, choice) }
         let (encoding, note): (TensorEncoding, String?) =
             switch (fate, choice) {
-            case (.carried(let format), _): (.zeroPoints(format), nil)
+            case (.carried(let encoding), _): (encoding, nil)
             case (_, _): (choice.encoding ?? .float(weight.type), choice.solver?.note)
             }
         let notes = [weight.note, fate?.note(weight.codes?.kind) ?? "", note ?? ""].filter { !$0.isEmpty }

@@ -38,7 +38,7 @@ public struct Recipe: Equatable, Sendable {
             switch encoding {
             case .groups(let format): self = .groups(format, solver)
             case .bands(let bands): self = .bands(bands, solver)
-            case .float, .zeroPoints: return nil
+            case .float, .zeroPoints, .affine, .float4: return nil
             }
         }
     }

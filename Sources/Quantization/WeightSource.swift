@@ -53,7 +53,7 @@ public protocol WeightSource {
         _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure)
 
-    /// Lends rows of `weights[index]`, whose codes can be held exactly, as the tiles of `TensorEncoding.zeroPoints`.
+    /// Lends rows of `weights[index]`, whose codes can be held exactly, as the tiles of that encoding.
     ///
     /// The first row is a multiple of 16. Rows are asked for in order and once, either so or by `withRows`.
     func withTiles(

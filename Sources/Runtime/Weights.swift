@@ -96,20 +96,14 @@ struct Weights: @unchecked Sendable {
         _ encoding: TensorEncoding, _ source: UnsafeRawPointer, _ shape: Shape, place: String
     ) throws(Failure) -> [Matrix] {
         let columns = shape.extents[1]
-        func packed(_ format: GroupFormat, rows: Int, at offset: Int = 0, _ scales: tsr_packed_scales)
-            -> Matrix
-        {
-            .packed(
-                tsr_packed(
-                    tiles: source.assumingMemoryBound(to: UInt8.self) + offset, rows: rows, columns: columns,
-                    bits: UInt32(format.bits.rawValue), group: UInt32(format.groupSize), scales: scales))
-        }
         switch encoding {
         case .groups, .bands:
-            return encoding.codedRows(shape).map {
-                packed($0.geometry.format, rows: $0.rows.count, at: $0.bytes.lowerBound, TSR_ROW_FACTORS)
+            return encoding.codedRows(shape).map { .packed($0.geometry.packed(source + $0.bytes.lowerBound)) }
+        case .zeroPoints, .affine, .float4:
+            guard let geometry = PublishedGeometry(encoding, shape) else {
+                throw .badInput("\(encoding) cannot hold \(shape)", at: place)
             }
-        case .zeroPoints(let format): return [packed(format, rows: shape.extents[0], TSR_ZERO_POINTS)]
+            return [.packed(geometry.packed(source))]
         case .float:
             guard let type = encoding.floatType else { throw .badInput("is no matrix of floats", at: place) }
             return [.float(type, source, rows: shape.extents[0], columns: columns)]

@@ -34,10 +34,13 @@ import Testing
     @Test func versionsAndFeatures() throws {
         try expect("format version 2") { $0.editPage = { $0.replace(at: 8, UInt32(2).bytes) } }
         try expect("format version 0") { $0.editPage = { $0.replace(at: 8, UInt32(0).bytes) } }
-        try expect("bits 4, 63") { $0.features = Features(rawValue: 1 << 63 | 16) }
+        try expect("bits 7, 63") { $0.features = Features(rawValue: 1 << 63 | 128) }
         try expect("feature bits do not match") { $0.features = .groupTiles }
         try expect("feature bits do not match") { $0.features = .zeroPointTiles }
         try expect("feature bits do not match") { $0.features = .upperBitTiles }
+        for own in [Features.affineTiles, .upperBitZeroPointTiles, .float4Tiles] {
+            try expect("feature bits do not match") { $0.features = Features.known.subtracting(own) }
+        }
         try expect("zeros belong") { $0.editPage = { $0[100] = 1 } }
         try expect("zeros belong") { $0.editPage = { $0[4095] = 1 } }
         try expect("claims 63 sections") { $0.editPage = { $0.replace(at: 12, UInt32(63).bytes) } }

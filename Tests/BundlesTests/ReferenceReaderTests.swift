@@ -108,12 +108,18 @@ import Testing
                     (0..<columns).map { k in weight(n - run.rows.lowerBound, k, columns, format, data) }
                 }
             }
-        case .zeroPoints(let format):
-            let (rows, columns) = (tensor.shape.extents[0], tensor.shape.extents[1])
-            return (0..<rows).flatMap { n in
-                (0..<columns).map { k in zeroPointWeight(n, k, columns, format, data) }
-            }
+        case .zeroPoints(let format): return values(tensor) { zeroPointWeight($0, $1, $2, format, data) }
+        case .affine(let format): return values(tensor) { affineWeight($0, $1, $2, format, data) }
+        case .float4(let format): return try values(tensor) { try float4Weight($0, $1, $2, format, data) }
         }
+    }
+
+    /// All values in order, from row, column and the number of columns.
+    private static func values(
+        _ tensor: TensorDescription, _ value: (Int, Int, Int) throws -> Float
+    ) rethrows -> [Float] {
+        let (rows, columns) = (tensor.shape.extents[0], tensor.shape.extents[1])
+        return try (0..<rows).flatMap { n in try (0..<columns).map { k in try value(n, k, columns) } }
     }
 
     private static func weight(_ n: Int, _ k: Int, _ columns: Int, _ format: GroupFormat, _ data: [UInt8])
@@ -143,6 +149,43 @@ import Testing
         let zero = data[tile + 48 * group + 32 + row]
         let code = code(k % format.groupSize, row, format, data, tile + table + group * groupBytes(format))
         return Float(scale) * Float(Int(code) - Int(zero))
+    }
+
+    private static func affineWeight(
+        _ n: Int, _ k: Int, _ columns: Int, _ format: GroupFormat, _ data: [UInt8]
+    ) -> Float {
+        let groups = (columns + format.groupSize - 1) / format.groupSize
+        let tile = n / 16 * groups * (64 + groupBytes(format))
+        let (row, group) = (n % 16, k / format.groupSize)
+        let scale = Float16(bitPattern: UInt16(data, at: tile + 64 * group + 2 * row))
+        let bias = Float16(bitPattern: UInt16(data, at: tile + 64 * group + 32 + 2 * row))
+        let codes = tile + 64 * groups + group * groupBytes(format)
+        return Float(scale) * Float(code(k % format.groupSize, row, format, data, codes)) + Float(bias)
+    }
+
+    private static func float4Weight(
+        _ n: Int, _ k: Int, _ columns: Int, _ kind: Float4Format, _ data: [UInt8]
+    ) throws -> Float {
+        let size = kind == .mxfp4 ? 32 : 16
+        let format = try #require(GroupFormat(.four, groupSize: size))
+        let groups = (columns + size - 1) / size
+        let table = 128 + (16 * groups + 63) / 64 * 64
+        let tile = n / 16 * (table + groups * 8 * size)
+        let (row, group) = (n % 16, k / size)
+        let d = Float(bitPattern: UInt32(data, at: tile + 4 * row))
+        let v = Float(bitPattern: UInt32(data, at: tile + 64 + 4 * row))
+        let byte = data[tile + 128 + 16 * group + row]
+        let (exponent, fraction) = (Int(byte >> 3 & 15), Float(byte & 7) / 8)
+        var scale = Float(sign: .plus, exponent: Int(byte) - 127, significand: 1)
+        if kind == .nvfp4 {
+            scale = exponent == 0 ? fraction : 1 + fraction
+            scale *= Float(sign: byte > 127 ? .minus : .plus, exponent: max(exponent, 1) - 7, significand: 1)
+        }
+        let code = code(k % size, row, format, data, tile + table + group * 8 * size)
+        let magnitudes: [Float] = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
+        let product = scale * d
+        scale = product / v
+        return (code < 8 ? 1 : -1) * magnitudes[Int(code & 7)] * scale
     }
 
     private static func groupBytes(_ format: GroupFormat) -> Int {

@@ -51,10 +51,13 @@ struct SampleBundle {
         ([3, 5], "BF16"), ([7], "F32"), ([5, 37], "int4-g16"), ([17, 40], "int8-g32"), ([1, 1], "F16"),
         ([2, 129], "int4-g128"), ([18, 130], "int4-g128-f16"), ([3, 33], "int8-g32-f16"),
         ([19, 70], "int5-g64"), ([2, 45], "int6-g32"), ([1, 129], "int6-g128"),
-        ([37, 34], "int6-g32+16:int4-g16"),
+        ([37, 34], "int6-g32+16:int4-g16"), ([18, 70], "int5-g32-f16"), ([1, 65], "int6-g64-f16"),
+        ([19, 70], "int4-g64-f16b"), ([3, 33], "int5-g32-f16b"), ([2, 130], "int8-g128-f16b"),
+        ([17, 40], "mxfp4"), ([18, 37], "nvfp4"),
     ]
 
-    /// Bytes that decode to finite values: row factors, float16 scales and floats are multiples of 1/8, everything else is noise.
+    /// Bytes that decode to finite values: row factors, float16 numbers and floats are multiples of 1/8, scales of 8 bits without
+    /// their highest, everything else is noise.
     private static func content(of tensor: TensorDescription, seed: UInt64) -> [UInt8] {
         var noise = Noise(seed)
         switch tensor.encoding {
@@ -74,15 +77,29 @@ struct SampleBundle {
                         + noise.bytes(geometry.tileBytes - GroupGeometry.factorBytes)
                 }
             }
-        case .zeroPoints(let format):
-            guard let geometry = ZeroPointGeometry(format, tensor.shape) else { return [] }
+        case .zeroPoints, .affine, .float4:
+            guard let geometry = PublishedGeometry(tensor.encoding, tensor.shape) else { return [] }
             return (0..<geometry.tileCount).flatMap { _ in
-                let table = (0..<geometry.groupCount).flatMap { _ in
-                    (0..<16).flatMap { _ in Float16(Float(noise.below(64)) / 8 - 3).bitPattern.bytes }
-                        + noise.bytes(16)
-                }
+                let table = Self.table(geometry, &noise)
                 return table + noise.bytes(geometry.tileBytes - table.count)
             }
+        }
+    }
+
+    /// What comes before the codes of a tile.
+    private static func table(_ geometry: PublishedGeometry, _ noise: inout Noise) -> [UInt8] {
+        func halves() -> [UInt8] {
+            (0..<16).flatMap { _ in Float16(Float(noise.below(64)) / 8 - 3).bitPattern.bytes }
+        }
+        switch geometry.encoding {
+        case .affine: return (0..<geometry.groupCount).flatMap { _ in halves() + halves() }
+        case .float4:
+            // Factors, and divisors that are not zero.
+            let rows = (0..<32).flatMap {
+                ((Float(noise.below(32)) + ($0 < 16 ? 0 : 1)) / 8).bitPattern.bytes
+            }
+            return rows + noise.bytes(16 * geometry.groupCount).map { $0 & 0xBE }
+        default: return (0..<geometry.groupCount).flatMap { _ in halves() + noise.bytes(16) }
         }
     }
 

@@ -26,7 +26,7 @@ import Testing
     private func text(_ packed: PackedWeight) -> String {
         switch packed.published?.form {
         case nil: "no codes"
-        case .exact(let format): "\(TensorEncoding.zeroPoints(format))"
+        case .exact(let encoding): "\(encoding)"
         case .floats(let reason): reason
         }
     }
@@ -41,10 +41,10 @@ import Testing
         #expect(try PackedFixture("awq").packed().published?.kind == "AWQ codes")
     }
 
-    private func geometry(_ packed: PackedWeight, rows: Int) throws -> ZeroPointGeometry {
-        guard case .exact(let format)? = packed.published?.form else { throw Failure.badInput("no tiles") }
+    private func geometry(_ packed: PackedWeight, rows: Int) throws -> PublishedGeometry {
+        guard case .exact(let encoding)? = packed.published?.form else { throw Failure.badInput("no tiles") }
         let shape = try #require(Shape.matrix(rows, packed.shape.extents[1]))
-        return try #require(ZeroPointGeometry(format, shape))
+        return try #require(PublishedGeometry(encoding, shape))
     }
 
     /// The tiles of rows, in memory that held something else.

@@ -94,6 +94,63 @@ extension DerivedWeight {
         }
     }
 
+    /// What a bundle holds each fixture's codes as, exactly, or why it cannot.
+    private static let forms = [
+        "mlx-affine2": "int4-g64-f16b", "mlx-affine3": "int4-g32-f16b", "mlx-affine4": "int4-g64-f16b",
+        "mlx-affine5": "int5-g64-f16b", "mlx-affine8": "int8-g32-f16b", "mlx-own": "int6-g64-f16b",
+        "mlx-mxfp4": "mxfp4", "mlx-nvfp4": "nvfp4", "mxfp4": "mxfp4", "nvfp4": "nvfp4",
+        "modelopt-nvfp4": "nvfp4", "packed-int2": "int4-g32-f16", "packed-int3": "int4-g32-f16",
+        "packed-int3-padded": "int4-g32-f16", "packed-int5": "int5-g32-f16", "packed-int6": "int6-g32-f16",
+        "packed-int7": "int8-g32-f16", "gptq-int2": "int4-g64-f16", "gptq-int3": "int4-g64-f16",
+        "gptq-dynamic": "int8-g32-f16", "gptq-planes3": "int4-g64-f16", "gptq-planes5": "int5-g64-f16",
+        "gptq-planes6": "int6-g64-f16", "gptq-planes7": "int8-g64-f16", "auto-round-asym": "int4-g32-f16",
+        "auto-round-sym": "int4-g32-f16", "auto-round-mixed": "int4-g32-f16",
+        "mlx-affine6": "float16 does not hold their scales", "mlx-mxfp8": "they are 8-bit floats",
+        "mxfp8": "they are 8-bit floats", "fp8-exponents": "they are 8-bit floats",
+        "modelopt-fp8": "they are 8-bit floats", "torchao-float8": "they are 8-bit floats",
+        "modelopt-awq": "their scales are products, which tiles would round",
+        "torchao-int8": "float16 does not hold their scales",
+        "bnb-int8": "their scales are products, which tiles would round",
+        "bnb-nf4": "their blocks run over the ends of rows",
+        "bnb-nf4-double": "their blocks run over the ends of rows",
+        "bnb-fp4": "their blocks run over the ends of rows",
+    ]
+
+    /// The tiles of any rows read as the rows do, where a bundle can hold the codes.
+    @Test(arguments: QuantizedFixture.all)
+    func tilesReadAsWhatTheCodesStandFor(fixture: QuantizedFixture) throws {
+        for weight in try fixture.weights().weights where weight.shape.rank == 2 {
+            guard case .derived(let derived) = weight.form, let published = derived.published else {
+                continue
+            }
+            guard case .exact(let encoding) = published.form else {
+                #expect(published.form == .floats(because: Self.forms[fixture.name] ?? ""))
+                continue
+            }
+            #expect("\(encoding)" == Self.forms[fixture.name])
+            let (rows, columns) = (weight.shape.extents[0], weight.shape.extents[1])
+            for range in [0..<rows, 3..<5, 1..<min(18, rows), rows - 1..<rows] {
+                let shape = try #require(Shape.matrix(range.count, columns))
+                let geometry = try #require(PublishedGeometry(encoding, shape))
+                var tiles = [UInt8](repeating: 0xAA, count: geometry.byteCount)
+                let written = tiles.withUnsafeMutableBytes { buffer in
+                    Result { () throws(Failure) in try derived.writeTiles(range, into: buffer) }
+                }
+                try written.get()
+                let expected = numbers(try derived.bytes(range, columns: columns), .float32)
+                for row in 0..<range.count {
+                    var floats = [Float](repeating: .nan, count: columns)
+                    tiles.withUnsafeBytes { tiles in
+                        floats.withUnsafeMutableBufferPointer { geometry.read(row: row, of: tiles, into: $0) }
+                    }
+                    #expect(
+                        floats.elementsEqual(expected[row * columns..<(row + 1) * columns]),
+                        "row \(row) of \(range)")
+                }
+            }
+        }
+    }
+
     /// Each tensor is of one weight, or left out with a reason.
     @Test(arguments: QuantizedFixture.all)
     func everyTensorHasItsPlace(fixture: QuantizedFixture) throws {

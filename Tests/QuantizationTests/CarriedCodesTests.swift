@@ -12,7 +12,7 @@ import Testing
     let directory: TemporaryDirectory
     let graph: ModelGraph
     let eight: GroupFormat
-    let geometry: ZeroPointGeometry
+    let geometry: PublishedGeometry
     let tiles: [UInt8]
 
     init() throws {
@@ -24,13 +24,13 @@ import Testing
         try builder.output(try builder.add(.linear(.init("w", Role("text.mlp.up")), bias: nil), x))
         graph = try builder.finish()
         eight = try format(.eight, 64)
-        let geometry = try #require(ZeroPointGeometry(eight, graph.weights[0].shape))
+        let geometry = try #require(PublishedGeometry(.zeroPoints(eight), graph.weights[0].shape))
         self.geometry = geometry
         var numbers = Numbers(3)
         tiles = (0..<geometry.tileCount).flatMap { _ in Self.tile(geometry, &numbers) }
     }
 
-    private static func tile(_ geometry: ZeroPointGeometry, _ numbers: inout Numbers) -> [UInt8] {
+    private static func tile(_ geometry: PublishedGeometry, _ numbers: inout Numbers) -> [UInt8] {
         let sides = geometry.groupCount * 16
         let scales = numbers.weights(sides).map { Float16($0 / 100) }
         let zeros = (0..<sides).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 90) }
@@ -48,11 +48,11 @@ import Testing
         return tile
     }
 
-    private func write(_ bytes: [UInt8], note: String = "GPTQ codes carried over exactly") throws -> Bundle {
+    private func write(_ bytes: [UInt8], _ encoding: TensorEncoding? = nil) throws -> Bundle {
         let plan = [
             try TensorDescription(
-                name: "w", shape: graph.weights[0].shape, encoding: .zeroPoints(eight), sources: ["s"],
-                note: note)
+                name: "w", shape: graph.weights[0].shape, encoding: encoding ?? .zeroPoints(eight),
+                sources: ["s"], note: "GPTQ codes carried over exactly")
         ]
         let path = directory.file("source")
         let writer = try BundleWriter(
@@ -124,6 +124,65 @@ import Testing
         let error = #expect(throws: Failure.self) { try quantize(source, choice) }
         #expect(error?.kind == .badInput && error?.place == "tensor 'w'")
         #expect(error?.message == "the scale of row 18, group 0, is nan")
+    }
+
+    /// Tiles whose scales and biases are finite, the rest of them the same byte everywhere.
+    private static func plainTiles(_ geometry: PublishedGeometry) -> [UInt8] {
+        let isFloat4 = if case .float4 = geometry.encoding { true } else { false }
+        // 0x3C3C is near 1 as float16 and 0.01 as float32.
+        return [UInt8](repeating: isFloat4 ? 0x3E : 0x3C, count: geometry.byteCount)
+    }
+
+    private static let others = [
+        "int4-g64-f16b", "int5-g32-f16", "int6-g64-f16b", "int8-g128-f16b", "mxfp4", "nvfp4",
+    ]
+
+    /// Each encoding of published codes stays as it is, or is read as the floats that it stands for.
+    @Test(arguments: others)
+    func everyEncodingIsCarried(name: String) throws {
+        let encoding = try #require(TensorEncoding(name))
+        let geometry = try #require(PublishedGeometry(encoding, graph.weights[0].shape))
+        let tiles = Self.plainTiles(geometry)
+        let source = try write(tiles, encoding)
+        let weights = try BundleWeights(source)
+        #expect(weights.weights[0].type == .float32)
+        #expect(weights.weights[0].codes == PublishedCodes(nil, .exact(encoding)))
+        let (entry, bytes, _) = try quantize(source, .groups(try format(.eight, 32), .search))
+        #expect(entry.encoding == encoding && bytes == tiles)
+        var floats = [Float](repeating: .nan, count: 2 * geometry.columns)
+        try weights.withRows(16..<18, of: 0) { floats = Array($0.bindMemory(to: Float.self)) }
+        var row = [Float](repeating: .nan, count: geometry.columns)
+        tiles.withUnsafeBytes { tiles in
+            row.withUnsafeMutableBufferPointer { geometry.read(row: 17, of: tiles, into: $0) }
+        }
+        #expect(floats.count == 2 * geometry.columns && Array(floats[geometry.columns...]) == row)
+        #expect(row.contains { $0 != 0 && $0.isFinite })
+    }
+
+    /// Not where the recipe has fewer bits.
+    @Test(arguments: others)
+    func everyEncodingYieldsToFewerBits(name: String) throws {
+        let encoding = try #require(TensorEncoding(name))
+        let geometry = try #require(PublishedGeometry(encoding, graph.weights[0].shape))
+        let source = try write(Self.plainTiles(geometry), encoding)
+        let four = try format(.four, 32)
+        let isFour = geometry.format.bits == .four
+        let (entry, _, _) = try quantize(source, .groups(four, .nearest))
+        #expect(entry.encoding == (isFour ? encoding : .groups(four)))
+    }
+
+    /// A bias and an 8-bit scale that are no numbers.
+    @Test(arguments: [
+        ("int4-g64-f16b", 1, "bias", 34), ("mxfp4", 0, "scale", 128), ("nvfp4", 0, "scale", 128),
+    ])
+    func aNumberThatIsNone(name: String, row: Int, part: String, offset: Int) throws {
+        let encoding = try #require(TensorEncoding(name))
+        let geometry = try #require(PublishedGeometry(encoding, graph.weights[0].shape))
+        var tiles = Self.plainTiles(geometry)
+        tiles.replaceSubrange(offset..<offset + 2, with: [0xFF, 0xFF])
+        let source = try write(tiles, encoding)
+        let error = #expect(throws: Failure.self) { try quantize(source, .keep) }
+        #expect(error?.message == "the \(part) of row \(row), group 0, is nan")
     }
 
     @Test func floatsAreNotCounted() throws {

@@ -25,10 +25,23 @@ PAGE = 4096
 MAGIC = b"\x89TSR\r\n\x1a\n"
 TABLE, ENTRY = 128, 64
 GROUP_TILES, ZERO_POINT_TILES, UPPER_BIT_TILES, ROW_BANDS = 1, 2, 4, 8
-KNOWN_FEATURES = GROUP_TILES | ZERO_POINT_TILES | UPPER_BIT_TILES | ROW_BANDS
+AFFINE_TILES, UPPER_BIT_ZERO_POINT_TILES, FLOAT4_TILES = 16, 32, 64
+KNOWN_FEATURES = 127
 LIMITS = {"WGTS": 2**63 - 1, "GRPH": 64 << 20, "META": 64 << 20, "TOKN": 256 << 20, "DIRY": 64 << 20}
 GROUP_SIZES = {4: (16, 32, 64, 128), 5: (32, 64, 128), 6: (32, 64, 128), 8: (16, 32, 64, 128)}
+FLOAT4 = {"mxfp4": 32, "nvfp4": 16}
 FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+
+
+def e4m3(byte):
+    exponent, fraction = byte >> 3 & 15, (byte & 7) / 8
+    magnitude = fraction * 2.0**-6 if exponent == 0 else (1 + fraction) * 2.0**(exponent - 7)
+    return float("nan") if byte & 127 == 127 else -magnitude if byte > 127 else magnitude
+
+
+E2M1 = np.array([0, .5, 1, 1.5, 2, 3, 4, 6, -0.0, -.5, -1, -1.5, -2, -3, -4, -6], np.float32)
+SCALES = {"mxfp4": np.array([2.0**(byte - 127) for byte in range(255)] + [float("nan")], np.float32),
+          "nvfp4": np.array([e4m3(byte) for byte in range(256)], np.float32)}
 
 
 class BadBundle(Exception):
@@ -75,21 +88,29 @@ class Groups:
     """Rows in tiles of group codes of one format."""
 
     def __init__(self, encoding, rows, columns):
-        match = re.fullmatch(r"int([4568])-g(\d+)(-f16)?", encoding)
-        need(match, f"unknown encoding {encoding}")
-        self.bits, self.size, self.has_zero_points = int(match[1]), int(match[2]), bool(match[3])
-        need(self.size in GROUP_SIZES[self.bits], f"{encoding}: no such groups")
-        need(not self.has_zero_points or self.bits in (4, 8), f"{encoding}: no such codes have zero points")
+        if encoding in FLOAT4:
+            self.bits, self.size, self.kind = 4, FLOAT4[encoding], encoding
+        else:
+            match = re.fullmatch(r"int([4568])-g(\d+)(-f16b?)?", encoding)
+            need(match, f"unknown encoding {encoding}")
+            self.bits, self.size, self.kind = int(match[1]), int(match[2]), match[3] or ""
+            need(self.size in GROUP_SIZES[self.bits], f"{encoding}: no such groups")
         self.rows, self.columns = rows, columns
         self.groups, self.tiles = -(-columns // self.size), -(-rows // 16)
-        self.table = align(48 * self.groups) if self.has_zero_points else 128 + align(32 * self.groups)
+        self.table = {"": 128 + align(32 * self.groups), "-f16": align(48 * self.groups), "-f16b": 64 * self.groups}.get(
+            self.kind, 128 + align(16 * self.groups))
         self.tile_bytes = self.table + 16 * self.groups * self.size * self.bits // 8
 
     def feature(self):
         """The bit that a reader of these rows has to know."""
-        if self.has_zero_points:
-            return ZERO_POINT_TILES
-        return UPPER_BIT_TILES if self.bits in (5, 6) else GROUP_TILES
+        upper = self.bits in (5, 6)
+        if self.kind in FLOAT4:
+            return FLOAT4_TILES
+        if self.kind == "-f16b":
+            return AFFINE_TILES
+        if self.kind == "-f16":
+            return UPPER_BIT_ZERO_POINT_TILES if upper else ZERO_POINT_TILES
+        return UPPER_BIT_TILES if upper else GROUP_TILES
 
     def length(self):
         return self.tiles * self.tile_bytes
@@ -119,10 +140,19 @@ class Groups:
         groups, tiles = self.groups, self.tiles
         raw = np.frombuffer(data, np.uint8).reshape(tiles, self.tile_bytes)
         q = self.codes(raw).astype(np.float32)
-        if self.has_zero_points:
-            entries = raw[:, :48 * groups].reshape(tiles, groups, 48)
-            s = entries[:, :, :32].copy().view("<f2").astype(np.float32)
-            w = s[:, :, :, None] * (q - entries[:, :, 32:, None])
+        if self.kind.startswith("-f16"):
+            entries = raw[:, :self.table].reshape(tiles, -1)[:, :groups * (64 if self.kind == "-f16b" else 48)]
+            entries = entries.reshape(tiles, groups, -1)
+            s = entries[:, :, :32].copy().view("<f2").astype(np.float32)[:, :, :, None]
+            if self.kind == "-f16b":
+                w = s * q + entries[:, :, 32:].copy().view("<f2").astype(np.float32)[:, :, :, None]
+            else:
+                w = s * (q - entries[:, :, 32:, None])
+        elif self.kind in FLOAT4:
+            factors = raw[:, :128].copy().view("<f4").reshape(tiles, 2, 1, 16)
+            scales = SCALES[self.kind][raw[:, 128:128 + 16 * groups].reshape(tiles, groups, 16)]
+            scales = scales * factors[:, 0] / factors[:, 1]
+            w = E2M1[q.astype(np.uint8)] * scales[:, :, :, None]
         else:
             factors = raw[:, :128].copy().view("<f4").reshape(tiles, 2, 16)
             scales = raw[:, 128:128 + 32 * groups].reshape(tiles, groups, 2, 16).astype(np.float32)
@@ -159,7 +189,7 @@ class Tensor:
         need(starts[-1] < self.shape[0], f"{self.name}: a band behind the last row")
         ends = starts[1:] + [self.shape[0]]
         bands = [Groups(encoding, end - start, self.shape[1]) for encoding, start, end in zip(encodings, starts, ends)]
-        need(len(bands) == 1 or not any(band.has_zero_points for band in bands), f"{self.name}: zero points in bands")
+        need(len(bands) == 1 or not any(band.kind for band in bands), f"{self.name}: published codes in bands")
         return bands
 
     def features(self):

@@ -28,8 +28,8 @@ import Testing
     }
 
     /// The values of a tensor of codes.
-    private func values(_ tensor: TensorEntry, _ format: GroupFormat, of bundle: Bundle) throws -> [UInt32] {
-        let geometry = try #require(ZeroPointGeometry(format, tensor.shape))
+    private func values(_ tensor: TensorEntry, of bundle: Bundle) throws -> [UInt32] {
+        let geometry = try #require(PublishedGeometry(tensor.encoding, tensor.shape))
         let bytes = bundle.bytes(of: tensor).bytes
         return (0..<geometry.rows).flatMap { row in
             var floats = [Float](repeating: .nan, count: geometry.columns)
@@ -50,7 +50,7 @@ import Testing
             #expect(tensor.note.hasSuffix(" codes carried over exactly"))
             #expect(format.groupSize == 32 && exact.encoding == .float(.float32))
             let bits = plain.bytes(of: exact).bytes.withMemoryRebound(to: UInt32.self) { Array($0) }
-            #expect(try values(tensor, format, of: packed) == bits, "\(tensor.name)")
+            #expect(try values(tensor, of: packed) == bits, "\(tensor.name)")
         }
         try packed.verify(threads: 2)
         return carried
@@ -182,7 +182,7 @@ import Testing
             let entry = CoverageLedger.Entry(
                 slot: slot, pieces: parts.map { WeightPiece(weight: $0.0, view: .rows($0.1)) }, note: "")
             switch try #require(entry.published).form {
-            case .exact(let format): return "\(TensorEncoding.zeroPoints(format))"
+            case .exact(let encoding): return "\(encoding)"
             case .floats(let reason): return reason
             }
         }

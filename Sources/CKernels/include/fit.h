@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "isa.h"
+#include "packed.h"
 
 enum { TSR_FIT_ROWS = 16 };
 
@@ -67,14 +68,15 @@ void tsr_fit_pack(const tsr_fit_format *format, const tsr_fit_parts *parts, uint
 /// Reads a tile into `parts`.
 void tsr_fit_unpack(const tsr_fit_format *format, const uint8_t *tile, tsr_fit_parts *parts);
 
-/// A tile with zero points, of `packed.h`, taken apart: float16 `scales` and `zeros` are [groups][16], `codes`
-/// [groups·group][16].
+/// A tile of any kind of `packed.h`, taken apart: `factors` and `divisors` are [16], `scales` and what the kind has beside them,
+/// minimums, zero points or biases, [groups][16] and of its types, `codes` [groups·group][16]. What the kind lacks is not read.
 typedef struct {
-    const uint16_t *scales;
-    const uint8_t *zeros, *codes;
-} tsr_zero_point_parts;
+    const float *factors, *divisors;
+    const void *scales, *minimums;
+    const uint8_t *codes;
+} tsr_published_parts;
 /// Writes all bytes of such a tile.
-void tsr_zero_point_pack(const tsr_fit_format *format, const tsr_zero_point_parts *parts, uint8_t *tile);
+void tsr_published_pack(const tsr_fit_format *format, tsr_packed_scales kind, const tsr_published_parts *parts, uint8_t *tile);
 
 /// One row of a tile as floats: (d·sc)·q − dm·mn, each operation rounded.
 void tsr_fit_row(const tsr_fit_format *format, const uint8_t *tile, size_t row, float *out);

@@ -62,6 +62,11 @@ struct ScaleMatrix {
         }
     }
 
+    /// The byte that stands for a scale, of a tensor of such.
+    func byte(_ row: Int, _ group: Int) -> UInt8 {
+        tensor.data.bytes[row / rowBlock * rowStride + group * groupStride]
+    }
+
     private func element(_ index: Int) -> Float {
         let value: Float =
             switch reading {
@@ -79,6 +84,15 @@ struct ScaleMatrix {
 
 extension ScaleMatrix.Common {
     fileprivate var isNone: Bool { if case .none = self { true } else { false } }
+
+    /// What is multiplied by, and what is divided by.
+    var parts: (factor: Float, divisor: Float) {
+        switch self {
+        case .none: (1, 1)
+        case .times(let factor): (factor, 1)
+        case .over(let divisor): (1, divisor)
+        }
+    }
 }
 
 extension SourceTensor {

@@ -21,15 +21,22 @@ static int check(size_t rows, size_t columns, size_t tokens, uint32_t bits, uint
     const size_t groups = (columns + together - 1) / together, padded = groups * together, tiles = (rows + 15) / 16;
     const size_t tile_bytes = tsr_packed_tile_bytes(columns, bits, group, scales_kind);
     uint8_t *w = allocate(tiles * tile_bytes);
-    for (size_t i = 0; i < tiles * tile_bytes; i++) w[i] = extreme ? 255 : (uint8_t)next();
+    for (size_t i = 0; i < tiles * tile_bytes; i++) w[i] = !extreme ? (uint8_t)next() : scales_kind >= TSR_MXFP4 ? 0x77 : 255;
     for (size_t t = 0; t < tiles; t++) {
         uint8_t *tile = w + t * tile_bytes;
-        if (scales_kind == TSR_ROW_FACTORS)
-            for (int r = 0; r < 32; r++) ((float *)tile)[r] = uniform();
-        // Finite float16 numbers, some of them denormal.
-        else
-            for (size_t g = 0; g < (columns + group - 1) / group; g++)
-                for (int r = 0; r < 16; r++) tile[g * 48 + r * 2 + 1] &= r % 5 ? 0x3f : 0x03;
+        const int has_factors = scales_kind != TSR_ZERO_POINTS && scales_kind != TSR_BIASES;
+        if (has_factors)
+            for (int r = 0; r < 32; r++) ((float *)tile)[r] = uniform() + (r < 16 ? 0 : 1.5f);
+        // Finite numbers, some of them denormal: float16 ones, and those of 8 bits.
+        for (size_t g = 0; g < (columns + group - 1) / group; g++)
+            for (int r = 0; r < 16; r++) {
+                uint8_t *table = tile + (has_factors ? 128 : 0);
+                const int mask = r % 5 ? 0x3f : 0x03;
+                if (scales_kind == TSR_ZERO_POINTS) table[g * 48 + r * 2 + 1] &= 0x80 | mask;
+                if (scales_kind == TSR_BIASES) table[g * 64 + r * 2 + 1] &= 0x80 | mask, table[g * 64 + r * 2 + 33] &= 0xbf;
+                if (scales_kind == TSR_MXFP4) table[g * 16 + r] = r % 5 ? 120 + table[g * 16 + r] % 16 : g % 2;
+                if (scales_kind == TSR_NVFP4) table[g * 16 + r] &= r % 5 ? 0xfe : 0x87;
+            }
     }
     float *x = allocate(tokens * columns * sizeof(float)), *bias = allocate(rows * sizeof(float));
     for (size_t i = 0; i < tokens * columns; i++) x[i] = extreme ? (i / columns % 2 ? -3.0f : 3.0f) : uniform();
@@ -78,10 +85,12 @@ int main(void) {
         for (int n = 0; n < 4; n++)
             for (int k = 0; k < 4; k++)
                 for (int t = 0; t < 5; t++)
-                    for (tsr_packed_scales s = TSR_ROW_FACTORS; s <= TSR_ZERO_POINTS; s++)
-                        // Codes with zero points have 4 or 8 bits.
-                        if (s == TSR_ROW_FACTORS || formats[f].bits % 4 == 0)
+                    for (tsr_packed_scales s = TSR_ROW_FACTORS; s <= TSR_NVFP4; s++) {
+                        // 4-bit floats have groups of one size.
+                        const uint32_t only = s == TSR_MXFP4 ? 32 : s == TSR_NVFP4 ? 16 : 0;
+                        if (!only || (formats[f].bits == 4 && formats[f].group == only))
                             failures += check(rows[n], columns[k], tokens[t], formats[f].bits, formats[f].group, s, (n + k + t) % 3 == 0);
+                    }
     for (int isa = TSR_ISA_SCALAR; isa <= TSR_ISA_DOTPROD; isa++)
         if (tsr_isa_available(isa)) printf("packed %s: %s\n", tsr_isa_name(isa), failures ? "failed" : "the bits of plain C");
     return failures ? 1 : 0;
