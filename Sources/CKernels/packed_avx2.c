@@ -6,8 +6,8 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-// Four tokens at a time are fastest, but of 4-bit floats, whose codes take more unpacking, six.
-enum { MAX_TOKENS = 6, MOST_TOKENS = 4 };
+// Four tokens at a time of codes are fastest; of 4-bit floats, which take more unpacking, six.
+enum { MAX_TOKENS = 6, CODE_TOKENS = 4 };
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
@@ -233,7 +233,7 @@ static inline __attribute__((always_inline)) void product(const tsr_packed *w, s
     const tile_layout l = tile_layout_of(w->columns, bits, w->group, kind);
     for (size_t tile = tile_begin; tile < tile_end; tile++)
         for (size_t token = token_begin, tokens; token < token_end; token += tokens) {
-            const int limit = is_float4(kind) ? MAX_TOKENS : MOST_TOKENS;
+            const int limit = is_float4(kind) ? MAX_TOKENS : CODE_TOKENS;
             tokens = block_tokens(token_end - token, (size_t)limit);
 #define CASE(n) \
     case n: if (n <= limit) block(w, &l, tile, x, token, bias, y, y_stride, n, bits, kind); break;
