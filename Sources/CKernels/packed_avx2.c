@@ -6,7 +6,8 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-enum { MAX_TOKENS = 4 };
+// Four tokens at a time of codes are fastest; of 4-bit floats, which take more unpacking, six.
+enum { MAX_TOKENS = 6, CODE_TOKENS = 4 };
 
 #define UNROLL _Pragma("clang loop unroll(full)")
 
@@ -32,8 +33,7 @@ static inline __m256 e4m3(const uint8_t *bytes) {
     __m128i bits = _mm_slli_epi16(_mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)bytes)), 7);
     bits = _mm_and_si128(bits, _mm_set1_epi16((int16_t)0xbf80));
     const __m128i magnitude = _mm_set1_epi16(0x3f80);  // NaN has all of these
-    __m128i nan = _mm_cmpeq_epi16(_mm_and_si128(bits, magnitude), magnitude);
-    return _mm256_cvtph_ps(_mm_or_si128(bits, _mm_and_si128(nan, _mm_set1_epi16(0x7c00))));
+    return _mm256_cvtph_ps(_mm_or_si128(bits, _mm_cmpeq_epi16(_mm_and_si128(bits, magnitude), magnitude)));
 }
 
 /// The scales of eight rows of a group, from row `first` on; and its minimums, which are whole numbers, products that are
@@ -233,10 +233,11 @@ static inline __attribute__((always_inline)) void product(const tsr_packed *w, s
     const tile_layout l = tile_layout_of(w->columns, bits, w->group, kind);
     for (size_t tile = tile_begin; tile < tile_end; tile++)
         for (size_t token = token_begin, tokens; token < token_end; token += tokens) {
-            tokens = block_tokens(token_end - token, MAX_TOKENS);
+            const int limit = is_float4(kind) ? MAX_TOKENS : CODE_TOKENS;
+            tokens = block_tokens(token_end - token, (size_t)limit);
 #define CASE(n) \
-    case n: block(w, &l, tile, x, token, bias, y, y_stride, n, bits, kind); break;
-            switch (tokens) { CASE(1) CASE(2) CASE(3) CASE(4) }
+    case n: if (n <= limit) block(w, &l, tile, x, token, bias, y, y_stride, n, bits, kind); break;
+            switch (tokens) { CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) }
 #undef CASE
         }
 }

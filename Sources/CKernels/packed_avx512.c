@@ -37,8 +37,7 @@ static inline __m512 e4m3(const uint8_t *bytes) {
     __m256i bits = _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)bytes)), 7);
     bits = _mm256_and_si256(bits, _mm256_set1_epi16((int16_t)0xbf80));
     const __m256i magnitude = _mm256_set1_epi16(0x3f80);  // NaN has all of these
-    __m256i nan = _mm256_cmpeq_epi16(_mm256_and_si256(bits, magnitude), magnitude);
-    return _mm512_cvtph_ps(_mm256_or_si256(bits, _mm256_and_si256(nan, _mm256_set1_epi16(0x7c00))));
+    return _mm512_cvtph_ps(_mm256_or_si256(bits, _mm256_cmpeq_epi16(_mm256_and_si256(bits, magnitude), magnitude)));
 }
 
 /// The scales of a group; and its minimums, which are whole numbers, products that are exact, or biases.

@@ -44,8 +44,7 @@ static inline __attribute__((always_inline)) void e4m3(const uint8_t *bytes, flo
     UNROLL for (int h = 0; h < 2; h++) {
         uint16x8_t bits = vandq_u16(vreinterpretq_u16_s16(half[h]), vdupq_n_u16(0xbf80));
         const uint16x8_t magnitude = vdupq_n_u16(0x3f80);  // NaN has all of these
-        uint16x8_t nan = vceqq_u16(vandq_u16(bits, magnitude), magnitude);
-        bits = vorrq_u16(bits, vandq_u16(nan, vdupq_n_u16(0x7c00)));
+        bits = vorrq_u16(bits, vceqq_u16(vandq_u16(bits, magnitude), magnitude));
         v[2 * h] = vcvt_f32_f16(vreinterpret_f16_u16(vget_low_u16(bits)));
         v[2 * h + 1] = vcvt_f32_f16(vreinterpret_f16_u16(vget_high_u16(bits)));
     }

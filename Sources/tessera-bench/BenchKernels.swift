@@ -23,10 +23,22 @@ struct BenchKernels: ToolCommand {
 
     private static let formats: [(bits: UInt32, group: UInt32, scales: tsr_packed_scales)] = [
         (4, 32, TSR_ROW_FACTORS), (4, 64, TSR_ROW_FACTORS), (4, 128, TSR_ROW_FACTORS),
-        (4, 128, TSR_ZERO_POINTS), (5, 32, TSR_ROW_FACTORS), (5, 64, TSR_ROW_FACTORS),
-        (6, 64, TSR_ROW_FACTORS), (8, 32, TSR_ROW_FACTORS), (8, 64, TSR_ROW_FACTORS),
-        (8, 128, TSR_ZERO_POINTS),
+        (4, 128, TSR_ZERO_POINTS), (4, 64, TSR_BIASES), (4, 32, TSR_MXFP4), (4, 16, TSR_NVFP4),
+        (5, 32, TSR_ROW_FACTORS), (5, 64, TSR_ROW_FACTORS), (5, 32, TSR_ZERO_POINTS), (5, 32, TSR_BIASES),
+        (6, 64, TSR_ROW_FACTORS), (6, 64, TSR_BIASES), (8, 32, TSR_ROW_FACTORS), (8, 64, TSR_ROW_FACTORS),
+        (8, 128, TSR_ZERO_POINTS), (8, 64, TSR_BIASES),
     ]
+
+    /// As in a bundle's directory.
+    private static func name(_ bits: UInt32, _ group: UInt32, _ scales: tsr_packed_scales) -> String {
+        switch scales {
+        case TSR_MXFP4: "mxfp4"
+        case TSR_NVFP4: "nvfp4"
+        case TSR_ZERO_POINTS: "int\(bits)-g\(group)-f16"
+        case TSR_BIASES: "int\(bits)-g\(group)-f16b"
+        default: "int\(bits)-g\(group)"
+        }
+    }
 
     mutating func validate() throws {
         // What one run takes: a second or so, and a few bytes for every weight and result.
@@ -46,8 +58,7 @@ struct BenchKernels: ToolCommand {
             for (bits, group, scales) in Self.formats {
                 let bench = ProductBench(
                     isa, rows: rows, columns: columns, tokens: tokens, bits: bits, group: group, scales)
-                let suffix = scales == TSR_ZERO_POINTS ? "-f16" : ""
-                let name = "\(String(cString: tsr_isa_name(isa))) int\(bits)-g\(group)\(suffix)"
+                let name = "\(String(cString: tsr_isa_name(isa))) \(Self.name(bits, group, scales))"
                 let products = Double(rows * columns * tokens) / bench.seconds(tokens: tokens) * 1e-9
                 let bandwidth = Double(bench.bytes) / bench.seconds(tokens: 1) * 1e-9
                 table.add(name, fixed(products, 1), fixed(bandwidth, 1))

@@ -51,9 +51,9 @@ struct SampleBundle {
         ([3, 5], "BF16"), ([7], "F32"), ([5, 37], "int4-g16"), ([17, 40], "int8-g32"), ([1, 1], "F16"),
         ([2, 129], "int4-g128"), ([18, 130], "int4-g128-f16"), ([3, 33], "int8-g32-f16"),
         ([19, 70], "int5-g64"), ([2, 45], "int6-g32"), ([1, 129], "int6-g128"),
-        ([37, 34], "int6-g32+16:int4-g16"), ([18, 70], "int5-g32-f16"), ([1, 65], "int6-g64-f16"),
-        ([19, 70], "int4-g64-f16b"), ([3, 33], "int5-g32-f16b"), ([2, 130], "int8-g128-f16b"),
-        ([17, 40], "mxfp4"), ([18, 37], "nvfp4"),
+        ([37, 34], "int6-g32+16:int4-g16"), ([2, 34], "int5-g32-f16"), ([1, 3], "int6-g32-f16"),
+        ([19, 5], "int4-g64-f16b"), ([1, 7], "int5-g32-f16b"), ([2, 17], "int8-g16-f16b"),
+        ([17, 33], "mxfp4"), ([18, 17], "nvfp4"),
     ]
 
     /// Bytes that decode to finite values: row factors, float16 numbers and floats are multiples of 1/8, scales of 8 bits without

@@ -68,8 +68,10 @@ private let factored =
 private let upper = [5, 6].flatMap { bits in [32, 64, 128, 512].map { Format(bits: bits, group: $0) } }
 private let formats =
     factored + upper
-    + [TSR_ZERO_POINTS, TSR_BIASES].flatMap { kind in
-        (factored + upper).map { Format(bits: $0.bits, group: $0.group, kind: kind) }
+    + factored.map { Format(bits: $0.bits, group: $0.group, kind: TSR_ZERO_POINTS) }
+    + [(5, 32), (5, 128), (6, 64), (6, 512)].map { Format(bits: $0, group: $1, kind: TSR_ZERO_POINTS) }
+    + [(4, 8), (4, 32), (4, 64), (5, 32), (5, 512), (6, 32), (6, 128), (8, 4), (8, 64)].map {
+        Format(bits: $0, group: $1, kind: TSR_BIASES)
     } + [Format(bits: 4, group: 32, kind: TSR_MXFP4), Format(bits: 4, group: 16, kind: TSR_NVFP4)]
 
 /// A matrix by its definition, and packed by the text of packed.h.

@@ -1,8 +1,10 @@
-// Speed of the packed kernels on one core, against the int8 dot-product peak and a plain read measured in the same run.
-// From the root of the repository (x86-64 with AVX-512 VNNI):
+// Speed of the packed kernels on one core: of every format beside groups of 32 codes of 4 bits, at many tokens and at one, and
+// where there is AVX-512 VNNI against the int8 dot-product peak and a plain read measured in the same run.
+// From the root of the repository (x86-64):
 //   clang -O3 -ISources/CKernels/include Tests/Reference/bench_packed.c Sources/CKernels/{isa,packed*}.c -o bench_packed
 //   ./bench_packed [K [N [tokens]]]          TESSERA_ISA chooses the kernels
-// Times are of the thread's processor, so that a shared machine disturbs them little; each is the best of several.
+// Times are of the thread's processor, so that a shared machine disturbs them little; each is the best of several, and a ratio the
+// median of those of runs that follow each other.
 #include "packed.h"
 
 #include <immintrin.h>
@@ -13,15 +15,18 @@
 
 #define AVX512 __attribute__((target("avx512f,avx512vnni"), noinline))
 
+// The first is what the others are compared with.
 static const struct { uint32_t bits, group; tsr_packed_scales scales; } formats[] = {
-    {4, 16, TSR_ROW_FACTORS}, {4, 32, TSR_ROW_FACTORS}, {4, 64, TSR_ROW_FACTORS}, {4, 128, TSR_ROW_FACTORS},
-    {4, 128, TSR_ZERO_POINTS}, {5, 32, TSR_ROW_FACTORS}, {5, 64, TSR_ROW_FACTORS}, {5, 128, TSR_ROW_FACTORS},
-    {6, 32, TSR_ROW_FACTORS}, {6, 64, TSR_ROW_FACTORS}, {6, 128, TSR_ROW_FACTORS}, {8, 32, TSR_ROW_FACTORS},
-    {8, 16, TSR_ROW_FACTORS}, {8, 64, TSR_ROW_FACTORS}, {8, 128, TSR_ROW_FACTORS},
-    {8, 128, TSR_ZERO_POINTS},
+    {4, 32, TSR_ROW_FACTORS}, {4, 16, TSR_ROW_FACTORS}, {4, 64, TSR_ROW_FACTORS}, {4, 128, TSR_ROW_FACTORS},
+    {4, 128, TSR_ZERO_POINTS}, {4, 32, TSR_BIASES}, {4, 64, TSR_BIASES}, {4, 32, TSR_MXFP4}, {4, 16, TSR_NVFP4},
+    {5, 32, TSR_ROW_FACTORS}, {5, 64, TSR_ROW_FACTORS}, {5, 128, TSR_ROW_FACTORS}, {5, 32, TSR_ZERO_POINTS},
+    {5, 32, TSR_BIASES}, {6, 32, TSR_ROW_FACTORS}, {6, 64, TSR_ROW_FACTORS}, {6, 128, TSR_ROW_FACTORS},
+    {6, 64, TSR_BIASES}, {8, 32, TSR_ROW_FACTORS}, {8, 16, TSR_ROW_FACTORS}, {8, 64, TSR_ROW_FACTORS},
+    {8, 128, TSR_ROW_FACTORS}, {8, 128, TSR_ZERO_POINTS}, {8, 64, TSR_BIASES},
 };
-static const char *const kinds[] = {[TSR_ROW_FACTORS] = "", [TSR_ZERO_POINTS] = " f16"};
-enum { FORMATS = sizeof formats / sizeof *formats, ROUNDS = 7, READ_BYTES = 300000000 };
+static const char *const kinds[] = {
+    [TSR_ROW_FACTORS] = "", [TSR_ZERO_POINTS] = " f16", [TSR_BIASES] = " f16b", [TSR_MXFP4] = " mxfp4", [TSR_NVFP4] = " nvfp4"};
+enum { FORMATS = sizeof formats / sizeof *formats, ROUNDS = 7, PAIRS = 21, READ_BYTES = 300000000 };
 
 static double now(void) {
     struct timespec t;
@@ -101,25 +106,44 @@ static double product_seconds(problem *p) {
     return now() - begin;
 }
 
+static int compare(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/// Every format in turn, over and over: what disturbs one disturbs its neighbours.
+static void compare_formats(size_t columns, size_t rows, size_t tokens, double limit) {
+    static double times[FORMATS][PAIRS];
+    problem problems[FORMATS];
+    for (int f = 0; f < FORMATS; f++) problems[f] = make(columns, rows, tokens, f);
+    for (int round = 0; round < PAIRS; round++)
+        for (int f = 0; f < FORMATS; f++) times[f][round] = product_seconds(&problems[f]);
+    for (int f = 0; f < FORMATS; f++) {
+        double ratios[PAIRS], best = 1e9;
+        for (int round = 0; round < PAIRS; round++) {
+            ratios[round] = times[0][round] / times[f][round];
+            if (times[f][round] < best) best = times[f][round];
+        }
+        qsort(ratios, PAIRS, sizeof *ratios, compare);
+        const tsr_packed *w = &problems[f].w;
+        const double rate = (double)columns * (double)rows * (double)tokens / best * 1e-9;
+        printf("%zu tokens, int%u group %3u%-6s  %6.1f GMAC/s, %.2f of the first", tokens, w->bits, w->group, kinds[w->scales],
+               rate, ratios[PAIRS / 2]);
+        if (limit > 0) printf(", %5.1f %% of peak", 100 * rate / limit);
+        printf("\n");
+    }
+    for (int f = 0; f < FORMATS; f++) discard(&problems[f]);
+}
+
 int main(int count, char **arguments) {
     size_t sizes[] = {1536, 8960, 128};
     for (int i = 1; i < count && i < 4; i++) sizes[i - 1] = strtoul(arguments[i], NULL, 10);
     const size_t columns = sizes[0], rows = sizes[1], tokens = sizes[2];
-    double limit = peak();
-    printf("%s, K %zu, N %zu, %zu tokens; vpdpbusd peak %.1f GMAC/s\n", tsr_isa_name(tsr_isa_in_use()), columns, rows,
-           tokens, limit);
-    for (int f = 0; f < FORMATS; f++) {
-        problem p = make(columns, rows, tokens, f);
-        double best = 1e9;
-        for (int round = 0; round < ROUNDS; round++) {
-            double time = product_seconds(&p);
-            if (time < best) best = time;
-        }
-        double rate = (double)columns * (double)rows * (double)tokens / best * 1e-9;
-        printf("int%u group %3u%-4s  %6.1f GMAC/s  %5.1f %% of peak\n", p.w.bits, p.w.group, kinds[p.w.scales], rate,
-               100 * rate / limit);
-        discard(&p);
-    }
+    const double limit = tsr_isa_available(TSR_ISA_AVX512) ? peak() : 0;
+    printf("%s, K %zu, N %zu; vpdpbusd peak %.1f GMAC/s\n", tsr_isa_name(tsr_isa_in_use()), columns, rows, limit);
+    compare_formats(columns, rows, tokens, limit);
+    compare_formats(columns, rows, 1, 0);
+    if (limit == 0) return 0;
     for (size_t few = 1; few <= 7; few++)
         for (int f = 0; f < FORMATS; f++) {
             size_t many = READ_BYTES / tsr_packed_tile_bytes(columns, formats[f].bits, formats[f].group, formats[f].scales);
@@ -130,7 +154,7 @@ int main(int count, char **arguments) {
                 if (time < best) best = time;
                 if (read < plain) plain = read;
             }
-            printf("%zu tokens, int%u group %3u%-4s  %5.1f GB/s, plain read %5.1f  %4.0f %%\n", few, p.w.bits, p.w.group,
+            printf("%zu tokens, int%u group %3u%-6s  %5.1f GB/s, plain read %5.1f  %4.0f %%\n", few, p.w.bits, p.w.group,
                    kinds[p.w.scales], (double)p.bytes / best * 1e-9, (double)p.bytes / plain * 1e-9, 100 * plain / best);
             discard(&p);
         }

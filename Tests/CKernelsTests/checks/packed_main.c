@@ -88,8 +88,9 @@ int main(void) {
                     for (tsr_packed_scales s = TSR_ROW_FACTORS; s <= TSR_NVFP4; s++) {
                         // 4-bit floats have groups of one size.
                         const uint32_t only = s == TSR_MXFP4 ? 32 : s == TSR_NVFP4 ? 16 : 0;
-                        if (!only || (formats[f].bits == 4 && formats[f].group == only))
-                            failures += check(rows[n], columns[k], tokens[t], formats[f].bits, formats[f].group, s, (n + k + t) % 3 == 0);
+                        if (only && (formats[f].bits != 4 || formats[f].group != only)) continue;
+                        failures += check(rows[n], columns[k], tokens[t], formats[f].bits, formats[f].group, s,
+                                          (n + k + t) % 3 == 0);
                     }
     for (int isa = TSR_ISA_SCALAR; isa <= TSR_ISA_DOTPROD; isa++)
         if (tsr_isa_available(isa)) printf("packed %s: %s\n", tsr_isa_name(isa), failures ? "failed" : "the bits of plain C");
