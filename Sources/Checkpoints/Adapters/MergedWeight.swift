@@ -21,12 +21,12 @@ public struct MergedWeight: DerivedWeight {
     }
 
     public func readRows(_ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws(Failure) {
-        let columns = shape.extents[1]
+        let columns = shape.count / shape.extents[0]
         precondition(out.count == rows.count * columns * type.width)
         let floats = out.bindMemory(to: Float.self)
         guard let target = floats.baseAddress else { return }
         try base.readFloats(rows, columns: columns, into: floats)
-        change.add(rows, columns: columns, to: target)
+        try change.add(rows, columns: columns, to: target)
     }
 }
 
