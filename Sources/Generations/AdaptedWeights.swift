@@ -46,7 +46,7 @@ struct AdaptedWeights {
             }
             switch (change, places[key]) {
             case (.added(let change), let place?):
-                weights[place] = StoredWeight(try MergedWeight(weights[place], change))
+                weights[place] = try StoredWeight(weights[place], adding: change)
                 added += 1
             case (.added, nil):
                 throw refusal(adapter, name, "the checkpoint does not hold")

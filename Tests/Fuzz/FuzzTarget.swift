@@ -17,7 +17,7 @@ struct FuzzTarget: Sendable {
     static let all: [FuzzTarget] = [
         .json, .safetensors, .shardIndex, .torch, .pickle, .gguf, .bundleHeader, .bundleSections, .graph,
         .recipe,
-        .calibration, .tokenizer, .tiktoken, .tokenizerSection, .prompt, .config, .picture, .jinja,
+        .calibration, .tokenizer, .tiktoken, .tokenizerSection, .prompt, .config, .picture, .jinja, .adapter,
     ]
 
     /// Reads one input.

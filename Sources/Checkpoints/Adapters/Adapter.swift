@@ -30,7 +30,8 @@ public struct Adapter: Sendable {
                 "holds no adapter_config.json", file: directory,
                 remedy: "give the folder of an adapter that peft saved")
         }
-        let config = try AdapterConfig(SettingsReader(file: file, limit: 16 << 20))
+        try UnfinishedDownload.check(file)
+        let config = try AdapterConfig(SettingsReader(file: file, limit: 1 << 20))
         self.directory = directory
         base = config.base
         var opened: [WeightFile] = []

@@ -33,12 +33,15 @@ public struct LowRankChange: Sendable {
     /// The names of its tensors.
     var sources: [String] { [a.name, b.name] + (magnitude.map { [$0.name] } ?? []) }
 
-    /// Why it cannot be added to a weight of that shape; nil when it can.
-    func refusal(_ shape: Shape) -> Failure? {
-        let product =
-            isTransposed
+    /// The shape of the weights that it can be added to.
+    var product: [Int] {
+        isTransposed
             ? [a.shape.extents[1], b.shape.extents[0]]
             : [b.shape.extents[0]] + a.shape.extents.dropFirst()
+    }
+
+    /// Why it cannot be added to a weight of that shape; nil when it can.
+    func refusal(_ shape: Shape) -> Failure? {
         guard shape.extents == product else {
             return a.failure(
                 "and '\(b.name)' change a weight of \(product), not one of \(shape)",

@@ -78,7 +78,7 @@ struct ModulePattern {
         guard tail.count <= name.count, zip(tail, name.reversed()).allSatisfy({ $0.contains($1) }) else {
             return false
         }
-        let starts = name.indices.filter { $0 == 0 || name[$0 - 1] == UInt8(ascii: ".") }
+        let starts = (0...name.count).filter { $0 == 0 || name[$0 - 1] == UInt8(ascii: ".") }
         return try ends(expression, from: Set(starts), name, &budget).contains(name.count)
     }
 
