@@ -122,7 +122,7 @@ import Testing
     @Test func adapters() throws {
         try weights("adapter_model.safetensors")
         try put("adapter_config.json", #"{"base_model_name_or_path":"Qwen/Qwen2-VL-2B-Instruct"}"#)
-        refuses("is an adapter for 'Qwen/Qwen2-VL-2B-Instruct'", "merge")
+        refuses("is an adapter for 'Qwen/Qwen2-VL-2B-Instruct'", "--adapter")
         try weights("model.safetensors")
         refuses(
             "'adapter_config.json', 'adapter_model.safetensors'", "left out", "--weights model.safetensors")
