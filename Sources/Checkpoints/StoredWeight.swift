@@ -27,6 +27,13 @@ public struct StoredWeight: Sendable {
         form = .plain(tensor)
     }
 
+    /// The same numbers, as another weight.
+    public init(_ weight: StoredWeight, named name: String) {
+        self.name = name
+        shape = weight.shape
+        form = weight.form
+    }
+
     /// A weight that follows from what is stored.
     public init(_ derived: any DerivedWeight) {
         name = derived.name

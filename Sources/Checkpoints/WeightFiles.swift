@@ -117,8 +117,8 @@ extension WeightFiles {
                 "holds weights and an adapter (\(listed(adapters))), which would be left out",
                 file: directory,
                 remedy:
-                    "say that the weights are wanted, with --weights \(first.name); --adapter \(directory) merges the "
-                    + "adapter into them")
+                    "say that the weights are wanted, with --weights \(first.name); to merge the adapter into them, add "
+                    + "--adapter \(directory)")
         }
         guard first.rank != nil else { return try onlyComplete(of: readable) }
         try checkMistakable(first, among: readable)

@@ -20,7 +20,14 @@ struct AdaptedWeights {
         for (index, weight) in weights.enumerated() {
             if let key = key(weight.name) { places[key] = index }
         }
-        for adapter in adapters { try merge(adapter) }
+        for (index, adapter) in adapters.enumerated() {
+            guard !adapters[..<index].contains(where: adapter.isSame) else {
+                throw .badInput(
+                    "is given twice: it would be added twice", file: adapter.directory,
+                    remedy: "leave one --adapter out")
+            }
+            try merge(adapter)
+        }
     }
 
     /// What a weight of that name fills; names of different forms that fill the same have the same key.
@@ -30,33 +37,52 @@ struct AdaptedWeights {
     }
 
     private mutating func merge(_ adapter: Adapter) throws(Failure) {
+        untieHead(adapter)
         var (added, replaced) = (0, 0)
         var seen: Set<String> = []
         for (name, change) in adapter.changes {
             guard let key = key(name) else {
-                throw .badInput(
-                    "changes '\(name)', which is no weight of this model\(of(adapter))",
-                    file: adapter.directory)
-            }
-            guard seen.insert(key).inserted else {
-                throw .badInput("changes '\(name)' twice", file: adapter.directory)
+                throw refusal(adapter, name, "is no weight of this model")
             }
             switch (change, places[key]) {
             case (.added(let change), let place?):
-                weights[place] = StoredWeight(try MergedWeight(weights[place], change))
+                weights[place] = try StoredWeight(weights[place], adding: change)
                 added += 1
             case (.added, nil):
-                throw .badInput(
-                    "changes '\(name)', which the checkpoint does not hold\(of(adapter))",
-                    file: adapter.directory,
-                    remedy: name.contains("lm_head") ? "the head is tied to the embedding" : nil)
+                throw refusal(adapter, name, "the checkpoint does not hold")
             case (.replaced(let tensor), let place):
                 try replace(name, place, key, by: tensor)
                 replaced += 1
             }
+            // A layer may be replaced and then added to.
+            let purpose = if case .added = change { "added to" } else { "replaced" }
+            guard seen.insert("\(purpose) \(key)").inserted else {
+                throw .badInput("changes '\(name)' twice, by two names of it", file: adapter.directory)
+            }
         }
         notes.append(
             "adapter \(adapter.directory)\(of(adapter)): \(added) weights changed, \(replaced) replaced")
+    }
+
+    private func refusal(_ adapter: Adapter, _ name: String, _ problem: String) -> Failure {
+        .badInput(
+            "changes '\(name)', which \(problem)\(of(adapter))", file: adapter.directory,
+            remedy: name.contains(".experts")
+                ? "adapters of experts are not supported: merge it with peft"
+                : "is it an adapter of this model?")
+    }
+
+    /// Makes a head that is the embedding a weight of its own, where an adapter changes one of them: each was trained by
+    /// itself. (What PEFT merges without being told to untie them is another model than the one it runs.)
+    private mutating func untieHead(_ adapter: Adapter) {
+        let (embedding, head) = ("text.embedding.weight", "text.head.weight")
+        func slot(_ name: String) -> String? { table.sources(of: name).first?.slot }
+        guard let headKey = key("lm_head.weight"), places[headKey] == nil,
+            adapter.changes.contains(where: { [embedding, head].contains(slot($0.name)) }),
+            let tied = weights.first(where: { slot($0.name) == embedding })
+        else { return }
+        places[headKey] = weights.count
+        weights.append(StoredWeight(tied, named: "lm_head.weight"))
     }
 
     private mutating func replace(
@@ -71,10 +97,14 @@ struct AdaptedWeights {
         guard old.shape == tensor.shape else {
             throw .badInput(
                 "has shape \(tensor.shape), and the weight that it replaces \(old.shape)",
-                file: tensor.data.file.path, at: "tensor '\(tensor.name)'")
+                file: tensor.data.file.path, at: "tensor '\(tensor.name)'",
+                remedy:
+                    "is it an adapter of this model? One with tokens of its own has to be merged with peft")
         }
-        replaced += old.sources.map { ($0, "an adapter holds another in its place") }
         weights[place] = StoredWeight(tensor, named: old.name)
+        let used = Set(weights.flatMap(\.sources))
+        replaced += old.sources.filter { !used.contains($0) }
+            .map { ($0, "an adapter holds another in its place") }
     }
 
     private func of(_ adapter: Adapter) -> String { adapter.base.map { " (for '\($0)')" } ?? "" }

@@ -36,7 +36,7 @@ struct HeadWeight {
             warning =
                 isTied
                 ? nil
-                : "config.json says that the head is the embedding, but the checkpoint holds another: using that"
+                : "config.json says that the head is the embedding, but the checkpoint, or an adapter, holds another: using that"
             unneeded =
                 isTied ? ["text.head.weight": "the head is the embedding (tie_word_embeddings)"] : [:]
         }

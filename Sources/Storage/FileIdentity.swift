@@ -17,6 +17,9 @@ public struct FileIdentity: Hashable, Sendable {
         modified = [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
     }
 
+    /// Whether both are the same file, by whatever names.
+    public func isSameFile(as other: FileIdentity) -> Bool { node == other.node }
+
     /// Makes sure that the file is still there and was not written since.
     /// - Throws: `io` when it was replaced or changed, or is gone.
     public func checkUnchanged() throws(Failure) {

@@ -18,7 +18,7 @@ struct FuzzTarget: Sendable {
         .json, .safetensors, .shardIndex, .torch, .pickle, .gguf, .bundleHeader, .bundleSections, .graph,
         .recipe,
         .calibration, .tokenizer, .tiktoken, .tokenizerSection, .prompt, .config, .picture, .jinja,
-        .quantized,
+        .quantized, .adapter,
     ]
 
     /// Reads one input.

@@ -6,61 +6,73 @@ struct AdapterConfig {
     let base: String?
     /// Whether rows keep magnitudes of their own: DoRA.
     let hasMagnitudes: Bool
+    private let rank: Int
     private let alpha: Double
-    private let alphaPatterns: [(pattern: ModulePattern, alpha: Double)]
     private let isRankStabilized: Bool
+    private var ranks: ModulePatterns
+    private var alphas: ModulePatterns
 
     init(_ settings: SettingsReader) throws(Failure) {
-        func failure(_ key: String, _ problem: String, remedy: String? = nil) -> Failure {
-            .badInput(problem, file: settings.file, at: key, remedy: remedy)
-        }
-        let kind = settings["peft_type"]?.string ?? "LORA"
-        guard kind == "LORA" else {
-            throw failure(
-                "peft_type", "is \"\(kind)\", which there is no reader for", remedy: "supported: LORA")
-        }
-        for member in settings.json.members ?? [] where !Self.known.contains(member.key) {
-            guard !Self.isOff(member.value) else { continue }
-            throw failure(
-                member.key, "is \(member.value.serialized()), which is not supported",
-                remedy: "merge the adapter with peft (merge_and_unload, save_pretrained) and convert that")
-        }
-        if let bias = settings["bias"]?.string, bias != "none" {
-            throw failure("bias", "is \"\(bias)\": trained biases are not supported")
-        }
-        if let start = settings["init_lora_weights"]?.string, !Self.harmlessStarts.contains(start) {
-            throw failure(
-                "init_lora_weights",
-                "is \"\(start)\", which changes the weights of the model before training: the published ones are not what "
-                    + "the adapter belongs to",
-                remedy: "merge it with the model that was trained")
-        }
-        base = settings["base_model_name_or_path"]?.string
-        hasMagnitudes = settings["use_dora"]?.bool ?? false
-        isRankStabilized = settings["use_rslora"]?.bool ?? false
-        guard let alpha = settings["lora_alpha"]?.double ?? (settings["lora_alpha"] == nil ? 8 : nil),
-            alpha.isFinite
-        else { throw failure("lora_alpha", "is no number") }
-        self.alpha = alpha
-        var patterns: [(pattern: ModulePattern, alpha: Double)] = []
-        for member in settings["alpha_pattern"]?.members ?? [] {
-            guard let alpha = member.value.double, alpha.isFinite else {
-                throw failure("alpha_pattern.\(member.key)", "is no number")
+        try Self.check(settings)
+        base = try settings.word("base_model_name_or_path")
+        hasMagnitudes = try settings.bool("use_dora") ?? false
+        isRankStabilized = try settings.bool("use_rslora") ?? false
+        rank = try settings.int("r", default: 8)
+        ranks = try ModulePatterns("rank_pattern", settings)
+        alphas = try ModulePatterns("alpha_pattern", settings)
+        if let json = settings["lora_alpha"] {
+            guard let number = json.double, number.isFinite else {
+                throw settings.invalid("lora_alpha", json)
             }
-            do { patterns.append((try ModulePattern(member.key), alpha)) } catch {
-                throw error.placed(in: "alpha_pattern").located(in: settings.file)
-            }
+            alpha = number
+        } else {
+            alpha = 8
         }
-        alphaPatterns = patterns
     }
 
-    /// What the product of a module's matrices is multiplied by: alpha / r, or alpha / √r (rsLoRA).
+    /// Refuses what is set and would make the merged weights others than those that are computed here.
+    private static func check(_ settings: SettingsReader) throws(Failure) {
+        func failure(_ key: String, _ problem: String, remedy: String = Adapter.mergeWithPeft) -> Failure {
+            .badInput(problem, file: settings.file, at: key, remedy: remedy)
+        }
+        let kind = try settings.word("peft_type") ?? "LORA"
+        guard kind == "LORA" else {
+            throw failure("peft_type", "is \"\(kind)\", and not LORA, the one that is supported")
+        }
+        for member in settings.json.members ?? [] where !known.contains(member.key) && !isOff(member.value) {
+            throw failure(member.key, "is \(member.value.serialized()), which is not supported")
+        }
+        if let bias = try settings.word("bias"), bias != "none" {
+            throw failure("bias", "is \"\(bias)\": trained biases are not supported")
+        }
+        if let json = settings["init_lora_weights"], json.bool == nil {
+            guard let start = json.string else { throw settings.invalid("init_lora_weights", json) }
+            guard harmlessStarts.contains(start) else {
+                throw failure(
+                    "init_lora_weights",
+                    "is \"\(start)\", which changes the weights of the model before training: the published ones are not "
+                        + "what the adapter belongs to",
+                    remedy:
+                        "have peft save it for the published model (path_initial_model_for_weight_conversion), or "
+                        + "merge it with the model that was trained")
+            }
+        }
+    }
+
+    /// What the product of a module's matrices is multiplied by: alpha / r, or alpha / √r (rsLoRA); and the rank that is
+    /// stated for it.
     /// - Parameters:
-    ///   - module: its name in memory.
+    ///   - module: its name in the trainer's model.
     ///   - rank: r, the extent that its matrices share.
-    func scale(_ module: String, rank: Int) -> Float {
-        let alpha = alphaPatterns.first { $0.pattern.matches(module) }?.alpha ?? alpha
-        return Float(alpha / (isRankStabilized ? Double(rank).squareRoot() : Double(rank)))
+    /// - Throws: `.badInput` when the factor is beyond float32, or the patterns take too long to match.
+    mutating func scaling(_ module: String, rank: Int) throws(Failure) -> (factor: Float, statedRank: Double)
+    {
+        let alpha = try alphas.value(of: module) ?? alpha
+        let factor = Float(alpha / (isRankStabilized ? Double(rank).squareRoot() : Double(rank)))
+        guard factor.isFinite else {
+            throw .badInput("is \(alpha), which no adapter is multiplied by", at: "lora_alpha of '\(module)'")
+        }
+        return (factor, try ranks.value(of: module) ?? Double(self.rank))
     }
 
     /// Whether a setting is not used: null, false, or empty.
@@ -78,7 +90,16 @@ struct AdapterConfig {
         "auto_mapping",
         "peft_version", "lora_dropout", "target_modules", "exclude_modules", "modules_to_save",
         "layers_to_transform", "layers_pattern", "megatron_core", "megatron_config", "qalora_group_size",
-        "eva_config", "runtime_config", "ensure_weight_tying", "enable_lora", "use_fp32_lora",
+        "eva_config", "runtime_config", "ensure_weight_tying", "use_fp32_lora",
         "parent_library",
     ]
+}
+
+extension SettingsReader {
+    /// The text under `key`; nil when absent.
+    fileprivate func word(_ key: String) throws(Failure) -> String? {
+        guard let value = self[key] else { return nil }
+        guard let word = value.string else { throw invalid(key, value) }
+        return word
+    }
 }

@@ -1,29 +1,50 @@
 internal import CKernels
-public import Storage
+internal import Storage
 
 /// What an adapter adds to a weight: `scale · B·A`, and with magnitudes `m` each row is then given that length (DoRA).
+///
+/// A convolution's kernel is a row of its matrix, as its output is: `A` has the kernel's extents behind r, `B` ends in ones.
 public struct LowRankChange: Sendable {
     /// `[r, K]`; of an embedding `[r, rows]`.
-    let a: SourceTensor
+    private let a: SourceTensor
     /// `[N, r]`; of an embedding `[columns, r]`.
-    let b: SourceTensor
+    private let b: SourceTensor
     /// `[N]`.
-    let magnitude: SourceTensor?
+    private let magnitude: SourceTensor?
     /// Whether it is the transpose of the product that is added, as to embeddings.
-    let isTransposed: Bool
-    let scale: Float
+    private let isTransposed: Bool
+    private let scale: Float
+
+    /// - Throws: `.badInput` when the tensors do not go together, or hold what is no finite number.
+    init(
+        a: SourceTensor, b: SourceTensor, magnitude: SourceTensor?, isTransposed: Bool, scale: Float
+    ) throws(Failure) {
+        for matrix in [a, b] where matrix.shape.rank < 2 {
+            throw matrix.scattered("has shape \(matrix.shape)")
+        }
+        guard a.shape.extents[0] == b.shape.extents[1], a.shape.rank == b.shape.rank,
+            b.shape.extents.dropFirst(2).allSatisfy({ $0 == 1 }), !isTransposed || a.shape.rank == 2
+        else { throw a.failure("has shape \(a.shape), which does not go with \(b.shape) of '\(b.name)'") }
+        for tensor in [a, b] + (magnitude.map { [$0] } ?? []) { try tensor.checkFinite() }
+        (self.a, self.b, self.magnitude) = (a, b, magnitude)
+        (self.isTransposed, self.scale) = (isTransposed, scale)
+    }
 
     /// The names of its tensors.
     var sources: [String] { [a.name, b.name] + (magnitude.map { [$0.name] } ?? []) }
 
+    /// The shape of the weights that it can be added to.
+    var product: [Int] {
+        isTransposed
+            ? [a.shape.extents[1], b.shape.extents[0]]
+            : [b.shape.extents[0]] + a.shape.extents.dropFirst()
+    }
+
     /// Why it cannot be added to a weight of that shape; nil when it can.
-    public func refusal(_ shape: Shape) -> Failure? {
-        let product =
-            isTransposed
-            ? [a.shape.extents[1], b.shape.extents[0]] : [b.shape.extents[0], a.shape.extents[1]]
+    func refusal(_ shape: Shape) -> Failure? {
         guard shape.extents == product else {
             return a.failure(
-                "and '\(b.name)' change a weight of \(product[0]) × \(product[1]), not one of \(shape)",
+                "and '\(b.name)' change a weight of \(product), not one of \(shape)",
                 remedy: "is it an adapter of this model?")
         }
         if let magnitude, magnitude.shape.count != product[0] {
@@ -36,7 +57,10 @@ public struct LowRankChange: Sendable {
     private var rank: Int { a.shape.extents[0] }
 
     /// Adds it to rows of a weight of `columns` columns.
-    func add(_ rows: Range<Int>, columns: Int, to out: UnsafeMutablePointer<Float>) {
+    /// - Throws: `.badInput` when a row of zeros should be given a length.
+    func add(
+        _ rows: Range<Int>, columns: Int, to out: UnsafeMutablePointer<Float>
+    ) throws(Failure) {
         // Both with the rank innermost: rows of one are multiplied by rows of the other.
         let right = isTransposed ? b.floats(0..<columns * rank) : a.transposed(columns)
         let strip = 16
@@ -51,20 +75,25 @@ public struct LowRankChange: Sendable {
                 TSR_F32, right, rank, 0, columns, left, rank, 0, wanted.count, nil, products, columns)
             let target = out + (first - rows.lowerBound) * columns
             for index in 0..<wanted.count * columns { target[index] += products[index] * scale }
-            if let magnitude { stretch(wanted, to: magnitude, columns, target) }
+            if let magnitude { try stretch(wanted, to: magnitude, columns, target) }
         }
     }
 
     /// Gives each row the length that its magnitude says.
     private func stretch(
         _ rows: Range<Int>, to magnitude: SourceTensor, _ columns: Int, _ target: UnsafeMutablePointer<Float>
-    ) {
+    ) throws(Failure) {
         let lengths = magnitude.floats(rows)
         for index in 0..<rows.count {
             let row = target + index * columns
             var squares = 0.0
             for column in 0..<columns { squares += Double(row[column]) * Double(row[column]) }
-            let factor = lengths[index] / Float(squares.squareRoot())
+            guard squares != 0 else {
+                throw magnitude.failure(
+                    "gives row \(rows.lowerBound + index) a length, which is all zeros and has no direction",
+                    remedy: "is it an adapter of this model?")
+            }
+            let factor = Float(Double(lengths[index]) / squares.squareRoot())
             for column in 0..<columns { row[column] *= factor }
         }
     }
@@ -84,6 +113,18 @@ extension ElementType {
 }
 
 extension SourceTensor {
+    /// Refuses NaN and infinity.
+    fileprivate func checkFinite() throws(Failure) {
+        var index = 0
+        guard let type = self.type.kernelType,
+            tsr_first_nonfinite(type, data.bytes.baseAddress, shape.count, &index) != 0
+        else { return }
+        throw failure(
+            "holds \(floats(index..<index + 1)[0]) at [\(index / (shape.count / shape.extents[0])), "
+                + "\(index % (shape.count / shape.extents[0]))]: the training went wrong",
+            remedy: "take an earlier checkpoint of the adapter")
+    }
+
     /// Some elements of a tensor of floats.
     func floats(_ range: Range<Int>) -> [Float] {
         guard let type = self.type.kernelType, let start = data.bytes.baseAddress else { return [] }

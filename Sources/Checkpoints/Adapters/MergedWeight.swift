@@ -2,16 +2,16 @@ internal import CKernels
 public import Storage
 
 /// A weight with what an adapter adds to it, in float32.
-public struct MergedWeight: DerivedWeight {
-    public let name: String
-    public let shape: Shape
-    public let sources: [String]
-    public var type: ElementType { .float32 }
+struct MergedWeight: DerivedWeight {
+    let name: String
+    let shape: Shape
+    let sources: [String]
+    var type: ElementType { .float32 }
     private let base: StoredWeight
     private let change: LowRankChange
 
     /// - Throws: `.badInput` when the change is not of a weight of that shape.
-    public init(_ base: StoredWeight, _ change: LowRankChange) throws(Failure) {
+    init(_ base: StoredWeight, _ change: LowRankChange) throws(Failure) {
         if let refusal = change.refusal(base.shape) { throw refusal }
         name = base.name
         shape = base.shape
@@ -20,17 +20,23 @@ public struct MergedWeight: DerivedWeight {
         self.change = change
     }
 
-    public func readRows(_ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws(Failure) {
-        let columns = shape.extents[1]
+    func readRows(_ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws(Failure) {
+        let columns = shape.count / shape.extents[0]
         precondition(out.count == rows.count * columns * type.width)
         let floats = out.bindMemory(to: Float.self)
         guard let target = floats.baseAddress else { return }
         try base.readFloats(rows, columns: columns, into: floats)
-        change.add(rows, columns: columns, to: target)
+        try change.add(rows, columns: columns, to: target)
     }
 }
 
 extension StoredWeight {
+    /// A weight with what an adapter adds to it.
+    /// - Throws: `.badInput` when the change is not of a weight of that shape.
+    public init(_ base: StoredWeight, adding change: LowRankChange) throws(Failure) {
+        self.init(try MergedWeight(base, change))
+    }
+
     /// Reads rows as float32, whatever they are stored as.
     fileprivate func readFloats(
         _ rows: Range<Int>, columns: Int, into out: UnsafeMutableBufferPointer<Float>
