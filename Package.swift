@@ -101,6 +101,7 @@ let package = Package(
             resources: [
                 .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
                 .embedInCode("qwen3-vl.json"), .embedInCode("class-defaults.json"),
+                .embedInCode("gguf.json"), .embedInCode("settings/gguf_metadata.json"),
                 .embedInCode("settings/config.json"),
                 .embedInCode("settings/generation_config.json"),
                 .embedInCode("settings/preprocessor_config.json"),

@@ -36,7 +36,9 @@ final class RowGather {
             default: transpose(bytes, range, firstRow, pitch, into: target, as: UInt64.self)
             }
         case (.derived(let derived), .rows(let rows)):
-            try derived.readRows(rows, into: target)
+            // A row of the slot may be several of the weight, whose last extent is shorter.
+            let each = derived.shape.rank > 1 ? columns / max(1, derived.shape.extents.last ?? 1) : 1
+            try derived.readRows(rows.lowerBound * each..<rows.upperBound * each, into: target)
         case (.derived, .columns):
             // The ledger lets none through.
             break

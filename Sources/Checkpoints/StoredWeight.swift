@@ -20,8 +20,11 @@ public struct StoredWeight: Sendable {
     public let form: Form
 
     /// A weight that is stored as it is.
-    public init(_ tensor: SourceTensor) {
-        name = tensor.name
+    public init(_ tensor: SourceTensor) { self.init(tensor, named: tensor.name) }
+
+    /// A weight that is stored as it is, in a tensor that is not called as full precision has it.
+    init(_ tensor: SourceTensor, named name: String) {
+        self.name = name
         shape = tensor.shape
         form = .plain(tensor)
     }
