@@ -198,7 +198,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Storage"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("StorageTests", ["Storage"]),
         tests("JinjaTests", ["Jinja", "Storage"]),
-        tests("CheckpointsTests", ["Checkpoints", "GroupFormats", "Storage"]),
+        tests("CheckpointsTests", ["CKernels", "Checkpoints", "GroupFormats", "Storage"]),
         tests("GraphIRTests", ["GraphIR", "Storage"]),
         tests("CKernelsTests", ["CKernels"], exclude: ["checks"]),
         tests("GroupFormatsTests", ["CKernels", "GroupFormats", "Storage"]),

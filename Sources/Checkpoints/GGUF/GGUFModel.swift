@@ -48,7 +48,7 @@ public struct GGUFModel: Sendable {
     }
 
     private static func vision(at path: String) throws(Failure) -> GGUFFile {
-        let file = try GGUFFile(path)
+        let file = try GGUFFile(downloaded: path)
         let role = try file.role
         guard role == .vision else {
             throw .badInput("is \(role.words), no mmproj (vision part)", file: path)
@@ -61,6 +61,12 @@ public struct GGUFModel: Sendable {
 }
 
 extension GGUFFile {
+    /// Opens a file that was downloaded, saying so where that did not finish.
+    fileprivate init(downloaded path: String) throws(Failure) {
+        try UnfinishedDownload.check(weights: path)
+        try self.init(path)
+    }
+
     /// What a file is of a model.
     enum Role: Equatable {
         case text
@@ -102,7 +108,7 @@ private struct GGUFFolder {
         var found: [WeightSet] = []
         for set in sets where !set.missing.contains(set.name) {
             do throws(Failure) {
-                let own = try GGUFFile(Path.join(directory, set.name)).role
+                let own = try GGUFFile(downloaded: Path.join(directory, set.name)).role
                 if own == role { found.append(set) }
             } catch { problem = problem ?? error }
         }
@@ -150,8 +156,7 @@ private struct GGUFFolder {
 
     private func opened(_ paths: [String]) throws(Failure) -> [GGUFFile] {
         let files = try paths.map { (path) throws(Failure) in
-            try UnfinishedDownload.check(weights: path)
-            return try GGUFFile(path)
+            try GGUFFile(downloaded: path)
         }
         let role = try files[0].role
         guard role == .text else {
@@ -196,6 +201,6 @@ private struct GGUFFolder {
                 "holds several mmproj files: \(listed(found.map(\.name)))", file: directory,
                 remedy: "say which with --mmproj FILE")
         }
-        return try GGUFFile(Path.join(directory, only.name))
+        return try GGUFFile(downloaded: Path.join(directory, only.name))
     }
 }
