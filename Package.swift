@@ -101,6 +101,7 @@ let package = Package(
             resources: [
                 .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
                 .embedInCode("qwen3-vl.json"), .embedInCode("class-defaults.json"),
+                .embedInCode("gguf.json"), .embedInCode("settings/gguf_metadata.json"),
                 .embedInCode("settings/config.json"),
                 .embedInCode("settings/generation_config.json"),
                 .embedInCode("settings/preprocessor_config.json"),
@@ -197,7 +198,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Storage"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("StorageTests", ["Storage"]),
         tests("JinjaTests", ["Jinja", "Storage"]),
-        tests("CheckpointsTests", ["Checkpoints", "GroupFormats", "Storage"]),
+        tests("CheckpointsTests", ["CKernels", "Checkpoints", "GroupFormats", "Storage"]),
         tests("GraphIRTests", ["GraphIR", "Storage"]),
         tests("CKernelsTests", ["CKernels"], exclude: ["checks"]),
         tests("GroupFormatsTests", ["CKernels", "GroupFormats", "Storage"]),

@@ -38,6 +38,12 @@ public enum Formats {
     /// The same of tokenizer_config.json.
     public static var tokenizerSettings: [UInt8] { PackageResources.tokenizer_config_json }
 
+    /// Models in GGUF in the words of published checkpoints.
+    public static var gguf: [UInt8] { PackageResources.gguf_json }
+
+    /// What is known of metadata of GGUF files that nothing asks for.
+    public static var ggufSettings: [UInt8] { PackageResources.gguf_metadata_json }
+
     /// The recipes that every build knows, by name.
     public static var recipes: [(name: String, json: [UInt8])] {
         [

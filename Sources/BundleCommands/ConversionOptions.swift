@@ -16,8 +16,12 @@ public struct ConversionOptions: ParsableArguments {
         where it was.
         """
 
-    /// The checkpoint's folder.
-    @Argument(help: "The checkpoint's folder: config.json, weights, tokenizer.")
+    /// The checkpoint's folder, or the text part of a model in GGUF.
+    @Argument(
+        help: """
+            The checkpoint's folder: config.json, weights, tokenizer. Or a model in GGUF: its text part's file, or the folder \
+            that holds it, with the vision part (mmproj) beside it.
+            """)
     public var checkpoint: String?
 
     /// Stands in for a checkpoint in a dry run.
@@ -42,6 +46,11 @@ public struct ConversionOptions: ParsableArguments {
             Merge an adapter (LoRA, rsLoRA, DoRA) that peft saved in this folder; repeat for more, merged in their order.
             """)
     public var adapter: [String] = []
+
+    /// The vision part of a model in GGUF.
+    @Option(
+        help: "The vision part of a model in GGUF. (default: the only one beside the text part)")
+    public var mmproj: String?
 
     /// A recipe's name or file.
     @Option(help: "Quantize on the way, by a recipe's name (int8, int4) or file.")
@@ -78,7 +87,7 @@ public struct ConversionOptions: ParsableArguments {
 
     /// Converts the checkpoint, or says what would be written.
     /// - Parameters:
-    ///   - read: reads a checkpoint's folder.
+    ///   - read: reads what a checkpoint is given as.
     ///   - plan: reads a manifest.
     public func run(
         _ read: (String, ImportOptions) throws(Failure) -> ImportedModel,
@@ -88,11 +97,12 @@ public struct ConversionOptions: ParsableArguments {
         case (let folder?, nil):
             let destination = try output.destination(
                 inputs: OutputPath.inputs(in: folder) + adapter.flatMap { OutputPath.inputs(in: $0) }
-                    + Recipe.files(quantize))
+                    + Recipe.files(quantize) + [mmproj].compactMap(\.self))
             let model = try read(
                 folder,
                 ImportOptions(
-                    weights: weights, adapters: adapter, resampling: resampling, chatTemplate: chatTemplate,
+                    weights: weights, mmproj: mmproj, adapters: adapter, resampling: resampling,
+                    chatTemplate: chatTemplate,
                     ignoredSettings: Set(ignoreSetting)))
             for warning in model.warnings { Console.warn(warning) }
             let conversion = try Conversion(model.plan, recipe: quantize, output)

@@ -69,12 +69,12 @@ public struct ImportanceMatrix: Sendable {
         do { entries = try Self.entries(file.tensors) } catch { throw error.located(in: path) }
     }
 
-    private static func entries(_ tensors: [SourceTensor]) throws(Failure) -> [String: Entry] {
-        var (sums, counts): ([String: SourceTensor], [String: SourceTensor]) = ([:], [:])
+    private static func entries(_ tensors: [GGUFTensor]) throws(Failure) -> [String: Entry] {
+        var (sums, counts): ([String: GGUFTensor], [String: GGUFTensor]) = ([:], [:])
         for tensor in tensors {
-            guard tensor.type == .float32, tensor.shape.count > 0, tensor.shape.rank > 0 else {
+            guard tensor.type.plain == .float32, tensor.shape.count > 0, tensor.shape.rank > 0 else {
                 throw .badInput(
-                    "is \(tensor.type.rawValue) of shape \(tensor.shape), where an imatrix has matrices of F32",
+                    "is \(tensor.type.name) of shape \(tensor.shape), where an imatrix has matrices of F32",
                     at: "tensor '\(tensor.name)'")
             }
             if tensor.name.hasSuffix(Self.sums) {

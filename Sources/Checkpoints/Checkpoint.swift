@@ -6,8 +6,10 @@ public struct Checkpoint: Sendable {
     public let directory: String
     /// The files the tensors came from, index first, for provenance.
     public let files: [SourceFile]
-    /// Every tensor, in the order of the files and within them.
+    /// Every tensor of plain elements, in the order of the files and within them.
     public let tensors: [SourceTensor]
+    /// The tensors of blocks, which GGUF files alone have.
+    public let blocks: [GGUFTensor]
     /// What the files hold beside tensors of known types.
     public let passedOver: [PassedOver]
     /// The bytes of all tensors as the index of shards states them, if there is one that does and all were read.
@@ -49,6 +51,7 @@ public struct Checkpoint: Sendable {
         }
         self.files = files
         tensors = holding.tensors
+        blocks = []
         passedOver = holding.passedOver
         positions = holding.positions
         self.warnings = warnings + holding.repeated
@@ -59,19 +62,48 @@ public struct Checkpoint: Sendable {
         directory = Path.directory(file.file.path)
         files = [SourceFile(file.file.identity)]
         (tensors, passedOver, container) = (file.tensors, file.passedOver, .safetensors)
-        (statedByteCount, warnings) = (nil, [])
+        (statedByteCount, warnings, blocks) = (nil, [], [])
         positions = Dictionary(
             file.tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The tensors of a model in GGUF.
+    /// - Throws: `.badInput` when two files hold tensors of one name.
+    public init(_ model: GGUFModel) throws(Failure) {
+        directory = Path.directory(model.text[0].file.path)
+        container = .gguf
+        files = model.files.map { SourceFile($0.file.identity) }
+        (passedOver, statedByteCount, warnings) = ([], nil, [])
+        var holders: [String: String] = [:]
+        var (plain, blocks): ([SourceTensor], [GGUFTensor]) = ([], [])
+        var positions: [String: Int] = [:]
+        for file in model.files {
+            for tensor in file.tensors {
+                if let other = holders.updateValue(file.file.path, forKey: tensor.name) {
+                    throw .badInput(
+                        "is in \(Path.name(other)), too", file: file.file.path, at: "tensor '\(tensor.name)'")
+                }
+                if let tensor = tensor.plain {
+                    positions[tensor.name] = plain.count
+                    plain.append(tensor)
+                } else {
+                    blocks.append(tensor)
+                }
+            }
+        }
+        (tensors, self.blocks, self.positions) = (plain, blocks, positions)
     }
 
     /// The tensor of that name, or nil.
     public subscript(name: String) -> SourceTensor? { positions[name].map { tensors[$0] } }
 
     /// The bytes of all tensors; what several show counts for each.
-    public var byteCount: Int { tensors.reduce(0) { $0 &+ $1.data.count } }
+    public var byteCount: Int {
+        tensors.reduce(0) { $0 &+ $1.data.count } + blocks.reduce(0) { $0 &+ $1.data.count }
+    }
 
-    /// All names, in the order of `tensors`.
-    public var names: [String] { tensors.map(\.name) }
+    /// All names, in the order of `tensors` and `blocks`.
+    public var names: [String] { tensors.map(\.name) + blocks.map(\.name) }
 }
 
 /// What was found in the files so far.

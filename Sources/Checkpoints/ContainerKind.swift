@@ -35,8 +35,7 @@ public enum ContainerKind: String, CaseIterable, Sendable {
                 passedOver: opened.passedOver, warnings: opened.warnings)
         case .gguf:
             throw .badInput(
-                "is a GGUF file, whose weights cannot be converted", file: path,
-                remedy: "give the folder of the model in safetensors that it was made from")
+                "is a GGUF file, which is read with the vision part beside it alone", file: path)
         }
     }
 }

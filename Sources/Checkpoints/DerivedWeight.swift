@@ -3,7 +3,8 @@ public import Storage
 
 /// A weight whose numbers are not stored as they are, but follow from what is: codes with scales, parts that belong together.
 ///
-/// Its rows are those of a matrix: of its last extent's columns or, if it is a convolution, of a kernel in each row.
+/// Its rows are those of a matrix: of its last extent's columns or, if it is a convolution (of rank 4 and more), of a kernel in each
+/// row; those of a vector are its elements.
 public protocol DerivedWeight: Sendable {
     /// As a checkpoint of full precision names it.
     var name: String { get }

@@ -62,7 +62,7 @@ public struct WeightFiles: Sendable {
         var indexed = Set(sets.flatMap(\.files))
         for name in rest where !indexed.contains(name) {
             guard let container = ContainerKind(fileName: name) else { continue }
-            if let shard = ShardName(name), container != .gguf {
+            if let shard = ShardName(name) {
                 let set = WeightSet(shards: shard, names: names)
                 sets.append(set)
                 indexed.formUnion(set.files)
@@ -199,8 +199,8 @@ extension WeightFiles {
     private var nothing: Failure {
         if let gguf = sets.first {
             return .badInput(
-                "holds its weights as GGUF (\(gguf.name)), which cannot be converted", file: directory,
-                remedy: "give the folder of the model in safetensors that it was made from")
+                "holds its weights as GGUF (\(gguf.name)), which are read with the vision part beside them alone",
+                file: directory)
         }
         if let adapterAlone { return adapterAlone }
         if !unfinished.isEmpty {

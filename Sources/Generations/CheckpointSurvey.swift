@@ -2,13 +2,13 @@ public import Checkpoints
 public import Prompts
 public import Storage
 
-/// What can be told of a checkpoint's folder before it is converted, as far as it can be read.
+/// What can be told of a checkpoint's folder, or of a model in GGUF, before it is converted, as far as it can be read.
 ///
 /// Each part is looked at by itself: what one of them lacks does not hide the others.
 public struct CheckpointSurvey: Sendable {
     /// What was given.
     public let directory: String
-    /// config.json.
+    /// config.json, or what the metadata of GGUF files are in its words.
     public let config: JSON?
     /// The weight files.
     public let files: WeightFiles?
@@ -24,10 +24,14 @@ public struct CheckpointSurvey: Sendable {
     public let problems: [Failure]
     /// Names in the folder, of what there is one.
     public let names: [String]
+    /// The text part of a model in GGUF, which holds its tokenizer and template, too.
+    private let textPart: String?
 
-    /// Looks at a folder; nothing that is odd about it is an error.
-    /// - Parameter weights: a file of the weights to take, where there are several sets.
-    public init(_ directory: String, weights: String? = nil) {
+    /// Looks at a folder or a file; nothing that is odd about it is an error.
+    /// - Parameters:
+    ///   - weights: a file of the weights to take, where there are several sets.
+    ///   - mmproj: the vision part of a model in GGUF.
+    public init(_ directory: String, weights: String? = nil, mmproj: String? = nil) {
         var seen: [Failure] = []
         func attempt<Result>(_ body: () throws(Failure) -> Result) -> Result? {
             do { return try body() } catch {
@@ -37,40 +41,40 @@ public struct CheckpointSurvey: Sendable {
         }
         self.directory = directory
         names = (try? Path.list(directory)) ?? []
-        let file = Path.join(directory, "config.json")
-        config =
-            attempt { () throws(Failure) in try GivenFolder.check(directory) } == nil
-            ? nil : attempt { () throws(Failure) in try JSON(file: file, limit: 16 << 20) }
-        guard let config else {
-            files = try? WeightFiles(directory)
+        let options = ImportOptions(weights: weights, mmproj: mmproj)
+        let source = attempt { () throws(Failure) in try GivenModel.source(directory, options) }
+        let configuration = source.flatMap { source in
+            attempt { () throws(Failure) in try source.configuration() }
+        }
+        config = configuration?.json
+        textPart = source is GGUFSource ? source?.origin : nil
+        let folder = Path.isDirectory(directory) ? directory : Path.directory(directory)
+        guard let source, let configuration else {
+            files = try? WeightFiles(folder)
             (checkpoint, tokenizer, model, refusal, problems) = (nil, nil, nil, seen.first, [])
             return
         }
         let found = attempt { () throws(Failure) in
-            try CheckpointSurvey.read(directory, config, weights: weights, file: file)
+            try CheckpointSurvey.read(directory, configuration.json, options, file: configuration.file)
         }
         refusal = seen.first
         model = found
-        files = attempt { () throws(Failure) in try WeightFiles(directory) }
+        files = attempt { () throws(Failure) in try WeightFiles(folder) }
         checkpoint =
             found?.checkpoint
             ?? attempt { () throws(Failure) in
-                try Checkpoint(
-                    directory,
-                    weights: weights ?? WeightFiles.stated(by: SettingsReader(config, file: file)))
+                try source.weights(SettingsReader(configuration.json, file: configuration.file)).0
             }
-        tokenizer =
-            Tokenizer.exists(inCheckpoint: directory)
-            ? attempt { () throws(Failure) in try Tokenizer(checkpoint: directory) } : nil
+        var ledger = SettingsLedger(ignoring: [])
+        tokenizer = attempt { () throws(Failure) in try source.tokenizer(&ledger)?.tokenizer } ?? nil
         problems = seen.filter { $0 != seen.first }
     }
 
     /// Reads the checkpoint as its generation's command would.
     private static func read(
-        _ directory: String, _ config: JSON, weights: String?, file: String
+        _ directory: String, _ config: JSON, _ options: ImportOptions, file: String
     ) throws(Failure) -> ImportedModel {
         try ModelTypes.check(config, file: file)
-        let options = ImportOptions(weights: weights)
         switch ModelTypes.command(for: config) {
         case "tessera-from-qwen-vl": return try .qwenVL(directory, options)
         case "tessera-from-qwen2-vl": return try .qwen2VL(directory, options)
@@ -102,6 +106,7 @@ public struct CheckpointSurvey: Sendable {
             (".qweight", "words of codes (GPTQ or AWQ), by the names of tensors"),
             (".weight_packed", "compressed-tensors, by the names of tensors"),
         ]
+        if let blocks = checkpoint?.blocks, !blocks.isEmpty { return "blocks of GGUF" }
         let all = (checkpoint?.names ?? []) + (checkpoint?.passedOver.map(\.name) ?? [])
         return marks.first { mark in all.contains { $0.contains(mark.0) } }?.1
     }
@@ -110,6 +115,7 @@ public struct CheckpointSurvey: Sendable {
     public var types: [(name: String, count: Int)] {
         var counts: [String: Int] = [:]
         for tensor in checkpoint?.tensors ?? [] { counts[tensor.type.rawValue, default: 0] += 1 }
+        for tensor in checkpoint?.blocks ?? [] { counts[tensor.type.name, default: 0] += 1 }
         for item in checkpoint?.passedOver ?? [] { counts[item.kind, default: 0] += 1 }
         return counts.map { ($0.key, $0.value) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
     }
@@ -119,7 +125,8 @@ public struct CheckpointSurvey: Sendable {
 
     /// The files that the tokenizer is read from.
     public var tokenizerFiles: [String] {
-        present([
+        if let textPart { return [Path.name(textPart)] }
+        return present([
             "tokenizer.json", "vocab.json", "merges.txt", "qwen.tiktoken", "tokenizer_config.json",
             "added_tokens.json", "special_tokens_map.json",
         ])
@@ -132,6 +139,10 @@ public struct CheckpointSurvey: Sendable {
 
     /// The file that the chat template stands in.
     public var templateFile: String? {
+        if let textPart {
+            let origin = model?.prompt.template.origin
+            return origin == .checkpoint(file: Path.name(textPart)) ? Path.name(textPart) : nil
+        }
         if let file = present(["chat_template.jinja", "chat_template.json"]).first { return file }
         let settings = Path.join(directory, "tokenizer_config.json")
         let json = Path.isRegularFile(settings) ? try? JSON(file: settings) : nil

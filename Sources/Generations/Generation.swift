@@ -54,17 +54,16 @@ extension Generation {
     func publishedPrompt(
         _ folder: inout SettingsFolder, _ vision: VisionTower, _ own: PromptConventions
     ) throws(Failure) -> PromptSettings {
-        let directory = folder.directory
+        let source = folder.source
         let template = try ChatTemplate.of(
-            checkpoint: directory, given: folder.options.chatTemplate, own: own.template)
+            try source.template(), given: folder.options.chatTemplate, own: own.template)
         if case .ownForNone(let name) = template.origin {
             folder.warnings.append("the checkpoint has no chat template; using \(name)'s")
         }
-        let processors = try ProcessorFiles(checkpoint: directory)
+        let processors = try source.processors()
         if processors.images == nil {
             folder.warnings.append(
-                "there is neither preprocessor_config.json nor processor_config.json: pictures are prepared as "
-                    + "\(own.model)'s are published")
+                "\(source.withoutProcessors): pictures are prepared as \(own.model)'s are published")
         }
         var images = try ImagePreprocessor(processors, published: own.images)
         images.resampling = folder.options.resampling
@@ -79,7 +78,7 @@ extension Generation {
                     "the image processor has patches of \(settings.temporalPatchSize)×\(settings.patchSize)² pixels, merged by "
                         + "\(settings.mergeSize), and the vision tower of \(vision.temporalPatch)×\(vision.patch)², merged by "
                         + "\(vision.merge)",
-                    file: processors.images?.file ?? directory)
+                    file: processors.images?.file ?? source.origin)
             }
         }
         return PromptSettings(

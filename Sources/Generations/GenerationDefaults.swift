@@ -1,4 +1,3 @@
-import Formats
 import Storage
 
 /// How a checkpoint wants its tokens chosen: `generation_config.json`, or without it the same settings in `config.json`.
@@ -8,22 +7,13 @@ struct GenerationDefaults {
     /// Tokens that end an answer, as far as they are stated.
     let stopTokens: [Int32]
 
-    /// Reads the file of `directory`, if there is one, and enters its settings into `ledger`.
-    /// - Throws: `badInput` for values that no choice can be made by, and for settings that are not supported.
-    init(_ directory: String, _ config: SettingsReader, _ ledger: inout SettingsLedger) throws(Failure) {
-        let file = Path.join(directory, "generation_config.json")
-        guard Path.exists(file) else {
-            try ledger.refuseUnsupported(config, by: Formats.generationSettings)
-            sampling = try GenerationDefaults.sampling(config)
-            stopTokens = try GenerationDefaults.stops(config, config.object("text_config"))
-            return
-        }
-        let own = try SettingsReader(file: file, limit: 1 << 20)
-        sampling = try GenerationDefaults.sampling(own)
+    /// Reads what a source says.
+    /// - Parameters:
+    ///   - own: its generation_config.json, if there is one; without it config.json has them.
+    /// - Throws: `badInput` for values that no choice can be made by.
+    init(_ own: SettingsReader?, _ config: SettingsReader) throws(Failure) {
+        sampling = try GenerationDefaults.sampling(own ?? config)
         stopTokens = try GenerationDefaults.stops(own, config, config.object("text_config"))
-        // Qwen-VL's says by it whether the model can chat.
-        _ = own.stated("chat_format")
-        try ledger.enter(own, Formats.generationSettings)
     }
 
     private static func sampling(_ settings: SettingsReader) throws(Failure) -> JSON {

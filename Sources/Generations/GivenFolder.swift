@@ -35,11 +35,6 @@ enum GivenFolder {
         }
         let magic =
             (try? MappedFile(path).withBytes { (bytes) throws(Failure) in Array(bytes.prefix(4)) }) ?? []
-        if magic == GGUFFile.magic {
-            return .badInput(
-                "is a GGUF file, whose weights cannot be converted", file: path,
-                remedy: "give the folder of the model in safetensors that it was made from")
-        }
         if magic == [0x89] + Array("TSR".utf8) || path.hasSuffix(".tessera") {
             return .badInput(
                 "is a bundle already", file: path,
@@ -81,8 +76,9 @@ enum GivenFolder {
         if files.sets.isEmpty, !files.unfinished.isEmpty { _ = try files.chosen() }
         if let gguf = files.sets.first(where: { $0.container == .gguf }) {
             return .badInput(
-                "holds no config.json, but a GGUF file (\(gguf.name)), whose weights cannot be converted",
-                file: path, remedy: "give the folder of the model in safetensors that it was made from")
+                "holds no config.json, but a GGUF file (\(gguf.name)) and weights of other kinds",
+                file: path, remedy: "give the path of the GGUF file, or say which weights with --weights FILE"
+            )
         }
         let inner = names.filter { Path.exists(Path.join(Path.join(path, $0), "config.json")) }
         if let first = inner.first {

@@ -1,11 +1,11 @@
 import Checkpoints
-import Formats
 import GraphIR
 import Prompts
 public import Storage
 
 extension ImportedModel {
-    /// A Qwen2-VL checkpoint as published, or as later tools save it.
+    /// A Qwen2-VL checkpoint as published, or as later tools save it: its folder, or the text part of a model in GGUF, beside
+    /// which the vision part lies.
     /// - Throws: `badInput` when anything is missing, unknown or does not fit.
     public static func qwen2VL(
         _ directory: String, _ options: ImportOptions = ImportOptions()
@@ -37,28 +37,33 @@ extension ImportedModel {
     }
 
     private init<G: Generation>(
-        _ directory: String, _: G.Type, _ options: ImportOptions
+        _ path: String, _: G.Type, _ options: ImportOptions
     ) throws(Failure) {
-        try GivenFolder.check(directory)
-        let file = Path.join(directory, "config.json")
-        let reading = try ConfigurationReading<G>(try JSON(file: file, limit: 16 << 20), file: file)
-        checkpoint = try Checkpoint(
-            directory, weights: options.weights ?? WeightFiles.stated(by: reading.config))
-        for key in ["quantization_config", "quantization", "compression_config"] { _ = reading.config[key] }
-        let stored = try StoredWeights(checkpoint, config: reading.config.json, file: file)
+        try self.init(try GivenModel.source(path, options), G.self, options)
+    }
+
+    private init<G: Generation>(
+        _ source: any ModelSource, _: G.Type, _ options: ImportOptions
+    ) throws(Failure) {
+        let (json, file) = try source.configuration()
+        let reading = try ConfigurationReading<G>(json, file: file)
+        let (checkpoint, stored) = try source.weights(reading.config)
+        self.checkpoint = checkpoint
         let adapters = try options.adapters.map { (folder) throws(Failure) in try Adapter(folder) }
         let adapted = try AdaptedWeights(stored.weights, reading.table, adapters)
         files = checkpoint.files + adapters.flatMap(\.files)
         plan = try CheckpointPlan(
-            reading, adapted.weights, of: directory, passedOver: checkpoint.passedOver,
+            reading, adapted.weights, of: source.origin, passedOver: checkpoint.passedOver,
             leftOut: stored.unneeded + adapted.replaced)
         var ledger = SettingsLedger(ignoring: options.ignoredSettings)
-        let defaults = try GenerationDefaults(directory, reading.config, &ledger)
+        let generation = try source.generationSettings()
+        let defaults = try GenerationDefaults(generation, reading.config)
+        try source.enter(generation: generation, reading.config, in: &ledger)
         var folder = SettingsFolder(
-            directory: directory, config: reading.config, options: options, stopTokens: defaults.stopTokens,
+            source: source, config: reading.config, options: options, stopTokens: defaults.stopTokens,
             embeddingRows: plan.graph.weights.first { $0.name == "text.embedding.weight" }?.shape.extents[0]
                 ?? 0,
-            ledger: ledger, warnings: checkpoint.warnings + plan.warnings)
+            ledger: ledger, warnings: checkpoint.warnings + source.warnings + plan.warnings)
         if let stated = checkpoint.statedByteCount, stated != checkpoint.byteCount {
             folder.warnings.append(
                 "the index states \(stated) bytes of tensors, but the files hold \(checkpoint.byteCount)")
@@ -66,7 +71,7 @@ extension ImportedModel {
         var prompt = try reading.model.makePrompt(&folder)
         let tokenizer = try folder.readTokenizer(&prompt)
         try folder.checkTokens(of: prompt)
-        try folder.ledger.enter(reading.config, Formats.configSettings, unproven: reading.unproven)
+        try source.enter(reading.config, unproven: reading.unproven, in: &folder.ledger)
         self.prompt = prompt
         self.tokenizer = tokenizer?.serialized() ?? []
         sampling = defaults.sampling
@@ -80,21 +85,20 @@ extension SettingsFolder {
     /// The tokenizer, if there is one, checked against what prompts need of it; adds to them the tokens that end an answer
     /// although no file lists them.
     fileprivate mutating func readTokenizer(_ prompt: inout PromptSettings) throws(Failure) -> Tokenizer? {
-        guard Tokenizer.exists(inCheckpoint: directory) else {
+        guard let (tokenizer, end) = try source.tokenizer(&ledger) else {
             warnings.append("the checkpoint has no tokenizer: only token ids can be fed to the model")
             return nil
         }
-        let tokenizer = try Tokenizer(checkpoint: directory)
         let vocabulary = embeddingRows
         var probe = TemplateProbe(settings: prompt, tokenizer: tokenizer, vocabulary: vocabulary)
-        do { warnings += try probe.check() } catch { throw error.located(in: directory) }
+        do { warnings += try probe.check() } catch { throw error.located(in: source.origin) }
         prompt.template.content = probe.settings.template.content
         if tokenizer.vocabularySize > vocabulary {
             warnings.append(
                 "the tokenizer has \(tokenizer.vocabularySize) tokens, but the model knows \(vocabulary): prompts with the others fail"
             )
         }
-        let ends = [probe.turnEnd, try readTokenizerSettings().flatMap(tokenizer.id(of:))]
+        let ends = [probe.turnEnd, end.flatMap(Int32.init(exactly:))]
         for end in ends.compactMap(\.self) where !prompt.stopTokens.contains(end) && end < vocabulary {
             warnings.append(
                 "no file says that token \(end) (\(tokenizer.decode([end], skipSpecials: false))) ends an answer, but the "
@@ -110,18 +114,6 @@ extension SettingsFolder {
         guard let far = tokens.first(where: { $0 >= embeddingRows }) else { return }
         throw .badInput(
             "token \(far) is a placeholder or ends answers, but the model knows \(embeddingRows)",
-            file: directory)
-    }
-
-    /// Enters tokenizer_config.json into the ledger.
-    /// - Returns: what it calls the end of a text.
-    private mutating func readTokenizerSettings() throws(Failure) -> String? {
-        let file = Path.join(directory, "tokenizer_config.json")
-        guard Path.exists(file) else { return nil }
-        let settings = try SettingsReader(file: file)
-        for key in ["added_tokens_decoder", "chat_template"] { _ = settings.stated(key) }
-        let end = settings.stated("eos_token")
-        try ledger.enter(settings, Formats.tokenizerSettings)
-        return end?.string ?? end?["content"]?.string
+            file: source.origin)
     }
 }

@@ -64,6 +64,11 @@ enum ModelTypes {
             ?? kinds.first { $0.type.hasSuffix("*") && type.hasPrefix($0.type.dropLast()) }?.kind
     }
 
+    /// What a type of model is, or an architecture of llama.cpp's that is called alike; nil when it is not known.
+    static func description(of type: String) -> String? {
+        if case .other(let what, _)? = kind(of: type) { what } else { nil }
+    }
+
     /// All that a command converts.
     private static var convertible: [String] {
         kinds.compactMap { if case .converted = $0.kind { $0.type } else { nil } }

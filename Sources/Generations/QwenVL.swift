@@ -123,10 +123,10 @@ struct QwenVL: Generation {
     func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings {
         guard let visual = folder.config.object("visual") else { throw folder.config.missing("visual") }
         let special = try SpecialTokens(visual)
-        let isChat = try isChat(folder.directory, warnings: &folder.warnings)
+        let isChat = try isChat(folder.source, warnings: &folder.warnings)
         return PromptSettings(
             template: try ChatTemplate.of(
-                checkpoint: folder.directory, given: folder.options.chatTemplate,
+                try folder.source.template(), given: folder.options.chatTemplate,
                 own: isChat ? "qwen-vl-chat" : "qwen-vl"),
             images: .qwenVL(side: tower.imageSize, patchSize: tower.patch, tokens: tower.queries),
             positions: PositionRule(.sequential, mergeSize: 1), imageToken: special.filler, videoToken: nil,
@@ -135,17 +135,16 @@ struct QwenVL: Generation {
     }
 
     /// Whether the checkpoint was trained to chat: the only file that differs says so.
-    private func isChat(_ directory: String, warnings: inout [String]) throws(Failure) -> Bool {
-        let file = Path.join(directory, "generation_config.json")
-        let json: JSON = Path.exists(file) ? try JSON(file: file, limit: 1 << 20) : .null
-        switch json["chat_format"]?.string {
+    private func isChat(_ source: any ModelSource, warnings: inout [String]) throws(Failure) -> Bool {
+        let settings = try source.generationSettings()
+        switch settings?["chat_format"]?.string {
         case "chatml": return true
         case "raw": return false
         case nil:
             warnings.append("the checkpoint does not say whether it can chat; it is taken for Qwen-VL-Chat")
             return true
         case let format?:
-            throw .badInput("has the unknown 'chat_format' \(format)", file: file)
+            throw .badInput("has the unknown 'chat_format' \(format)", file: settings?.file)
         }
     }
 }

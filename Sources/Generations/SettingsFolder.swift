@@ -5,6 +5,8 @@ import Storage
 public struct ImportOptions: Sendable {
     /// A file of the weights to take, where a folder holds several sets.
     public var weights: String?
+    /// The vision part of a model in GGUF, where it is not the only one beside the text part.
+    public var mmproj: String?
     /// The folders of adapters to merge, in this order.
     public var adapters: [String]
     /// How pictures are resized, where the reference has two ways.
@@ -16,12 +18,13 @@ public struct ImportOptions: Sendable {
 
     /// Options from their parts.
     public init(
-        weights: String? = nil, adapters: [String] = [],
+        weights: String? = nil, mmproj: String? = nil, adapters: [String] = [],
         resampling: ImagePreprocessor.Resampling = .torchvision,
         chatTemplate: String? = nil,
         ignoredSettings: Set<String> = []
     ) {
         self.weights = weights
+        self.mmproj = mmproj
         self.adapters = adapters
         self.resampling = resampling
         self.chatTemplate = chatTemplate
@@ -29,9 +32,9 @@ public struct ImportOptions: Sendable {
     }
 }
 
-/// The files of a checkpoint's folder beside its weights, while they are being read.
+/// What a model is read from beside its weights, while it is being read.
 struct SettingsFolder {
-    let directory: String
+    let source: any ModelSource
     /// config.json.
     let config: SettingsReader
     let options: ImportOptions

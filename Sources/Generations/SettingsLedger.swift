@@ -66,12 +66,20 @@ public struct SettingsLedger: Sendable {
             case .unsupported: refused.append((path, value))
             }
         }
+        enterAssumed(of: reader, unproven: unproven)
+        try SettingsLedger.refuse(refused, of: reader.file)
+    }
+
+    /// Enters the settings that a file leaves out, with the defaults that were taken.
+    mutating func enterAssumed(of reader: SettingsReader, unproven: Set<String>) {
         for (path, value) in reader.assumed {
             let remark =
                 "is left out: \(SettingsLedger.text(value)) was taken, which nothing in the checkpoint proves"
-            settings.append(setting(path, value, .assumed, unproven.contains(path) ? remark : nil))
+            settings.append(
+                Setting(
+                    file: Path.name(reader.file), path: path, value: value, fate: .assumed,
+                    remark: unproven.contains(path) ? remark : nil))
         }
-        try SettingsLedger.refuse(refused, of: reader.file)
     }
 
     /// Refuses settings of a file that another file's list knows to make a difference, and enters none.

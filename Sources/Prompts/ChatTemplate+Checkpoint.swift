@@ -5,18 +5,18 @@ extension ChatTemplate {
     /// The templates that every build has, by name.
     public static var names: [String] { Formats.chatTemplates.map(\.name) }
 
-    /// The template of a checkpoint's own, from `chat_template.jinja`, `chat_template.json`, `processor_config.json` or
-    /// `tokenizer_config.json`, whichever comes first.
+    /// The template to speak to a checkpoint's model in.
     /// - Parameters:
+    ///   - published: what the checkpoint comes with.
     ///   - given: what the user wants instead: a name of ``names`` or a file.
     ///   - own: the name of the one to take when the checkpoint has none.
-    /// - Throws: `badInput` when one of these files is not what its name says, or the template cannot be read.
+    /// - Throws: `badInput` when the template cannot be read.
     public static func of(
-        checkpoint directory: String, given: String?, own: String
+        _ published: PublishedTemplate, given: String?, own: String
     ) throws(Failure) -> ChatTemplate {
-        let tokens = try specialTokens(of: directory)
+        let tokens = published.tokens
         if let given { return try ChatTemplate(named: given, .given(name: given), tokens: tokens) }
-        guard let (file, jinja) = try published(in: directory) else {
+        guard let (file, jinja) = published.program else {
             return try ChatTemplate(named: own, .ownForNone(name: own), tokens: tokens)
         }
         do { return try ChatTemplate(jinja, .checkpoint(file: Path.name(file)), tokens: tokens) } catch {
@@ -45,9 +45,29 @@ extension ChatTemplate {
             try self.init(text, origin, tokens: tokens)
         } catch { throw error.located(in: name) }
     }
+}
 
-    /// The Jinja text that a checkpoint comes with, and the file it is in.
-    private static func published(in directory: String) throws(Failure) -> (file: String, text: String)? {
+/// What a checkpoint comes with of a chat template.
+public struct PublishedTemplate: Sendable {
+    /// The Jinja text and the file it is in, if there is one.
+    public let program: (file: String, text: String)?
+    /// The special tokens that templates may use by name.
+    public let tokens: [String: String]
+
+    /// A template from its parts.
+    public init(program: (file: String, text: String)?, tokens: [String: String]) {
+        (self.program, self.tokens) = (program, tokens)
+    }
+
+    /// That of a folder: `chat_template.jinja`, `chat_template.json`, `processor_config.json` or `tokenizer_config.json`,
+    /// whichever comes first.
+    /// - Throws: `badInput` when one of these files is not what its name says.
+    public init(checkpoint directory: String) throws(Failure) {
+        tokens = try Self.specialTokens(of: directory)
+        program = try Self.program(in: directory)
+    }
+
+    private static func program(in directory: String) throws(Failure) -> (file: String, text: String)? {
         let jinja = Path.join(directory, "chat_template.jinja")
         if Path.exists(jinja) {
             return (jinja, String(decoding: try readFile(jinja, limit: 16 << 20), as: UTF8.self))

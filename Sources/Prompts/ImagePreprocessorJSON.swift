@@ -49,7 +49,16 @@ extension ImagePreprocessor {
     /// - Throws: `badInput` naming the file and the setting that is out of range.
     public init(_ files: ProcessorFiles, published: ImagePreprocessor = ImagePreprocessor()) throws(Failure) {
         self = published
-        guard let settings = files.images else { return }
+        guard let settings = files.images else {
+            guard let stated = files.stated else { return }
+            try read(stated)
+            // Stated as float32: what rounds to the same is the same.
+            if mean.map(Float.init) == published.mean.map(Float.init) { mean = published.mean }
+            if standardDeviation.map(Float.init) == published.standardDeviation.map(Float.init) {
+                standardDeviation = published.standardDeviation
+            }
+            return
+        }
         self = ImagePreprocessor()
         maximumPixels = 1_003_520
         try read(settings)

@@ -6,8 +6,15 @@ public struct ProcessorFiles {
     public let images: SettingsReader?
     /// The video processor's settings: in `processor_config.json`, or all of `video_preprocessor_config.json`.
     public let videos: SettingsReader?
+    /// What is stated elsewhere where there is no image processor; what it leaves out is as the generation's is published.
+    public let stated: SettingsReader?
     /// The files that were read, each whole.
     public let files: [SettingsReader]
+
+    /// No files, but settings that are stated elsewhere.
+    public init(stated: SettingsReader) {
+        (images, videos, files, self.stated) = (nil, nil, [], stated)
+    }
 
     /// Reads what there is.
     /// - Throws: `badInput` when a file is no JSON.
@@ -25,6 +32,7 @@ public struct ProcessorFiles {
         )
         self.images = images ?? ownImages
         self.videos = videos ?? ownVideos
+        stated = nil
         files = [both, ownImages, ownVideos].compactMap(\.self)
     }
 }

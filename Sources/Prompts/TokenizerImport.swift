@@ -146,7 +146,7 @@ extension TokenizerParts {
     }
 
     /// `"a b"` cut at its space. By scalars: a space followed by a combining mark is one character to Swift.
-    private static func pair(_ line: some StringProtocol) -> [Substring] {
+    static func pair(_ line: some StringProtocol) -> [Substring] {
         Substring(line).unicodeScalars.split(separator: " ", omittingEmptySubsequences: false).map {
             Substring($0)
         }

@@ -60,8 +60,8 @@ struct CheckpointReport {
     private var weights: String? {
         survey.checkpoint.map { checkpoint in
             let files = checkpoint.files.filter { !$0.name.hasSuffix(".json") }
-            let first = files.count == 1 ? files[0].name : "\(files.count) shards"
-            return "\(checkpoint.container.rawValue), \(first), \(checkpoint.tensors.count) tensors, "
+            let first = files.count == 1 ? files[0].name : "\(files.count) files"
+            return "\(checkpoint.container.rawValue), \(first), \(checkpoint.names.count) tensors, "
                 + ByteCount.text(checkpoint.byteCount)
         }
     }
@@ -96,7 +96,7 @@ struct CheckpointReport {
             "parameters": survey.model.map { .int($0.plan.parameterCount) } ?? .null,
             "container": text(survey.checkpoint?.container.rawValue),
             "files": strings(survey.checkpoint?.files.map(\.name)),
-            "tensors": survey.checkpoint.map { .int($0.tensors.count) } ?? .null,
+            "tensors": survey.checkpoint.map { .int($0.names.count) } ?? .null,
             "bytes": survey.checkpoint.map { .int($0.byteCount) } ?? .null,
             "types": .object(survey.types.map { .init($0.name, .int($0.count)) }),
             "quantization": text(survey.quantization), "sets": .array(sets),

@@ -8,23 +8,26 @@ import Storage
 struct InspectCheckpoint: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "checkpoint",
-        abstract: "Say what a checkpoint's folder is, and what a conversion would say of it.",
+        abstract: "Say what a checkpoint or a model in GGUF is, and what a conversion would say of it.",
         discussion: """
             Headers and small files are read, no weights. Exit code 0: it can be converted; 3: it cannot, and the report \
             says why.
             """)
 
-    @Argument(help: "The folder.")
+    @Argument(help: "The folder, or the text part of a model in GGUF.")
     var directory: String
 
     @Option(help: "Which weights to take where the folder holds several sets.")
     var weights: String?
 
+    @Option(help: "The vision part of a model in GGUF. (default: the only one beside the text part)")
+    var mmproj: String?
+
     @Flag(help: "Report as JSON.")
     var json = false
 
     mutating func execute() throws(Failure) {
-        let survey = CheckpointSurvey(directory, weights: weights)
+        let survey = CheckpointSurvey(directory, weights: weights, mmproj: mmproj)
         var sizes: [RecipeSize] = []
         var refusal = survey.refusal
         if let model = survey.model {

@@ -146,8 +146,29 @@ import Testing
         try refuses("impossible extent", at: "tensor 'b'") { $0.tensors[1].extents = [1 << 63] }
         try refuses("impossible shape", at: "tensor 'b'") { $0.tensors[1].extents = [1 << 40, 1 << 40] }
         try refuses("impossible shape", at: "tensor 'b'") { $0.tensors[1].extents = [1 << 62] }
-        for type in [2, 8, 31, .max] as [UInt32] {
-            try refuses("elements of type \(type)", at: "tensor 'b'") { $0.tensors[1].type = type }
+        for type in [4, 31, .max] as [UInt32] {
+            try refuses("elements of type \(type), which", at: "tensor 'b'") { $0.tensors[1].type = type }
+        }
+        for (type, name) in [(16, "IQ2_XXS"), (29, "IQ1_M"), (34, "TQ1_0"), (40, "NVFP4")]
+            as [(UInt32, String)]
+        {
+            try refuses("elements of type \(name) (\(type)), which", at: "tensor 'b'") {
+                $0.tensors[1].type = type
+            }
+        }
+        for (type, elements) in [(8, 32), (14, 256), (39, 32)] as [(UInt32, UInt64)] {
+            try refuses("no whole blocks of \(elements)", at: "tensor 'b'") {
+                $0.tensors[1].type = type
+                $0.tensors[1].extents = [elements + 16, 2]
+            }
+            try refuses("of which 32 are there", at: "tensor 'b'") {
+                $0.tensors[1].type = type
+                $0.tensors[1].extents = [elements, 2]
+            }
+            try refuses("impossible shape", at: "tensor 'b'") {
+                $0.tensors[1].type = type
+                $0.tensors[1].extents = [elements, 1 << 60]
+            }
         }
         try refuses("is given twice", at: "tensor 'a'") { $0.tensors[1].name = "a" }
         try refuses("a name of 0 bytes", at: "tensor 1") { $0.tensors[1].name = "" }

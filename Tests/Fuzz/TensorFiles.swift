@@ -96,28 +96,87 @@ extension FuzzTarget {
         "u.",
     ]
 
-    /// An imatrix of llama.cpp's.
+    /// A GGUF file: as an imatrix of llama.cpp's, and as tensors of every kind, whose blocks are unpacked.
     static let gguf = FuzzTarget(
-        name: "gguf", maximumLength: 2048,
+        name: "gguf", maximumLength: 4096,
         words: [
             "GGUF", "general.type", "imatrix", "imatrix.datasets", "imatrix.chunk_count",
             "imatrix.chunk_size",
-            ".in_sum2", ".counts", "general.alignment", "blk.0.attn_q.weight",
+            ".in_sum2", ".counts", "general.alignment", "blk.0.attn_q.weight", "split.count",
         ],
         seeds: {
             [
                 GGUFBytes(imatrix: [("a", [1, 2, 3, 4], [2])]).bytes,
                 GGUFBytes(imatrix: [("blk.0.ffn_up_exps", [1, 2, 3, 4, 5, 6], [2, 0, 1]), ("b", [0], [0])])
                     .bytes,
+                blocks(of: [
+                    (2, 32, 18), (3, 32, 20), (6, 32, 22), (7, 32, 24), (8, 32, 34), (20, 32, 18),
+                    (39, 32, 17),
+                ]),
+                blocks(of: [(10, 256, 84), (11, 256, 110), (12, 256, 144)]),
+                blocks(of: [(13, 256, 176), (14, 256, 210), (23, 256, 136)]),
             ]
         },
         read: { bytes in
-            let matrix = try ImportanceMatrix(MemoryFile.shared.holding(bytes))
+            let path = MemoryFile.shared.holding(bytes)
+            try readTensors(GGUFFile(path))
+            let matrix = try ImportanceMatrix(path)
             for name in matrix.names {
                 guard let entry = matrix[name] else { fatalError("'\(name)' is named and not there") }
                 _ = try entry.meanSquares()
             }
         })
+
+    /// A file with a tensor of two rows of a block each, by type, elements and bytes.
+    private static func blocks(of types: [(number: UInt32, elements: Int, bytes: Int)]) -> [UInt8] {
+        GGUFBytes(
+            [.init("general.architecture", "qwen2vl"), .init("list", [1, 2, 3] as [Int32])],
+            types.map { type in
+                GGUFBytes.Tensor(
+                    "t\(type.number)", [UInt64(type.elements), 2], type: type.number,
+                    (0..<2 * type.bytes).map { UInt8(truncatingIfNeeded: $0 * 37) & 0x3F })
+            }
+        ).bytes
+    }
+
+    /// Looks at all metadata, and reads every weight, alone and joined with the next.
+    private static func readTensors(_ file: GGUFFile) throws {
+        _ = try? file.settings(listsUpTo: 512)
+        for key in ["list", "general.architecture", "split.count"] {
+            _ = try? file.integers(key)
+            _ = try? file.integer(key)
+            _ = try? file.program(key)
+        }
+        for (tensor, next) in zip(file.tensors, file.tensors.dropFirst() + file.tensors.prefix(1)) {
+            require(tensor.type.isSupported, "\(tensor.name) has no reader")
+            require(
+                (tensor.shape.extents.last ?? 1) % tensor.type.elements == 0,
+                "\(tensor.name) has parts of blocks")
+            try read(StoredWeight("alone", of: [tensor], .below))
+            for arrangement in [PartArrangement.below, .across(1)] {
+                if let joined = try? StoredWeight("joined", of: [tensor, next], arrangement) {
+                    try read(joined)
+                }
+            }
+        }
+    }
+
+    /// Reads the first and the last rows of a weight.
+    private static func read(_ weight: StoredWeight) throws {
+        guard case .derived(let derived) = weight.form else { return }
+        let columns = weight.shape.rank > 1 ? weight.shape.extents[weight.shape.rank - 1] : 1
+        let rows = columns == 0 ? 0 : weight.shape.count / columns
+        guard rows > 0, columns <= 1 << 16 else { return }
+        let out = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: min(rows, 3) * columns * derived.type.width, alignment: 64)
+        defer { out.deallocate() }
+        for first in [0, rows - min(rows, 3)] {
+            do { try derived.readRows(first..<first + min(rows, 3), into: out) } catch let failure as Failure
+            {
+                require(failure.kind == .badInput, "\(failure)")
+            }
+        }
+    }
 
     private static func check(_ tensors: [SourceTensor], of bytes: [UInt8]) {
         for tensor in tensors {

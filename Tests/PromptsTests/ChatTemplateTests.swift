@@ -124,7 +124,8 @@ import Testing
     @Test func theCheckpointsTemplateIsFound() throws {
         let folder = try TemporaryDirectory()
         func find(given: String? = nil) throws -> ChatTemplate {
-            try ChatTemplate.of(checkpoint: folder.path, given: given, own: "qwen2-vl")
+            try ChatTemplate.of(
+                PublishedTemplate(checkpoint: folder.path), given: given, own: "qwen2-vl")
         }
         #expect(try find().origin == .ownForNone(name: "qwen2-vl"))
         let named = JSON.array([.pairs(["name": "default", "template": "one"])])

@@ -20,6 +20,28 @@ public struct GGUFBytes: Sendable {
         /// A number of 32 bits.
         public init(_ name: String, _ number: UInt32) { self.init(name, 4, little(number)) }
 
+        /// A number of 32 bits with a point.
+        public init(_ name: String, real number: Float) { self.init(name, 6, little(number.bitPattern)) }
+
+        /// Yes or no.
+        public init(_ name: String, _ bool: Bool) { self.init(name, 7, [bool ? 1 : 0]) }
+
+        /// An array of numbers of 32 bits.
+        public init(_ name: String, _ numbers: [Int32]) {
+            self.init(name, 9, little(UInt32(5)) + little(UInt64(numbers.count)) + numbers.flatMap(little))
+        }
+
+        /// An array of numbers of 32 bits with a point.
+        public init(_ name: String, reals numbers: [Float]) {
+            let bytes = numbers.flatMap { little($0.bitPattern) }
+            self.init(name, 9, little(UInt32(6)) + little(UInt64(numbers.count)) + bytes)
+        }
+
+        /// An array of yes and no.
+        public init(_ name: String, _ flags: [Bool]) {
+            self.init(name, 9, little(UInt32(7)) + little(UInt64(flags.count)) + flags.map { $0 ? 1 : 0 })
+        }
+
         /// An array of texts.
         public init(_ name: String, _ texts: [String]) {
             self.init(name, 9, little(UInt32(8)) + little(UInt64(texts.count)) + texts.flatMap(counted))
@@ -38,6 +60,11 @@ public struct GGUFBytes: Sendable {
         public var offset: UInt64?
         /// Its bytes.
         public var data: [UInt8]
+
+        /// A tensor of any type.
+        public init(_ name: String, _ extents: [UInt64], type: UInt32, _ data: [UInt8]) {
+            (self.name, self.extents, self.type, self.data) = (name, extents, type, data)
+        }
 
         /// A tensor of float32.
         public init(_ name: String, _ extents: [UInt64], _ values: [Float]) {
@@ -64,6 +91,18 @@ public struct GGUFBytes: Sendable {
     /// A file of these.
     public init(_ values: [Value], _ tensors: [Tensor]) { (self.values, self.tensors) = (values, tensors) }
 
+    /// The bytes of the value of that name, to be changed; nil takes it out.
+    public subscript(value name: String) -> Value? {
+        get { values.first { $0.name == name } }
+        set {
+            guard let place = values.firstIndex(where: { $0.name == name }) else {
+                values += [newValue].compactMap(\.self)
+                return
+            }
+            values.replaceSubrange(place...place, with: [newValue].compactMap(\.self))
+        }
+    }
+
     /// An imatrix: of each matrix its name, Σ x² expert after expert, and the rows of each.
     public init(imatrix matrices: [(name: String, sums: [Float], counts: [Float])]) {
         self.init(
@@ -88,13 +127,16 @@ public struct GGUFBytes: Sendable {
             bytes += counted(tensor.name) + little(UInt32(tensor.extents.count))
             bytes += tensor.extents.flatMap(little) + little(tensor.type)
             bytes += little(tensor.offset ?? UInt64(data.count))
-            data = padded(data + tensor.data)
+            data += tensor.data
+            pad(&data)
         }
-        return (tensors.isEmpty ? bytes : padded(bytes)) + data + rest
+        if !tensors.isEmpty { pad(&bytes) }
+        bytes += data
+        return bytes + rest
     }
 
-    private func padded(_ bytes: [UInt8]) -> [UInt8] {
-        bytes + [UInt8](repeating: 0, count: (alignment - bytes.count % alignment) % alignment)
+    private func pad(_ bytes: inout [UInt8]) {
+        bytes += [UInt8](repeating: 0, count: (alignment - bytes.count % alignment) % alignment)
     }
 }
 

@@ -2,7 +2,7 @@ import Glibc
 public import Storage
 
 /// A tensor to be written by a test.
-public struct TestTensor {
+public struct TestTensor: Sendable {
     /// As the file will have it.
     public let name: String
     /// Its type as the file has it: `F32`.

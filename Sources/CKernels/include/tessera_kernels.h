@@ -1,6 +1,7 @@
 // The kernels: what the runtime and the quantizers call. No model, no file, no allocation.
 #pragma once
 
+#include "blocks.h"
 #include "codes.h"
 #include "fit.h"
 #include "floats.h"

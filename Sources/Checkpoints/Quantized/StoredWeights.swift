@@ -9,6 +9,15 @@ public struct StoredWeights: Sendable {
     /// How they are quantized, for people; nil for a checkpoint of full precision.
     public let quantization: String?
 
+    /// The keys of config.json that say how weights are quantized.
+    public static let settings = ["quantization_config", "quantization", "compression_config"]
+
+    /// Weights that were found otherwise.
+    public init(_ weights: [StoredWeight]) {
+        self.weights = weights
+        (unneeded, quantization) = ([], nil)
+    }
+
     /// Every weight of `checkpoint`.
     ///
     /// The tensors of packed weights (`X.qweight`, `X.qzeros`, ...) become one weight `X.weight`. All shapes and types are checked

@@ -4,7 +4,7 @@ public import Storage
 ///
 /// The file is a header (`GGUF`, the version, how many tensors and how much metadata), the metadata (names with typed values),
 /// the tensors' names, extents, types and places, and one buffer in which the tensors follow each other in that order, each
-/// from the next multiple of the alignment on. Of tensors it knows those of plain elements; blocks of codes are refused.
+/// from the next multiple of the alignment on.
 public struct GGUFFile: Sendable {
     /// What such a file begins with.
     public static let magic = Array("GGUF".utf8)
@@ -15,12 +15,12 @@ public struct GGUFFile: Sendable {
     public let file: MappedFile
     private let metadata: GGUFMetadata
     /// In the order in which they lie in the file; shapes have the outermost extent first, the reverse of the file's order.
-    public let tensors: [SourceTensor]
+    public let tensors: [GGUFTensor]
 
     /// Maps and checks the file at `path`.
-    /// - Parameter kind: what `general.type` must say: looked at before the tensors are.
+    /// - Parameter kind: what `general.type` must say: looked at before the tensors are; nil for anything.
     /// - Throws: `.io` when it cannot be opened, `.badInput` when anything in the header is not as it must be.
-    public init(_ path: String, kind: String) throws(Failure) {
+    public init(_ path: String, kind: String? = nil) throws(Failure) {
         file = try MappedFile(path)
         do throws(Failure) {
             let header = try GGUFHeader(file, kind: kind)
@@ -52,6 +52,39 @@ public struct GGUFFile: Sendable {
         }
     }
 
+    /// The whole number of that name, of any width; nil when there is nothing of the name.
+    /// - Throws: `.badInput` when it is anything else.
+    public func integer(_ name: String) throws(Failure) -> Int? {
+        try located { () throws(Failure) in
+            try metadata.read(name) { (value) throws(Failure) in try value.integer() }
+        }
+    }
+
+    /// The whole numbers in the array of that name; nil when there is nothing of the name.
+    /// - Throws: `.badInput` when it is anything else.
+    public func integers(_ name: String) throws(Failure) -> [Int]? {
+        try located { () throws(Failure) in
+            try metadata.read(name) { (value) throws(Failure) in try value.integers() }
+        }
+    }
+
+    /// The text of that name, with line breaks and whatever else it holds; nil when there is nothing of the name.
+    /// - Throws: `.badInput` when it is no text.
+    public func program(_ name: String) throws(Failure) -> String? {
+        try located { () throws(Failure) in
+            try metadata.read(name) { (value) throws(Failure) in try value.program() }
+        }
+    }
+
+    /// The metadata as one object, by the names, in the file's order, without long lists.
+    ///
+    /// Numbers of 32 bits with a point are the shortest decimals that stand for them. What JSON has no number for is a text.
+    /// - Parameter limit: elements of the longest list that is included.
+    /// - Throws: `.badInput` as `text` does.
+    public func settings(listsUpTo limit: Int) throws(Failure) -> JSON {
+        try located { () throws(Failure) in try metadata.json(listsUpTo: limit) }
+    }
+
     private func located<Result>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         do { return try body() } catch { throw error.located(in: file.path) }
     }
@@ -60,11 +93,22 @@ public struct GGUFFile: Sendable {
 /// The metadata of a GGUF file by name.
 private struct GGUFMetadata {
     private var values: [String: GGUFValue] = [:]
+    private var names: [String] = []
 
     mutating func add(_ name: String, _ value: GGUFValue) throws(Failure) {
         guard values.updateValue(value, forKey: name) == nil else {
             throw .badInput("is given twice")
         }
+        names.append(name)
+    }
+
+    func json(listsUpTo limit: Int) throws(Failure) -> JSON {
+        var members: [JSON.Member] = []
+        for name in names {
+            let json = try read(name) { (value) throws(Failure) in try value.json(listsUpTo: limit) }
+            if let json = json ?? nil { members.append(.init(name, json)) }
+        }
+        return .object(members)
     }
 
     func read<Result>(
@@ -81,7 +125,7 @@ private struct GGUFHeader {
     private var cursor: ByteCursor
     private var alignment = 32
     var metadata = GGUFMetadata()
-    var tensors: [SourceTensor] = []
+    var tensors: [GGUFTensor] = []
 
     /// The longest name accepted, in bytes.
     private static let nameLimit = 1024
@@ -91,7 +135,7 @@ private struct GGUFHeader {
     private static let shortestValue = 8 + 1 + 4 + 1
     private static let shortestTensor = 8 + 1 + 4 + 4 + 8
 
-    init(_ file: MappedFile, kind: String) throws(Failure) {
+    init(_ file: MappedFile, kind: String?) throws(Failure) {
         self.file = file
         guard let bytes = MappedBytes(file, 0..<min(file.bytes.count, GGUFFile.headerLimit)) else {
             throw .badInput("is no GGUF file")
@@ -100,9 +144,9 @@ private struct GGUFHeader {
         let (tensorCount, valueCount) = try readCounts()
         for number in 0..<valueCount { try readValue(number) }
         let type = try metadata.read("general.type") { (value) throws(Failure) in try value.text() }
-        guard type == kind else {
+        guard kind == nil || type == kind else {
             let type = type.map { "of type '\($0)'" } ?? "without a type"
-            throw .badInput("is a GGUF file \(type), no \(kind)")
+            throw .badInput("is a GGUF file \(type), no \(kind ?? "")")
         }
         try readAlignment()
         var entries: [Entry] = []
@@ -163,7 +207,7 @@ private struct GGUFHeader {
     /// A tensor as the header describes it.
     private struct Entry {
         let name: String
-        let type: ElementType
+        let type: BlockType
         let shape: Shape
         let byteCount: Int
         let offset: UInt64
@@ -185,21 +229,22 @@ private struct GGUFHeader {
                 extents.insert(whole, at: 0)
             }
             let number = try cursor.integer(UInt32.self)
-            guard let type = Self.types[number] else {
-                throw .badInput("has elements of type \(number), which is not supported")
+            guard let type = BlockType(number: number), type.isSupported else {
+                let name = BlockType(number: number).map { "\($0.name) (\(number))" } ?? "\(number)"
+                throw .badInput("has elements of type \(name), which is not supported")
             }
-            guard let shape = Shape(checking: extents), let byteCount = shape.byteCount(type) else {
+            guard (extents.last ?? 1) % type.elements == 0 else {
+                throw .badInput(
+                    "has rows of \(extents.last ?? 1) elements, which are no whole blocks of \(type.elements) (\(type.name))"
+                )
+            }
+            guard let shape = Shape(checking: extents), let byteCount = type.byteCount(shape) else {
                 throw .badInput("has the impossible shape \(extents)")
             }
             return Entry(
                 name: name, type: type, shape: shape, byteCount: byteCount, offset: try cursor.integer())
         } catch { throw error.placed(in: "tensor '\(name)'") }
     }
-
-    /// Types of plain elements, by their numbers.
-    private static let types: [UInt32: ElementType] = [
-        0: .float32, 1: .float16, 24: .int8, 25: .int16, 26: .int32, 27: .int64, 28: .float64, 30: .bfloat16,
-    ]
 
     /// Finds each tensor where those before it end: none overlaps another, and nothing lies between them but what aligns them.
     private mutating func place(_ entries: [Entry]) throws(Failure) {
@@ -225,7 +270,7 @@ private struct GGUFHeader {
                     at: entry.place, remedy: "the file may be cut short")
             }
             tensors.append(
-                SourceTensor(name: entry.name, type: entry.type, shape: entry.shape, data: data))
+                GGUFTensor(name: entry.name, type: entry.type, shape: entry.shape, data: data))
             next = padded(next + entry.byteCount)
         }
         guard next >= end else { throw .badInput("the last \(end - next) bytes belong to no tensor") }

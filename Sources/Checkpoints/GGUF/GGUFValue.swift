@@ -57,6 +57,13 @@ struct GGUFValue: Sendable {
         return try cursor.countedText()
     }
 
+    /// The text that it is, whatever characters it has.
+    func program() throws(Failure) -> String {
+        guard kind == .string, count == nil else { throw .badInput("is no text") }
+        var cursor = ByteCursor(source)
+        return try cursor.countedProgram()
+    }
+
     /// The texts that it is an array of.
     func texts() throws(Failure) -> [String] {
         guard kind == .string, let count else { throw .badInput("is no array of texts") }
@@ -72,6 +79,58 @@ struct GGUFValue: Sendable {
     }
 }
 
+extension GGUFValue {
+    /// The whole number that it is, of any width.
+    func integer() throws(Failure) -> Int {
+        guard let int = try json(listsUpTo: 0)?.int else { throw .badInput("is no whole number") }
+        return int
+    }
+
+    /// The whole numbers that it is an array of.
+    func integers() throws(Failure) -> [Int] {
+        guard count != nil, let ints = try json(listsUpTo: .max)?.ints else {
+            throw .badInput("is no array of whole numbers")
+        }
+        return ints
+    }
+
+    /// The value as JSON; nil for a list of more than `limit` elements.
+    func json(listsUpTo limit: Int) throws(Failure) -> JSON? {
+        var cursor = ByteCursor(source)
+        guard let count else { return try element(&cursor) }
+        guard count <= limit else { return nil }
+        return .array(try (0..<count).map { _ throws(Failure) in try element(&cursor) })
+    }
+
+    private func element(_ cursor: inout ByteCursor) throws(Failure) -> JSON {
+        switch kind {
+        case .uint8: .int(Int(try cursor.integer(UInt8.self)))
+        case .int8: .int(Int(try cursor.integer(Int8.self)))
+        case .uint16: .int(Int(try cursor.integer(UInt16.self)))
+        case .int16: .int(Int(try cursor.integer(Int16.self)))
+        case .uint32: .int(Int(try cursor.integer(UInt32.self)))
+        case .int32: .int(Int(try cursor.integer(Int32.self)))
+        case .int64: .int(Int(try cursor.integer(Int64.self)))
+        case .uint64: Self.number(try cursor.integer(UInt64.self))
+        case .float32: Self.number("\(Float(bitPattern: try cursor.integer()))")
+        case .float64: Self.number("\(Double(bitPattern: try cursor.integer()))")
+        case .bool: .bool(try cursor.integer(UInt8.self) != 0)
+        case .string: .string(try cursor.countedProgram())
+        case .array: .null
+        }
+    }
+
+    private static func number(_ number: UInt64) -> JSON {
+        Int(exactly: number).map(JSON.int) ?? .string("\(number)")
+    }
+
+    /// The number that a text stands for, if it is finite.
+    private static func number(_ text: String) -> JSON {
+        guard let number = Double(text), number.isFinite else { return .string(text) }
+        return .double(number)
+    }
+}
+
 extension GGUFValue.Kind {
     fileprivate init(_ cursor: inout ByteCursor) throws(Failure) {
         let number = try cursor.integer(UInt32.self)
@@ -83,6 +142,16 @@ extension GGUFValue.Kind {
 extension ByteCursor {
     /// The next text, whose length stands before it, without control characters.
     mutating func countedText() throws(Failure) -> String { try text(try length()) }
+
+    /// The next text, whose length stands before it.
+    fileprivate mutating func countedProgram() throws(Failure) -> String {
+        let count = try length()
+        let start = try skip(count)
+        guard let text = String(validating: source.bytes[start..<start + count], as: UTF8.self) else {
+            throw .badInput("holds text that is not valid UTF-8")
+        }
+        return text
+    }
 
     /// Passes over such a text.
     fileprivate mutating func skipText() throws(Failure) { try skip(try length()) }
