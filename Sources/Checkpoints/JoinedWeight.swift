@@ -61,6 +61,8 @@ struct JoinedWeight: DerivedWeight {
                 "has shape \(other.shape), which does not fit \(weights[0].shape) of '\(weights[0].sources[0])'",
                 at: "tensor '\(other.sources[0])'")
         }
+        // Of what is not empty, every product of extents is a number.
+        if let empty = weights.first(where: { $0.shape.count == 0 }) { throw failure(empty) }
         var extents = first
         let axis: Int
         switch arrangement {

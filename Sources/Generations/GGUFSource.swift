@@ -18,6 +18,8 @@ struct GGUFSource: ModelSource {
     private static let sampling = "general.sampling."
     /// Elements of the longest list that is a setting; those of tokens are longer.
     private static let longestList = 512
+    /// In bytes, as of a file.
+    private static let longestTemplate = 16 << 20
 
     /// Opens the files and reads their metadata.
     /// - Parameters:
@@ -142,6 +144,10 @@ struct GGUFSource: ModelSource {
         }
         _ = text.stated("tokenizer.chat_template")
         let program = try files.text[0].program("tokenizer.chat_template")
+        if let program, program.utf8.count > Self.longestTemplate {
+            throw .badInput(
+                "has \(program.utf8.count) bytes", file: text.file, at: "metadata 'tokenizer.chat_template'")
+        }
         return PublishedTemplate(program: program.map { (text.file, $0) }, tokens: tokens)
     }
 

@@ -187,10 +187,11 @@ extension GGUFBlockTests {
             .init("a", [2, 2], [1, 2, 3, 4]), .init("b", [3, 2], [1, 2, 3, 4, 5, 6]),
             .init("c", [2], [1, 2]),
             .init("i", [2, 2], type: 24, [1, 2, 3, 4]), .init("s", [], [1]),
+            .init("e", [5, 1 << 40, 1 << 40, 0], []),
         ])
         for (tensors, arrangement, name) in [
             ([0, 1], .below, "b"), ([0, 2], .below, "c"), ([4, 4], .below, "s"), ([0, 1], .across(1), "b"),
-            ([0, 0], .across(2), "a"), ([0, 3], .below, "i"),
+            ([0, 0], .across(2), "a"), ([0, 3], .below, "i"), ([5, 5], .across(1), "e"),
         ] as [([Int], PartArrangement, String)] {
             let failure = #expect(throws: Failure.self) {
                 try StoredWeight("w", of: tensors.map { parts[$0] }, arrangement)

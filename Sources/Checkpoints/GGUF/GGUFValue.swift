@@ -86,12 +86,18 @@ extension GGUFValue {
         return int
     }
 
+    /// More than any vocabulary has.
+    private static let mostIntegers = 1 << 24
+
     /// The whole numbers that it is an array of.
     func integers() throws(Failure) -> [Int] {
-        guard count != nil, let ints = try json(listsUpTo: .max)?.ints else {
-            throw .badInput("is no array of whole numbers")
+        guard let count else { throw .badInput("is no array of whole numbers") }
+        guard count <= Self.mostIntegers else { throw .badInput("has \(count) elements") }
+        var cursor = ByteCursor(source)
+        return try (0..<count).map { _ throws(Failure) in
+            guard let int = try element(&cursor).int else { throw .badInput("is no array of whole numbers") }
+            return int
         }
-        return ints
     }
 
     /// The value as JSON; nil for a list of more than `limit` elements.
