@@ -230,11 +230,12 @@ void tsr_blocks_to_codes(tsr_block_kind kind, const uint8_t *rows, size_t pitch,
                          uint8_t *codes, uint16_t *scales, uint16_t *biases) {
     const bool is_wide = kind == TSR_BLOCK_Q8_0, has_bias = kind == TSR_BLOCK_Q4_1 || kind == TSR_BLOCK_Q5_1;
     const bool has_fifth = kind == TSR_BLOCK_Q5_0 || kind == TSR_BLOCK_Q5_1;
-    const size_t head = has_bias ? 4 : 2, bytes = head + (has_fifth ? 4 : 0) + (is_wide ? SMALL : SMALL / 2);
+    const bool is_float = kind == TSR_BLOCK_MXFP4;
+    const size_t head = is_float ? 1 : has_bias ? 4 : 2, bytes = head + (has_fifth ? 4 : 0) + (is_wide ? SMALL : SMALL / 2);
     for (size_t r = 0; r < row_count; r++) {
         const uint8_t *block = rows + r * pitch;
         for (size_t b = 0; b < count; b++, block += bytes) {
-            scales[b * TSR_BLOCK_ROWS + r] = load16(block);
+            scales[b * TSR_BLOCK_ROWS + r] = is_float ? block[0] : load16(block);
             if (has_bias) biases[b * TSR_BLOCK_ROWS + r] = load16(block + 2);
             uint8_t *out = codes + b * SMALL * TSR_BLOCK_ROWS + r;
             if (is_wide)

@@ -31,6 +31,15 @@ public protocol DerivedWeight: Sendable {
 }
 
 extension DerivedWeight {
+    /// Elements of a row.
+    public var rowLength: Int {
+        switch shape.rank {
+        case 0, 1: 1
+        case 2, 3: shape.extents[shape.rank - 1]
+        default: shape.count / max(1, shape.extents[0])
+        }
+    }
+
     /// No codes.
     public var published: PublishedCodes? { nil }
 

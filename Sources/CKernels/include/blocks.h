@@ -30,7 +30,8 @@ size_t tsr_blocks_to_floats(tsr_block_kind kind, const uint8_t *blocks, size_t c
 enum { TSR_BLOCK_ROWS = 16 };
 
 /// Takes the blocks of at most 16 rows apart, `count` of each, for the kinds whose blocks are 32 codes with one scale: Q4_0,
-/// Q4_1, Q5_0, Q5_1, Q8_0. w = scale·(code − zero) + bias, where zero is 8, 16 or 128 and there is no bias, or zero is 0.
+/// Q4_1, Q5_0, Q5_1, Q8_0, MXFP4. w = scale·(code − zero) + bias, where zero is 8, 16 or 128 and there is no bias, or zero is 0;
+/// codes of MXFP4 are 4-bit floats, and its scales bytes of exponents.
 ///
 /// Codes go to [column][16], scales and biases, which are float16, to [block][16]; the places of missing rows are left alone,
 /// and so are the biases of a kind that has none. Row r begins at `rows` + r·`pitch`.

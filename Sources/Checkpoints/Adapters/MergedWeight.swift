@@ -21,7 +21,7 @@ struct MergedWeight: DerivedWeight {
     }
 
     func readRows(_ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws(Failure) {
-        let columns = shape.count / shape.extents[0]
+        let columns = rowLength
         precondition(out.count == rows.count * columns * type.width)
         let floats = out.bindMemory(to: Float.self)
         guard let target = floats.baseAddress else { return }

@@ -28,7 +28,7 @@ public struct GGUFTensor: Sendable {
 /// A weight that a GGUF file holds in blocks of codes with scales.
 struct GGUFWeight: DerivedWeight {
     let name: String
-    private let tensor: GGUFTensor
+    let tensor: GGUFTensor
 
     init(_ name: String, _ tensor: GGUFTensor) { (self.name, self.tensor) = (name, tensor) }
 
@@ -36,7 +36,9 @@ struct GGUFWeight: DerivedWeight {
     var type: ElementType { .float32 }
     var sources: [String] { [tensor.name] }
     var published: PublishedCodes? {
-        PublishedCodes("\(tensor.type.name) blocks", .floats(because: "no tiles hold such blocks"))
+        PublishedCodes(
+            "\(tensor.type.name) blocks",
+            exactEncoding.map { .exact($0) } ?? .floats(because: "no tiles hold such blocks"))
     }
 
     func readRows(_ rows: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws(Failure) {
