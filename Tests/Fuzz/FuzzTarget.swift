@@ -15,7 +15,8 @@ struct FuzzTarget: Sendable {
 
     /// All of them.
     static let all: [FuzzTarget] = [
-        .json, .safetensors, .shardIndex, .torch, .pickle, .gguf, .bundleHeader, .bundleSections, .graph,
+        .json, .safetensors, .shardIndex, .torch, .pickle, .gguf, .blocks, .bundleHeader, .bundleSections,
+        .graph,
         .recipe,
         .calibration, .tokenizer, .tiktoken, .tokenizerSection, .prompt, .config, .picture, .jinja,
         .quantized, .adapter,

@@ -96,19 +96,35 @@ extension FuzzTarget {
         "u.",
     ]
 
-    /// A GGUF file: as an imatrix of llama.cpp's, and as tensors of every kind, whose blocks are unpacked.
+    /// An imatrix of llama.cpp's.
     static let gguf = FuzzTarget(
-        name: "gguf", maximumLength: 4096,
+        name: "gguf", maximumLength: 2048,
         words: [
             "GGUF", "general.type", "imatrix", "imatrix.datasets", "imatrix.chunk_count",
             "imatrix.chunk_size",
-            ".in_sum2", ".counts", "general.alignment", "blk.0.attn_q.weight", "split.count",
+            ".in_sum2", ".counts", "general.alignment", "blk.0.attn_q.weight",
         ],
         seeds: {
             [
                 GGUFBytes(imatrix: [("a", [1, 2, 3, 4], [2])]).bytes,
                 GGUFBytes(imatrix: [("blk.0.ffn_up_exps", [1, 2, 3, 4, 5, 6], [2, 0, 1]), ("b", [0], [0])])
                     .bytes,
+            ]
+        },
+        read: { bytes in
+            let matrix = try ImportanceMatrix(MemoryFile.shared.holding(bytes))
+            for name in matrix.names {
+                guard let entry = matrix[name] else { fatalError("'\(name)' is named and not there") }
+                _ = try entry.meanSquares()
+            }
+        })
+
+    /// A part of a model in GGUF, whose blocks are unpacked.
+    static let blocks = FuzzTarget(
+        name: "gguf-blocks", maximumLength: 4096,
+        words: ["GGUF", "general.type", "general.alignment", "general.architecture", "list", "split.count"],
+        seeds: {
+            [
                 blocks(of: [
                     (2, 32, 18), (3, 32, 20), (6, 32, 22), (7, 32, 24), (8, 32, 34), (20, 32, 18),
                     (39, 32, 17),
@@ -117,15 +133,7 @@ extension FuzzTarget {
                 blocks(of: [(13, 256, 176), (14, 256, 210), (23, 256, 136)]),
             ]
         },
-        read: { bytes in
-            let path = MemoryFile.shared.holding(bytes)
-            try readTensors(GGUFFile(path))
-            let matrix = try ImportanceMatrix(path)
-            for name in matrix.names {
-                guard let entry = matrix[name] else { fatalError("'\(name)' is named and not there") }
-                _ = try entry.meanSquares()
-            }
-        })
+        read: { bytes in try readTensors(GGUFFile(MemoryFile.shared.holding(bytes))) })
 
     /// A file with a tensor of two rows of a block each, by type, elements and bytes.
     private static func blocks(of types: [(number: UInt32, elements: Int, bytes: Int)]) -> [UInt8] {
@@ -171,9 +179,8 @@ extension FuzzTarget {
             byteCount: min(rows, 3) * columns * derived.type.width, alignment: 64)
         defer { out.deallocate() }
         for first in [0, rows - min(rows, 3)] {
-            do { try derived.readRows(first..<first + min(rows, 3), into: out) } catch let failure as Failure
-            {
-                require(failure.kind == .badInput, "\(failure)")
+            do { try derived.readRows(first..<first + min(rows, 3), into: out) } catch {
+                require(error.kind == .badInput, "\(error)")
             }
         }
     }
