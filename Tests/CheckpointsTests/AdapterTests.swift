@@ -41,7 +41,7 @@ import Testing
         Case(rows: 37, columns: 13, rank: 3, isEmbedding: true),
         Case(rows: 1, columns: 9, rank: 8, base: .bfloat16, type: .bfloat16, isEmbedding: true),
         Case(rows: 18, columns: 24, rank: 3, kernel: [3, 2, 2, 2]),
-        Case(rows: 5, columns: 12, rank: 2, isDora: true, kernel: [3, 4]),
+        Case(rows: 5, columns: 12, rank: 2, isDora: true, kernel: [3, 4, 1]),
     ]
 
     /// Rows of a merged weight, whichever are read, are those of `W + s·B·A`, stretched to the magnitudes.
