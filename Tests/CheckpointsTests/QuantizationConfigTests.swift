@@ -52,6 +52,7 @@ import Testing
             #"{"activation_scheme":"static","fmt":"e4m3","quant_method":"fp8","weight_block_size":[128,128]}"#
         ),
         ("bitsandbytes 4 bits", #"{"quant_method":"bitsandbytes","load_in_4bit":true}"#),
+        ("bitsandbytes int8", #"{"quant_method":"bitsandbytes","load_in_8bit":true}"#),
         ("modelopt", #"{"quant_method":"modelopt","quant_algo":"W4A16_AWQ","ignore":["lm_head"]}"#),
         ("torchao", #"{"quant_method":"torchao"}"#),
         (

@@ -12,8 +12,9 @@ struct BitsAndBytes8: WeightFormat {
 
     /// The configuration says what was asked for, the tensors what was done.
     init?(_ checkpoint: QuantizedCheckpoint) throws(Failure) {
-        guard checkpoint.statement(of: Self.methods) != nil || checkpoint.isSilent,
-            checkpoint.hasTensor(".SCB")
+        guard
+            checkpoint.statement(of: Self.methods) != nil
+                || (checkpoint.isSilent && checkpoint.hasTensor(".SCB"))
         else { return nil }
     }
 

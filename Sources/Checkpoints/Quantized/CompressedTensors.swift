@@ -121,7 +121,6 @@ struct CompressedTensors: WeightFormat {
     }
 
     func weight(_ tensors: inout PackedTensors) throws(Failure) -> any DerivedWeight {
-        tensors.leaveOutActivationScales()
         return try tensors.firstFit(schemes) { (tensors, scheme) throws(Failure) in
             switch scheme {
             case .packed(let bits, let size, let symmetric):

@@ -37,8 +37,7 @@ struct FineGrainedFP8: WeightFormat {
     }
 
     func weight(_ tensors: inout PackedTensors) throws(Failure) -> any DerivedWeight {
-        tensors.leaveOutActivationScales()
-        return try tensors.firstFit(scales) { (tensors, scales) throws(Failure) in
+        try tensors.firstFit(scales) { (tensors, scales) throws(Failure) in
             try tensors.float8(scales, suffix: suffix)
         }
     }

@@ -33,10 +33,6 @@ struct ModelOpt: WeightFormat {
     }
 
     func weight(_ tensors: inout PackedTensors) throws(Failure) -> any DerivedWeight {
-        tensors.leaveOutActivationScales()
-        tensors.leaveOut(
-            ["k_scale", "v_scale", "k_proj.k_scale", "v_proj.v_scale"],
-            because: "a scale of a quantized cache")
         switch algorithm {
         case .float8: return try tensors.float8(.tensor, suffix: "weight_scale")
         case .awq: return try awq(&tensors)

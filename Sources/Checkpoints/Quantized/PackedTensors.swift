@@ -11,8 +11,6 @@ struct PackedTensors {
     var weightName: String
     /// Names taken so far.
     private(set) var sources: [String]
-    /// Tensors that say something of activations, or nothing, with what they are.
-    private(set) var unneeded: [(name: String, reason: String)] = []
 
     init(_ checkpoint: Checkpoint, module: String, main: SourceTensor) {
         self.checkpoint = checkpoint
@@ -41,21 +39,6 @@ struct PackedTensors {
         try tensor.require(types)
         sources.append(tensor.name)
         return tensor
-    }
-
-    /// Leaves out tensors of these suffixes that are of no use here.
-    mutating func leaveOut(_ suffixes: [String], because reason: String) {
-        for suffix in suffixes {
-            let name = "\(module).\(suffix)"
-            if checkpoint[name] != nil { unneeded.append((name, reason)) }
-        }
-    }
-
-    /// Leaves out the scales of activations: those are found anew for each token.
-    mutating func leaveOutActivationScales() {
-        leaveOut(
-            ["input_scale", "activation_scale", "input_global_scale", "output_scale", "input_zero_point"],
-            because: "a scale of activations, which are scaled anew for each token")
     }
 
     /// What the first of several readers makes of the tensors that does not refuse them.

@@ -37,22 +37,22 @@ public struct StoredWeights: Sendable {
         quantization = type(of: format).title
         var packed: [String: any DerivedWeight] = [:]
         var taken: Set<String> = []
-        var unneeded: [(name: String, reason: String)] = []
         for tensor in checkpoint.tensors {
             guard let module = format.module(of: tensor) else { continue }
             var tensors = PackedTensors(checkpoint, module: module, main: tensor)
             packed[tensor.name] = try format.weight(&tensors)
             taken.formUnion(tensors.sources)
-            unneeded += tensors.unneeded
         }
-        taken.formUnion(unneeded.map(\.name))
-        self.unneeded = unneeded
+        var unneeded: [(name: String, reason: String)] = []
         var weights: [StoredWeight] = []
         var names: Set<String> = []
         for tensor in checkpoint.tensors {
             if let weight = packed[tensor.name] {
                 weights.append(StoredWeight(weight))
             } else if taken.contains(tensor.name) {
+                continue
+            } else if let reason = Self.reason(leavingOut: tensor) {
+                unneeded.append((tensor.name, reason))
                 continue
             } else if format.suffixes.contains(where: { tensor.name.hasSuffix(".\($0)") }) {
                 throw tensor.failure("belongs to a packed weight that is not there")
@@ -64,5 +64,17 @@ public struct StoredWeights: Sendable {
             }
         }
         self.weights = weights
+        self.unneeded = unneeded
+    }
+
+    /// Why a tensor beside quantized weights is of no use here; nil when it may be.
+    private static func reason(leavingOut tensor: SourceTensor) -> String? {
+        let word = tensor.name.split(separator: ".").last ?? ""
+        if ["k_scale", "v_scale", "q_scale"].contains(word) { return "a scale of a quantized cache" }
+        let activations = [
+            "input_scale", "activation_scale", "input_global_scale", "output_scale", "input_zero_point",
+        ]
+        return activations.contains(String(word))
+            ? "a scale of activations, which are scaled anew for each token" : nil
     }
 }

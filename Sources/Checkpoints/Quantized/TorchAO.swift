@@ -16,7 +16,6 @@ struct TorchAO: WeightFormat {
     func module(of tensor: SourceTensor) -> String? { tensor.module("_weight_qdata") }
 
     func weight(_ tensors: inout PackedTensors) throws(Failure) -> any DerivedWeight {
-        tensors.leaveOut(["_weight_act_scale", "_weight_act_quant_scale"], because: "a scale of activations")
         try tensors.main.require([.int8, .float8])
         let isFloat = tensors.main.type == .float8
         let (rows, columns) = try tensors.main.matrix()
