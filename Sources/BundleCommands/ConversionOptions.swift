@@ -96,7 +96,8 @@ public struct ConversionOptions: ParsableArguments {
         switch (checkpoint, manifest) {
         case (let folder?, nil):
             let destination = try output.destination(
-                inputs: OutputPath.inputs(in: folder) + adapter.flatMap { OutputPath.inputs(in: $0) }
+                inputs: OutputPath.inputs(in: Path.isRegularFile(folder) ? Path.directory(folder) : folder)
+                    + adapter.flatMap { OutputPath.inputs(in: $0) }
                     + Recipe.files(quantize) + [mmproj].compactMap(\.self))
             let model = try read(
                 folder,

@@ -2,11 +2,9 @@ internal import Glibc
 public import Storage
 
 extension OutputPath {
-    /// Every file in a folder that a command reads from, or in that of a file, but for bundles: one of these is no input unless
-    /// it is named.
+    /// Every file in a folder that a command reads from, but for bundles: one of these is no input unless it is named.
     /// - Parameter depth: how many levels of folders within it are looked into.
     public static func inputs(in folder: String, depth: Int = 0) -> [String] {
-        if Path.isRegularFile(folder) { return inputs(in: Path.directory(folder)) }
         var inputs: [String] = []
         for name in (try? Path.list(folder)) ?? [] {
             let path = Path.join(folder, name)
