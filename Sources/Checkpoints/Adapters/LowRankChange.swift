@@ -25,6 +25,10 @@ public struct LowRankChange: Sendable {
         guard a.shape.extents[0] == b.shape.extents[1], a.shape.rank == b.shape.rank,
             b.shape.extents.dropFirst(2).allSatisfy({ $0 == 1 }), !isTransposed || a.shape.rank == 2
         else { throw a.failure("has shape \(a.shape), which does not go with \(b.shape) of '\(b.name)'") }
+        let rows = isTransposed ? a.shape.extents[1] : b.shape.extents[0]
+        if let magnitude, magnitude.shape.count != rows {
+            throw magnitude.failure("has shape \(magnitude.shape) where there are \(rows) rows")
+        }
         for tensor in [a, b] + (magnitude.map { [$0] } ?? []) { try tensor.checkFinite() }
         (self.a, self.b, self.magnitude) = (a, b, magnitude)
         (self.isTransposed, self.scale) = (isTransposed, scale)
@@ -46,9 +50,6 @@ public struct LowRankChange: Sendable {
             return a.failure(
                 "and '\(b.name)' change a weight of \(product), not one of \(shape)",
                 remedy: "is it an adapter of this model?")
-        }
-        if let magnitude, magnitude.shape.count != product[0] {
-            return magnitude.failure("has shape \(magnitude.shape) where there are \(product[0]) rows")
         }
         return nil
     }
