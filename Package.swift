@@ -134,7 +134,8 @@ let package = Package(
         library(
             "Accuracy",
             [
-                "Bundles", "CKernels", "Checkpoints", "GraphIR", "GroupFormats", "Prompts", "Runtime", "Storage",
+                "Bundles", "CKernels", "Checkpoints", "GraphIR", "GroupFormats", "Prompts", "Runtime",
+                "Storage",
                 "Tessera", "Threads",
             ]),
         library(
@@ -186,7 +187,8 @@ let package = Package(
         tool(
             "tessera-diff",
             [
-                "Accuracy", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime", "Storage", "Tessera",
+                "Accuracy", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime", "Storage",
+                "Tessera",
                 "Threads",
             ]),
         tool(

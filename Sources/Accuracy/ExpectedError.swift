@@ -7,6 +7,8 @@ struct ExpectedError {
 
     /// Sums of products in another order, as in merged weights, are no difference.
     static let least = 1e-6
+    /// Of codes whose bits are not known any more: 4 bits in groups of 128 cost this, with a margin for none of minimums.
+    private static let ofPublishedCodes = 0.12
 
     /// Measured on a sample of rows: what the other's encoding costs at the base's values, and the base's at the other's.
     init(_ base: StoredRows, _ other: StoredRows) {
@@ -18,6 +20,9 @@ struct ExpectedError {
         // Codes rounded to codes of the same kind cost nothing, though what both stand for was rounded twice.
         if base.isCoded, other.isCoded {
             squares = max(squares, [base, other].reduce(0) { $0 + ExpectedError.ofNormalValues($1) })
+        }
+        if base.wasCodes != other.wasCodes {
+            squares += ExpectedError.ofPublishedCodes * ExpectedError.ofPublishedCodes
         }
         relative = max(squares.squareRoot(), ExpectedError.least)
     }

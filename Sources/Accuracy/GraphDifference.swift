@@ -43,14 +43,14 @@ struct GraphDifference {
                 let key = [node["op"]?.string ?? "", change.attribute, change.base, change.other]
                 if changes[key] == nil { order.append(key) }
                 changes[key, default: []].append(places.count)
-                places.append(("\(graph): \(node["result"]?.string ?? "")", node["weight"]?.string))
+                places.append(("\(graph).\(node["result"]?.string ?? "")", node["weight"]?.string))
             }
         }
         for key in order {
             guard let indices = changes[key], let first = indices.first else { continue }
             let (stage, tensor) = places[first]
             let more = indices.count > 1 ? ", and in \(indices.count - 1) more such operations" : ""
-            let of = tensor.map { " of \($0)" } ?? " '\(stage)'"
+            let of = tensor.map { " of \($0)" } ?? " (\(stage))"
             add(
                 "\(key[0])\(of): '\(key[1])' is \(key[2]) in the base and \(key[3]) in the other\(more)",
                 stage: stage, tensor: tensor)

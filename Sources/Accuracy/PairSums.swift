@@ -79,7 +79,8 @@ extension PairSums {
         for index in start..<a.count {
             let (x, y) = (Double(a[index]), Double(b[index]))
             self += PairSums(
-                count: 1, difference: (y - x) * (y - x), base: x * x, other: y * y, product: x * y, baseTotal: x,
+                count: 1, difference: (y - x) * (y - x), base: x * x, other: y * y, product: x * y,
+                baseTotal: x,
                 otherTotal: y)
         }
     }

@@ -51,7 +51,8 @@ struct RowMatching {
         _ match: Match, _ base: StoredRows, _ other: StoredRows, _ expected: Double
     ) -> Bool {
         let source = base.row(match.source)
-        let error = PairSums(match.isNegated ? source.map { -$0 } : source, other.row(match.row)).relativeError
+        let error = PairSums(match.isNegated ? source.map { -$0 } : source, other.row(match.row))
+            .relativeError
         let before = PairSums(base.row(match.row), other.row(match.row)).relativeError
         return error < 3 * expected && error < 0.5 * before
     }

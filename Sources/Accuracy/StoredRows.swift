@@ -15,6 +15,8 @@ struct StoredRows {
     let encoding: TensorEncoding
     let rows: Int
     let columns: Int
+    /// Whether it was published as codes that a bundle can hold only as the floats that they stand for.
+    let wasCodes: Bool
     private let mapped: MappedBytes
     private let form: Form
 
@@ -25,6 +27,7 @@ struct StoredRows {
         encoding = tensor.encoding
         rows = tensor.shape.rank == 2 ? tensor.shape.extents[0] : 1
         columns = tensor.shape.extents.last ?? 1
+        wasCodes = encoding.floatType != nil && tensor.note.contains(" codes")
         mapped = bundle.bytes(of: tensor)
         let coded = encoding.codedRows(tensor.shape)
         if case .float(let type) = encoding, let kernelType = encoding.floatType {
@@ -71,7 +74,8 @@ struct StoredRows {
         case .coded(let runs):
             guard let run = runs.first(where: { $0.rows.contains(row) }) else { return }
             run.geometry.read(
-                row: row - run.rows.lowerBound, of: UnsafeRawBufferPointer(rebasing: bytes[run.bytes]), into: out)
+                row: row - run.rows.lowerBound, of: UnsafeRawBufferPointer(rebasing: bytes[run.bytes]),
+                into: out)
         case .published(let geometry):
             geometry.read(row: row, of: bytes, into: out)
         }

@@ -22,8 +22,7 @@ struct TensorDiagnosis {
 
     let subject: Subject
 
-    /// The rest of a name's sentence, what is known to be behind it and what would mend it.
-    static let remedy =
+    private static let remedy =
         "make the other bundle anew from the base's checkpoint; if it stays, what wrote that checkpoint moved weights"
 
     /// What explains the tensor best; nil when nothing is out of line after all.
@@ -46,7 +45,8 @@ struct TensorDiagnosis {
 
     private var notFinite: WeightFinding? {
         found(
-            .notFinite, "has values that are not finite, or nothing where the other has something, in row "
+            .notFinite,
+            "has values that are not finite, or nothing where the other has something, in row "
                 + "\(subject.scan.worstRow.row)")
     }
 
@@ -58,9 +58,9 @@ struct TensorDiagnosis {
 
 // Of the tensor as a whole.
 extension TensorDiagnosis {
-    /// Rows that stand for a whole tensor, evenly spread.
+    /// Rows that stand for a whole tensor, evenly spread: of two tensors, eight rows are never alike by chance.
     private var sample: [Int] {
-        let count = min(32, subject.base.rows)
+        let count = min(8, subject.base.rows)
         return (0..<count).map { $0 * subject.base.rows / count }
     }
 
@@ -118,7 +118,8 @@ extension TensorDiagnosis {
             return found(.rowNegated, "has the other sign in \(TensorDiagnosis.list(strange))", figure: worst)
         }
         if let pair = experts(matching) {
-            return found(.swappedWith, "has experts \(pair.0) and \(pair.1) in each other's place", figure: worst)
+            return found(
+                .swappedWith, "has experts \(pair.0) and \(pair.1) in each other's place", figure: worst)
         }
         if strange.count == 2, negated.isEmpty {
             return found(
@@ -137,7 +138,8 @@ extension TensorDiagnosis {
         let height = subject.base.rows / subject.experts
         guard subject.experts > 1, height > 0, let first = matching.matches.first,
             matching.matches.allSatisfy({
-                !$0.isNegated && $0.row % height == $0.source % height && $0.row / height != $0.source / height
+                !$0.isNegated && $0.row % height == $0.source % height
+                    && $0.row / height != $0.source / height
             })
         else { return nil }
         let pair = [first.row / height, first.source / height].sorted()
@@ -165,7 +167,8 @@ extension TensorDiagnosis {
             if let whole = rowFactor(a, b) {
                 return found(
                     .rowScaled,
-                    "has row \(group.row) times \(TensorDiagnosis.short(whole))\(others)", figure: group.error)
+                    "has row \(group.row) times \(TensorDiagnosis.short(whole))\(others)", figure: group.error
+                )
             }
             return found(
                 .groupScaled,
@@ -195,7 +198,9 @@ extension TensorDiagnosis {
         guard sums.base > 0 else { return nil }
         let factor = sums.product / sums.base
         let left = PairSums(a.map { Float(Double($0) * factor) }, b).relativeError
-        return left < TensorDiagnosis.factor * subject.scan.expected && left < 0.5 * sums.relativeError ? factor : nil
+        // A factor moves values off the grid that they were stored on: a rounding is no difference.
+        let limit = max(TensorDiagnosis.factor * subject.scan.expected, 0.01)
+        return left < limit && left < 0.5 * sums.relativeError ? factor : nil
     }
 
     /// Too far, in no way that is known.
@@ -203,7 +208,9 @@ extension TensorDiagnosis {
         let scan = subject.scan
         let beyondFormat = scan.error > TensorDiagnosis.factor * scan.expected
         // A role that is off as a whole is said once.
-        if beyondFormat, subject.others.count < 2 || scan.error > TensorDiagnosis.factor * subject.others.median {
+        if beyondFormat,
+            subject.others.count < 2 || scan.error > TensorDiagnosis.factor * subject.others.median
+        {
             let times = TensorDiagnosis.short(scan.error / max(scan.expected, subject.others.median))
             return found(
                 .differs, "is \(times) times further from the base than its format and its kind explain",

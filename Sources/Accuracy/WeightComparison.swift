@@ -18,7 +18,8 @@ public struct WeightComparison {
     /// - Parameter progress: told which tensor is read, of how many.
     /// - Throws: `badInput` when a bundle's graph or metadata cannot be read.
     public init(
-        base: Bundle, other: Bundle, _ pool: ThreadPool, progress: (Int, Int) throws(Failure) -> Void = { _, _ in }
+        base: Bundle, other: Bundle, _ pool: ThreadPool,
+        progress: (Int, Int) throws(Failure) -> Void = { _, _ in }
     ) throws(Failure) {
         let graphs = (base: try base.graphJSON, other: try other.graphJSON)
         let metadata = (base: try base.metadata, other: try other.metadata)
@@ -28,7 +29,7 @@ public struct WeightComparison {
         let addsBiases = steps.contains("correct-biases")
         var scans = try WeightScans(base, other, roles, pool, isRewritten: !steps.isEmpty, progress)
         scans.setMedians()
-        var findings = WeightComparison.unpaired(base, other, addsBiases: addsBiases)
+        var findings = UnpairedTensors(base, other, addsBiases: addsBiases).findings
         findings += try scans.findings
         findings += GraphDifference(graphs.base, graphs.other, addsBiases: addsBiases).findings
         let sameTokenizer = try base.tokenizer == other.tokenizer
@@ -51,31 +52,6 @@ public struct WeightComparison {
         metadata["provenance"]?["recipe"]?["steps"]?.strings ?? []
     }
 
-    private static func unpaired(_ base: Bundle, _ other: Bundle, addsBiases: Bool) -> [WeightFinding] {
-        let remedy = "compare two bundles of one model"
-        var findings: [WeightFinding] = []
-        for tensor in base.tensors {
-            guard let twin = other[tensor.name] else {
-                findings.append(
-                    WeightFinding(
-                        .missing, tensor: tensor.name, "\(tensor.name) is not in the other bundle", remedy: remedy))
-                continue
-            }
-            guard twin.shape != tensor.shape else { continue }
-            findings.append(
-                WeightFinding(
-                    .shape, tensor: tensor.name,
-                    "\(tensor.name) is \(tensor.shape) in the base and \(twin.shape) in the other", remedy: remedy))
-        }
-        for tensor in other.tensors where base[tensor.name] == nil {
-            if addsBiases, tensor.shape.rank == 1, tensor.name.hasSuffix("bias") { continue }
-            findings.append(
-                WeightFinding(
-                    .missing, tensor: tensor.name, "\(tensor.name) is not in the base", remedy: remedy))
-        }
-        return findings
-    }
-
     /// The medians over weights that are not the same bit by bit: of their errors, and of what these should be.
     public var medians: (error: Double, expected: Double)? {
         let changed = tensors.filter { $0.error > 0 && !$0.isRewritten }
@@ -94,12 +70,12 @@ public struct WeightComparison {
         }
         let rewritten = tensors.count { $0.isRewritten }
         let note =
-            rewritten > 0
-            ? " (\(rewritten) weights that the recipe changed together were not judged)" : ""
-        guard let medians else { return "The weights are the same, and so is all that goes with them\(note)." }
+            rewritten > 0 ? "; \(rewritten) weights that the recipe changed together were not judged" : ""
+        guard let medians else { return "Weights and all that goes with them are the same\(note)." }
         let error = TensorDiagnosis.short(100 * medians.error)
         let expected = TensorDiagnosis.short(100 * medians.expected)
-        return "Weights that differ do so by \(error) % (median), where their formats cost \(expected) %: nothing is "
+        return
+            "Weights that differ do so by \(error) % (median), where their formats cost \(expected) %: nothing is "
             + "out of line\(note)."
     }
 }

@@ -70,7 +70,8 @@ public struct WeightFinding: Sendable, Equatable {
         case .missing, .shape: 0
         case .notFinite: 1
         // A pattern says more than a distance.
-        case .swappedWith, .rowsPermuted, .rowsSwapped, .rowNegated, .channelsSwapped, .rowScaled, .groupScaled:
+        case .swappedWith, .rowsPermuted, .rowsSwapped, .rowNegated, .channelsSwapped, .rowScaled,
+            .groupScaled:
             2
         case .differs: 3
         case .graph: 4

@@ -23,5 +23,5 @@ struct WeightRoles {
     }
 
     /// Experts that share a weight; 1 for all others.
-    func experts(of name: String) -> Int { expertCounts[name] ?? 1 }
+    func experts(of name: String) -> Int { max(1, expertCounts[name] ?? 1) }
 }

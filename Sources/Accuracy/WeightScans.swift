@@ -86,7 +86,8 @@ struct WeightScans {
         }
         let suspects = pairs.indices.filter { index in
             guard let scan = pairs[index].scan, !differences[index].isRewritten else { return false }
-            return excess[index] > TensorDiagnosis.factor || !excess[index].isFinite || !scan.strangeRows.isEmpty
+            return excess[index] > TensorDiagnosis.factor || !excess[index].isFinite
+                || !scan.strangeRows.isEmpty
                 || !scan.slopedGroups.isEmpty
         }
         return Array(suspects.sorted { excess[$0] > excess[$1] }.prefix(WeightScans.most))
@@ -98,7 +99,8 @@ struct WeightScans {
         let others = self.others(of: index)
         let diagnosis = TensorDiagnosis(
             subject: .init(
-                name: pair.base.name, role: differences[index].role, experts: roles.experts(of: pair.base.name),
+                name: pair.base.name, role: differences[index].role,
+                experts: roles.experts(of: pair.base.name),
                 base: try StoredRows(pair.base, of: bundles.base),
                 other: try StoredRows(pair.other, of: bundles.other), scan: scan,
                 others: (Median.of(others), others.count)))

@@ -71,7 +71,8 @@ import Threads
     var maxKl: Double?
 
     @Option(
-        help: "Fail when a weight's relative error is above this; for two bundles compared without running them.",
+        help:
+            "Fail when a weight's relative error is above this; for two bundles compared without running them.",
         transform: number(0...1e9))
     var maxWeightError: Double?
 
@@ -84,7 +85,8 @@ import Threads
     @Flag(help: "Report as JSON.")
     var json = false
 
-    @Flag(name: [.short, .long], help: "List every stage, not only whole blocks; every weight, not only roles.")
+    @Flag(
+        name: [.short, .long], help: "List every stage, not only whole blocks; every weight, not only roles.")
     var verbose = false
 
     mutating func validate() throws {
@@ -159,7 +161,8 @@ import Threads
         }
         progress.finish()
         WeightReport(comparison).print(json: json, allTensors: verbose)
-        guard let maxWeightError, let furthest = comparison.furthest, !(furthest.error <= maxWeightError) else {
+        guard let maxWeightError, let furthest = comparison.furthest, !(furthest.error <= maxWeightError)
+        else {
             return
         }
         throw Failure(

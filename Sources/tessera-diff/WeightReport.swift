@@ -20,7 +20,8 @@ struct WeightReport {
     private var findings: String {
         comparison.findings.map { finding in
             let figure = finding.figure.map { figure in
-                " [\(significant(figure))" + (finding.expected.map { ", expected \(significant($0))" } ?? "") + "]"
+                " [\(significant(figure))" + (finding.expected.map { ", expected \(significant($0))" } ?? "")
+                    + "]"
             }
             return "\(finding.kind.rawValue): \(finding.words)\(figure ?? "")\n    \(finding.remedy)"
         }.joined(separator: "\n")
@@ -57,7 +58,8 @@ struct WeightReport {
             "its error")
         for tensor in comparison.tensors {
             table.add(
-                tensor.name + (tensor.isRewritten ? " (changed by the recipe)" : ""), "\(tensor.encodings.base)",
+                tensor.name + (tensor.isRewritten ? " (changed by the recipe)" : ""),
+                "\(tensor.encodings.base)",
                 "\(tensor.encodings.other)", WeightReport.percent(tensor.error),
                 WeightReport.percent(tensor.expected), fixed(tensor.cosine, 6),
                 tensor.worstRow.map { "\($0.row)" } ?? "", WeightReport.percent(tensor.worstRow?.error),
@@ -98,7 +100,8 @@ extension WeightFinding {
         .pairs([
             "kind": .string(kind.rawValue), "tensor": tensor.map(JSON.string) ?? .null,
             "stage": stage.map(JSON.string) ?? .null, "figure": figure.map(JSON.measure) ?? .null,
-            "expected": expected.map(JSON.measure) ?? .null, "words": .string(words), "remedy": .string(remedy),
+            "expected": expected.map(JSON.measure) ?? .null, "words": .string(words),
+            "remedy": .string(remedy),
         ])
     }
 }
