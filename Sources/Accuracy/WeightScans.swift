@@ -75,6 +75,10 @@ struct WeightScans {
                 let isTwin = findings.contains { $0.kind == .swappedWith && finding.mirrors($0) }
                 if !isTwin { findings.append(finding) }
             }
+            let explained = Set(findings.filter { $0.kind != .differs }.compactMap(\.tensor))
+            if let training = otherTraining(explained) {
+                return findings.filter { $0.kind != .differs } + [training]
+            }
             return findings + wideRoles(explained: Set(findings.compactMap(\.tensor)))
         }
     }
@@ -132,9 +136,6 @@ struct WeightScans {
             }
         }
         wide.sort { ($1.error, $0.role) < ($0.error, $1.role) }
-        if let worst = wide.first, wide.count * 2 > byRole.count {
-            return [WeightScans.otherModel(worst.error, worst.expected)]
-        }
         return wide.map { role in
             WeightFinding(
                 .encodingWorseThanExpected, stage: role.role, figure: role.error, expected: role.expected,
@@ -144,10 +145,17 @@ struct WeightScans {
         }
     }
 
-    private static func otherModel(_ error: Double, _ expected: Double) -> WeightFinding {
-        WeightFinding(
-            .differs, figure: error, expected: expected,
-            "Most weights are further from the base than any format explains: these are weights of another training",
+    /// What to say where most weights are too far away, and no pattern explains them.
+    private func otherTraining(_ explained: Set<String>) -> WeightFinding? {
+        let far = differences.filter {
+            !$0.isRewritten && !explained.contains($0.name)
+                && $0.error > TensorDiagnosis.factor * max($0.expected, ExpectedError.least)
+        }
+        guard far.count * 2 > differences.count else { return nil }
+        return WeightFinding(
+            .differs, figure: Median.of(far.map(\.error)), expected: Median.of(far.map(\.expected)),
+            "\(far.count) of \(differences.count) weights are further from the base than any format explains: these are "
+                + "weights of another training",
             remedy: "compare bundles of one checkpoint")
     }
 }

@@ -37,10 +37,13 @@ import Threads
         #expect(comparison.tensors.count == base.tensors.count)
     }
 
-    /// Full precision, int8, int4 and int4-fast, each against each.
+    /// Full precision, int8 and int4 against each other, and a solver that searches.
     @Test(arguments: fixtures) func recipesRaiseNoAlarm(fixture: String) throws {
-        let bundles = try [nil, "int8", "int4", "int4-fast"].map { try bundle(fixture, $0) }
-        for base in bundles { for other in bundles { try expectNothing(base, other) } }
+        let bundles = try [nil, "int8", "int4"].map { try bundle(fixture, $0) }
+        for (place, base) in bundles.enumerated() {
+            for other in bundles[..<place] + bundles[(place + 1)...] { try expectNothing(base, other) }
+        }
+        try expectNothing(bundles[0], bundle(fixture, "int4-fast"))
     }
 
     /// What a solver makes that knows the inputs, of few inputs.
