@@ -97,6 +97,8 @@ extension PairSums {
         let covariance = product - baseTotal * otherTotal / n
         let otherVariance = other - otherTotal * otherTotal / n
         guard variance > 1e-4 * base, variance.isFinite, otherVariance.isFinite else { return nil }
+        // What is nine tenths something else is no multiple.
+        guard covariance * covariance > 0.9 * variance * otherVariance else { return nil }
         let factor = covariance / variance
         // Sums in float32 say nothing of a residual below this.
         let residual = max(otherVariance - factor * covariance, 1e-6 * otherVariance)

@@ -1,6 +1,6 @@
 import GroupFormats
 
-/// Which of the base's rows the strange rows of a tensor are.
+/// Which of the base's rows the rows of a tensor are that are not their own.
 struct RowMatching {
     /// A row of the other bundle, and the row of the base that it is, perhaps negated.
     struct Match {
@@ -18,7 +18,7 @@ struct RowMatching {
     /// by more than a half less than once in a hundred thousand.
     private static let rows = 48, columns = 64
 
-    /// Looks for each row among the strange rows: those that change places are all strange.
+    /// Looks for each row among all of the base's.
     init(_ base: StoredRows, _ other: StoredRows, strange: [Int], expected: Double) {
         let count = min(RowMatching.rows, strange.count)
         let sample = (0..<count).map { strange[$0 * strange.count / count] }
@@ -27,7 +27,7 @@ struct RowMatching {
         }
         let wanted = sample.map { RowMatching.normalised(other.row($0), places) }
         var best = [(source: Int, correlation: Float)](repeating: (0, 0), count: count)
-        for candidate in strange {
+        for candidate in 0..<base.rows {
             let values = RowMatching.normalised(base.row(candidate), places)
             for (place, row) in wanted.enumerated() {
                 var correlation: Float = 0

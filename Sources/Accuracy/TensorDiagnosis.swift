@@ -30,7 +30,7 @@ struct TensorDiagnosis {
     func finding(_ candidates: [StoredRows]) -> WeightFinding? {
         guard subject.scan.error.isFinite else { return notFinite }
         let isFar = subject.scan.error > TensorDiagnosis.factor * subject.scan.expected
-        let byTensor = isFar ? channels ?? exchanged(candidates) ?? values : nil
+        let byTensor = isFar ? channels ?? exchanged(candidates) ?? values ?? multiple : nil
         return byTensor ?? rows ?? scaled ?? differing
     }
 
@@ -95,6 +95,15 @@ extension TensorDiagnosis {
         return found(.swappedWith, "holds what is \(best.name) in the base")
     }
 
+    /// All of it times a constant.
+    private var multiple: WeightFinding? {
+        let sums = subject.scan.sums
+        guard sums.base > 0, sums.other > 0, subject.base.rows > 1 else { return nil }
+        let left = max(0, 1 - sums.product * sums.product / (sums.base * sums.other)).squareRoot()
+        guard explains(left) || left < 0.01, left < 0.5 * subject.scan.error else { return nil }
+        return found(.rowScaled, "has all rows times \(TensorDiagnosis.short(sums.product / sums.base))")
+    }
+
     /// A vector with the same values in another order.
     private var values: WeightFinding? {
         guard subject.base.rows == 1, subject.base.columns > 2 else { return nil }
@@ -121,7 +130,7 @@ extension TensorDiagnosis {
             return found(
                 .swappedWith, "has experts \(pair.0) and \(pair.1) in each other's place", figure: worst)
         }
-        if strange.count == 2, negated.isEmpty {
+        if strange.count == 2, negated.isEmpty, matching.matches.allSatisfy({ strange.contains($0.source) }) {
             return found(
                 .rowsSwapped, "has rows \(strange[0]) and \(strange[1]) in each other's place", figure: worst)
         }
@@ -211,10 +220,11 @@ extension TensorDiagnosis {
         if beyondFormat,
             subject.others.count < 2 || scan.error > TensorDiagnosis.factor * subject.others.median
         {
-            let times = TensorDiagnosis.short(scan.error / max(scan.expected, subject.others.median))
+            let few = scan.strangeRows.count * 4 <= subject.base.rows && !scan.strangeRows.isEmpty
+            let rows = few ? ", in \(TensorDiagnosis.list(scan.strangeRows))" : ""
+            let expected = max(scan.expected, subject.others.median)
             return found(
-                .differs, "is \(times) times further from the base than its format and its kind explain",
-                expected: max(scan.expected, subject.others.median))
+                .differs, "is " + TensorDiagnosis.distance(scan.error, expected) + rows, expected: expected)
         }
         let row = scan.worstRow.row
         let (a, b) = (subject.base.row(row), subject.other.row(row))
@@ -224,6 +234,13 @@ extension TensorDiagnosis {
         return found(
             .differs, "differs in \(TensorDiagnosis.list(scan.strangeRows)) more than its format explains",
             figure: scan.worstRow.error)
+    }
+
+    /// How far from the base something is, and how far it should be.
+    static func distance(_ error: Double, _ expected: Double) -> String {
+        expected < 1e-5
+            ? "\(short(100 * error)) % away from the base, where its format costs nothing"
+            : "\(short(error / expected)) times further from the base than its format and its kind explain"
     }
 
     /// A factor with at most two decimals.

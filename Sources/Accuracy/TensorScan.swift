@@ -37,6 +37,8 @@ struct TensorScan {
     private static let groupFactor = 4.5
     /// Of many million groups none is 8 standard errors away by chance.
     private static let deviations = 8.0
+    /// Values of a panel of rows.
+    private static let panelValues = 1 << 24
     /// Slopes nearer to 1 may come of clipped outliers.
     private static let slopeDistance = 0.08
 
@@ -78,17 +80,23 @@ struct TensorScan {
         return [RowFigures](unsafeUninitializedCapacity: base.rows) { out, count in
             out.initialize(repeating: RowFigures())
             let figures = UnsafeMutableBufferPointer(rebasing: out[..<base.rows])
-            pool.run(base.rows, grain: 16) { rows in
-                let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: 2 * columns)
-                defer { memory.deallocate() }
-                let a = UnsafeMutableBufferPointer(rebasing: memory[..<columns])
-                let b = UnsafeMutableBufferPointer(rebasing: memory[columns...])
-                for row in rows {
-                    base.read(row, into: a)
-                    other.read(row, into: b)
-                    figures[row] = TensorScan.figures(
-                        UnsafeBufferPointer(a), UnsafeBufferPointer(b), row, groupSize, expected)
+            // Pages that were read may go before the next panel is.
+            let panel = max(16, panelValues / max(1, columns))
+            for start in stride(from: 0, to: base.rows, by: panel) {
+                pool.run(min(panel, base.rows - start), grain: 16) { part in
+                    let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: 2 * columns)
+                    defer { memory.deallocate() }
+                    let a = UnsafeMutableBufferPointer(rebasing: memory[..<columns])
+                    let b = UnsafeMutableBufferPointer(rebasing: memory[columns...])
+                    for row in start + part.lowerBound..<start + part.upperBound {
+                        base.read(row, into: a)
+                        other.read(row, into: b)
+                        figures[row] = TensorScan.figures(
+                            UnsafeBufferPointer(a), UnsafeBufferPointer(b), row, groupSize, expected)
+                    }
                 }
+                base.release()
+                other.release()
             }
             count = base.rows
         }

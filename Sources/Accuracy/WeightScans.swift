@@ -37,10 +37,7 @@ struct WeightScans {
             let isSame = first.encoding == second.encoding && first.digest == second.digest
             var scan: TensorScan?
             if !isSame {
-                let rows = (try StoredRows(first, of: base), try StoredRows(second, of: other))
-                scan = TensorScan(rows.0, rows.1, pool)
-                rows.0.release()
-                rows.1.release()
+                scan = TensorScan(try StoredRows(first, of: base), try StoredRows(second, of: other), pool)
             }
             pairs.append(Pair(base: first, other: second, scan: scan))
             let role = roles.role(of: first.name)
@@ -139,8 +136,8 @@ struct WeightScans {
         return wide.map { role in
             WeightFinding(
                 .encodingWorseThanExpected, stage: role.role, figure: role.error, expected: role.expected,
-                "\(role.role): its \(role.count) weights are \(TensorDiagnosis.short(role.error / role.expected)) times "
-                    + "further from the base than their formats cost",
+                "\(role.role), by the median of its \(role.count) weights, is "
+                    + TensorDiagnosis.distance(role.error, role.expected),
                 remedy: "look at how these were quantized: the calibration set, the solver, clipping")
         }
     }
@@ -151,7 +148,9 @@ struct WeightScans {
             !$0.isRewritten && !explained.contains($0.name)
                 && $0.error > TensorDiagnosis.factor * max($0.expected, ExpectedError.least)
         }
-        guard far.count * 2 > differences.count else { return nil }
+        // By values: norms and biases are many and small, and often left as they are.
+        let values = [far, differences].map { $0.reduce(0) { $0 + $1.shape.count } }
+        guard far.count > 1, values[0] > values[1] / 2 else { return nil }
         return WeightFinding(
             .differs, figure: Median.of(far.map(\.error)), expected: Median.of(far.map(\.expected)),
             "\(far.count) of \(differences.count) weights are further from the base than any format explains: these are "
