@@ -132,7 +132,12 @@ let package = Package(
         library("FloatProducts", ["COpenBLAS", "Runtime"]),
         library("Tessera", ["Bundles", "GraphIR", "Prompts", "Runtime", "Storage"]),
         library(
-            "Accuracy", ["Bundles", "Checkpoints", "GraphIR", "Prompts", "Runtime", "Storage", "Tessera"]),
+            "Accuracy",
+            [
+                "Bundles", "CKernels", "Checkpoints", "GraphIR", "GroupFormats", "Prompts", "Runtime",
+                "Storage",
+                "Tessera", "Threads",
+            ]),
         library(
             "Calibration",
             [
@@ -181,7 +186,11 @@ let package = Package(
         tool("tessera-run", ["Bundles", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
         tool(
             "tessera-diff",
-            ["Accuracy", "Bundles", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
+            [
+                "Accuracy", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime", "Storage",
+                "Tessera",
+                "Threads",
+            ]),
         tool(
             "tessera-inspect",
             [
@@ -223,7 +232,7 @@ let package = Package(
                 "Bundles", "CKernels", "Calibration", "Generations", "GraphIR", "GroupFormats",
                 "Quantization", "Storage", "Threads",
             ]),
-        tests("AccuracyTests", ["Accuracy"]),
+        tests("AccuracyTests", ["Accuracy", "GroupFormats", "Storage"]),
         tests("CommandTests", ["Bundles", "Checkpoints", "Storage", "Threads"]),
     ]
 )

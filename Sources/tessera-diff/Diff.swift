@@ -14,13 +14,14 @@ import Threads
         commandName: "tessera-diff",
         abstract: "Show what quantization cost, and where.",
         discussion: """
+            The weights of two bundles, nothing run:  tessera-diff BASE OTHER
             Two bundles on a prompt with pictures:   tessera-diff BASE OTHER --image photo.jpg -p "What is this?"
             Two bundles over a text:                 tessera-diff BASE OTHER --text book.txt --ctx 512
             A bundle against reference activations:  tessera-diff MODEL --golden case.safetensors
             Questions with known answers:            tessera-diff MODEL [OTHER] --answers answers.json
 
             KL divergences are KL(BASE || OTHER) in nats. Exit code 1 when a limit given is exceeded, and whenever values
-            are not finite, nothing was compared, a reference was left over, or no answer is right.
+            of a run are not finite, nothing was compared, a reference was left over, or no answer is right.
             """)
 
     @Argument(help: "The bundle to measure against.")
@@ -69,6 +70,12 @@ import Threads
     @Option(help: "Fail when the mean KL divergence is above this.", transform: number(0...1e9))
     var maxKl: Double?
 
+    @Option(
+        help:
+            "Fail when a weight's relative error is above this; for two bundles compared without running them.",
+        transform: number(0...1e9))
+    var maxWeightError: Double?
+
     @Option(name: [.short, .long], help: "Threads to use.", transform: whole(Allowed.threads))
     var threads: Int = ThreadPool.processors
 
@@ -78,16 +85,20 @@ import Threads
     @Flag(help: "Report as JSON.")
     var json = false
 
-    @Flag(name: [.short, .long], help: "List every stage, not only whole blocks.")
+    @Flag(
+        name: [.short, .long], help: "List every stage, not only whole blocks; every weight, not only roles.")
     var verbose = false
 
     mutating func validate() throws {
         let modes = [prompt != nil, golden != nil, text != nil, answers != nil].count { $0 }
-        guard modes == 1 else {
-            throw ValidationError("give one of --prompt, --golden, --text and --answers")
+        guard modes <= 1 else {
+            throw ValidationError("give one of --prompt, --golden, --text and --answers, or none")
         }
         guard other != nil || golden != nil || answers != nil else {
             throw ValidationError("give a second bundle")
+        }
+        guard maxWeightError == nil || modes == 0 else {
+            throw ValidationError("--max-weight-error is for two bundles that are not run")
         }
         guard golden == nil || other == nil else {
             throw ValidationError("--golden compares one bundle")
@@ -96,8 +107,8 @@ import Threads
             throw ValidationError(
                 "--max-rel-error is for --prompt and --golden: nothing else compares stages")
         }
-        guard maxKl == nil || answers == nil else {
-            throw ValidationError("--max-kl has nothing to limit with --answers")
+        guard maxKl == nil || answers == nil && modes == 1 else {
+            throw ValidationError("--max-kl has nothing to limit with --answers, or when nothing is run")
         }
         guard keepBase == nil || text != nil else { throw ValidationError("--keep-base is for --text") }
         guard image.isEmpty || prompt != nil || golden != nil else {
@@ -106,6 +117,9 @@ import Threads
     }
 
     mutating func execute() throws(Failure) {
+        if let other, prompt == nil, text == nil, golden == nil, answers == nil {
+            return try compareWeights(base, other)
+        }
         let base = try open(base)
         let report = DiffReport(json: json, allStages: verbose)
         if let golden { return try compareGolden(base, golden) }
@@ -136,6 +150,25 @@ import Threads
             path, .init(threads: threads, cachePrecision: cacheType, largeProduct: .openBLAS()))
         if let warning = model.prompt.template.warning { Console.warn("\(path): \(warning)") }
         return model
+    }
+
+    private func compareWeights(_ base: String, _ other: String) throws(Failure) {
+        let pool = try ThreadPool(threads: threads)
+        let bundles = (try Bundle(base), try Bundle(other))
+        let progress = Progress(total: 0)
+        let comparison = try WeightComparison(base: bundles.0, other: bundles.1, pool) {
+            (done, total) throws(Failure) in progress.show("weight \(done + 1) of \(total)")
+        }
+        progress.finish()
+        WeightReport(comparison).print(json: json, allTensors: verbose)
+        guard let maxWeightError, let furthest = comparison.furthest, !(furthest.error <= maxWeightError)
+        else {
+            return
+        }
+        throw Failure(
+            .mismatch,
+            "is beyond --max-weight-error \(maxWeightError): relative error \(significant(furthest.error))",
+            at: "tensor '\(furthest.name)'")
     }
 
     private func compareText(_ base: Model, _ other: Model, _ path: String) throws(Failure) -> TextComparison

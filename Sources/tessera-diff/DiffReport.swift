@@ -135,7 +135,7 @@ private func zip<A, B>(_ a: A?, _ b: B?) -> (A, B)? {
 
 extension JSON {
     /// A number; JSON has none that is not finite, and null could be taken for 0.
-    fileprivate static func measure(_ value: Double) -> JSON {
+    static func measure(_ value: Double) -> JSON {
         if value.isFinite { return .double(value) }
         return value.isNaN ? "not a number" : value > 0 ? "infinite" : "-infinite"
     }

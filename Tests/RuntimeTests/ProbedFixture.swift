@@ -58,10 +58,10 @@ final class ProbedFixture {
         try add(nil, nil, text: 150)
     }
 
-    func calibrate() throws -> CalibrationFile {
+    func calibrate(detail: Detail = .light) throws -> CalibrationFile {
         let path = directory.file("cal")
         let recorder = try CalibrationRecorder(
-            model.bundle, set, patches: patches, detail: .light, sensitivity: true, threads: 2)
+            model.bundle, set, patches: patches, detail: detail, sensitivity: true, threads: 2)
         _ = try recorder.run(to: OutputPath(path, replacing: true, inputs: []), data: .null) {
             _ throws(Failure) in
         }
