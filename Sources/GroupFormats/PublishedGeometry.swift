@@ -173,6 +173,8 @@ extension PublishedGeometry {
         if case .float4 = encoding {
             let byte = tile[GroupGeometry.factorBytes + entry + place]
             scale = tsr_float4_scale(encoding.kernelKind, byte, factor(0), factor(4 * Self.tileRows))
+            // The largest code times a scale is a number, too.
+            if !(scale * 6).isFinite { return BadScale("scale", row: row, group: group, scale) }
         } else {
             scale = half(entry)
             if case .affine = encoding { bias = half(entry + Self.tileRows * sizes.scale) }

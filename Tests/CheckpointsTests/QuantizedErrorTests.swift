@@ -72,6 +72,8 @@ import Testing
         Case("packed-int5", "weight_scale", "BF16", [21, 4], zeros(168), "instead of [21, 3]"),
         Case("nvfp4", "weight_scale", "F8_E4M3", [21, 5], zeros(105), "instead of [21, 6]"),
         Case("nvfp4", "weight_global_scale", "F32", [2], zeros(8), "has shape [2]"),
+        Case("nvfp4", "weight_global_scale", "F32", [1], floats(.nan), "is nan"),
+        Case("nvfp4", "weight_global_scale", "F32", [1], floats(.infinity), "is inf"),
         Case("mxfp8", "weight_scale", "U8", [21, 2], zeros(42), "instead of [21, 3]"),
         Case("modelopt-awq", "pre_quant_scale", "BF16", [95], zeros(190), "instead of [96]"),
         Case("modelopt-awq", "weight_scale", "F32", [22, 5], zeros(440), "does not divide [22, 96]"),
@@ -98,8 +100,8 @@ import Testing
         Case("mlx-affine4", "biases", "BF16", [21, 2], zeros(82) + [0xC0, 0x7F], "row 20, group 1, is nan"),
         Case("mlx-nvfp4", "scales", "U8", [21, 6], [0x7F] + zeros(125), "row 0, group 0, is nan"),
         Case("mxfp4", "weight_scale", "U8", [21, 3], zeros(62) + [0xFF], "row 20, group 2, is nan"),
+        Case("mxfp4", "weight_scale", "U8", [21, 3], zeros(62) + [0xFD], "row 20, group 2, is 8.5"),
         Case("nvfp4", "weight_global_scale", "F32", [1], floats(0), "row 0, group 0, is inf"),
-        Case("nvfp4", "weight_global_scale", "F32", [1], floats(.nan), "row 0, group 0, is nan"),
         Case(
             "modelopt-awq", "pre_quant_scale", "BF16", [96], [0x80, 0xFF] + zeros(190),
             "factor of column 0 is -inf"),

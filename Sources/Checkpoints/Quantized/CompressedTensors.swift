@@ -21,8 +21,8 @@ struct CompressedTensors: WeightFormat {
 
     /// Which of them a module has is told by its tensors.
     private let schemes: [Scheme]
-    /// Whether codes of 3, 5, 6 and 7 bits fill words without a gap, as they do since 0.19.
-    private let isDense: Bool
+    /// Whether codes of 3, 5, 6 and 7 bits fill words without a gap, as they do since 0.19; nil when no version is stated.
+    private let isDense: Bool?
 
     init?(_ checkpoint: QuantizedCheckpoint) throws(Failure) {
         guard let keys = checkpoint.statement(of: Self.methods) else { return nil }
@@ -59,9 +59,9 @@ struct CompressedTensors: WeightFormat {
         isDense = true
     }
 
-    private static func isDense(version: String?) -> Bool {
+    private static func isDense(version: String?) -> Bool? {
         let numbers = (version ?? "").split(separator: ".").prefix(2).map { Int($0) ?? 0 }
-        return numbers.count < 2 || (numbers[0], numbers[1]) >= (0, 19)
+        return numbers.count < 2 ? nil : (numbers[0], numbers[1]) >= (0, 19)
     }
 
     private static func scheme(
@@ -76,7 +76,8 @@ struct CompressedTensors: WeightFormat {
             guard (2...8).contains(bits) else { throw weights.unsupported("num_bits", "2 to 8 bits") }
             return .packed(bits: bits, try rowGroups(weights), symmetric: symmetric)
         case ("int-quantized", false), ("naive-quantized", false):
-            guard bits == 8 else { throw weights.unsupported("num_bits", "8 bits") }
+            // Codes of fewer bits are bytes, too.
+            guard (2...8).contains(bits) else { throw weights.unsupported("num_bits", "2 to 8 bits") }
             return .bytes(try rowGroups(weights), symmetric: symmetric)
         case ("float-quantized", true), ("naive-quantized", true):
             guard bits == 8 else { throw weights.unsupported("num_bits", "8 bits") }
@@ -157,6 +158,7 @@ struct CompressedTensors: WeightFormat {
         let groups = groupCount(columns, size)
         let scales = try tensors.take("weight_scale", SourceTensor.scaleTypes)
         try scales.requireShape([rows, groups])
+        try checkUnambiguous(tensors.main, bits, columns: columns, words: words, groups: groups)
         let order = try tensors.takeOptional("weight_g_idx", [.int32])
         let zeros = try zeros(&tensors, [.int32], symmetric: symmetric)
         return try PackedWeight(
@@ -183,8 +185,22 @@ struct CompressedTensors: WeightFormat {
     private func axis(_ bits: Int, _ count: Int, words: Int) -> ((_ stride: Int) -> CodeAxis)? {
         let dense = words == groupCount(count * bits, 32)
         let padded = words == groupCount(count, 32 / bits)
-        guard dense || padded else { return nil }
-        return dense && (isDense || !padded) ? { .stream(bits, stride: $0) } : { .words(bits, stride: $0) }
+        // Without a version the width tells.
+        if dense, isDense ?? true { return { .stream(bits, stride: $0) } }
+        return padded && !(isDense ?? false) ? { .words(bits, stride: $0) } : nil
+    }
+
+    /// Refuses tensors that another group's bits would fit as well: which of them they are cannot be told.
+    private func checkUnambiguous(
+        _ main: SourceTensor, _ bits: Int, columns: Int, words: Int, groups: Int
+    ) throws(Failure) {
+        for case .packed(let other, let size, _) in schemes where other != bits {
+            guard axis(other, columns, words: words) != nil,
+                groupCount(columns, size.count(columns: columns)) == groups
+            else { continue }
+            throw main.failure(
+                "could hold codes of \(bits) or of \(other) bits, by the groups of config.json")
+        }
     }
 
     /// `weight` [N, K] and `weight_zero_point` [N, groups] of signed bytes, `weight_scale` [N, groups].

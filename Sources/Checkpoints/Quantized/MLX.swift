@@ -9,7 +9,8 @@ struct MLX: WeightFormat {
 
     /// What the codes of a module are.
     fileprivate struct Scheme {
-        var mode: Mode
+        /// Nil where the table of modules states none: then biases tell.
+        var mode: Mode?
         var bits: Int
         var groupSize: Int
     }
@@ -43,17 +44,24 @@ struct MLX: WeightFormat {
     }
 
     private static func scheme(_ keys: QuantizationKeys, _ outer: Scheme) throws(Failure) -> Scheme {
-        let mode = try keys.word("mode", default: outer.mode.rawValue)
-        guard let mode = Mode(rawValue: mode) else {
-            throw keys.unsupported("mode", "affine, mxfp4, nvfp4 and mxfp8")
+        var mode: Mode?
+        if keys.has("mode") {
+            mode = Mode(rawValue: try keys.word("mode"))
+            guard mode != nil else { throw keys.unsupported("mode", "affine, mxfp4, nvfp4 and mxfp8") }
         }
         let bits = keys.has("bits") ? try keys.bits("bits", 2...8) : outer.bits
-        guard bits != 7, mode == .affine || bits == (mode == .mxfp8 ? 8 : 4) else {
+        guard bits != 7, mode == nil || mode == .affine || bits == (mode == .mxfp8 ? 8 : 4) else {
             throw keys.unsupported("bits", "2, 3, 4, 5, 6 and 8 bits, for mxfp4 and nvfp4 4, for mxfp8 8")
         }
         let size = try keys.has("group_size") ? keys.groupSize("group_size") : .columns(outer.groupSize)
         guard case .columns(let size) = size else { throw keys.unsupported("group_size", "a size") }
         return Scheme(mode: mode, bits: bits, groupSize: size)
+    }
+
+    /// The mode of a module: its own, or affine where it has biases, or that of all.
+    private func mode(_ own: Scheme, _ tensors: PackedTensors) -> Mode {
+        let isAffine = tensors.checkpoint["\(tensors.module).biases"] != nil
+        return own.mode ?? (isAffine ? .affine : scheme?.mode ?? .affine)
     }
 
     private static let tower = "vision_tower."
@@ -91,7 +99,8 @@ struct MLX: WeightFormat {
         }
         tensors.weightName = published("\(tensors.module).weight")
         let main = tensors.main
-        let isFloat = scheme.mode != .affine
+        let mode = mode(scheme, tensors)
+        let isFloat = mode != .affine
         let scales = try tensors.take("scales", isFloat ? [.uint8] : SourceTensor.scaleTypes)
         // Matrices, or those of experts one below the other.
         let outer = Array(main.shape.extents.dropLast())
@@ -115,13 +124,13 @@ struct MLX: WeightFormat {
         }
         return try PackedWeight(
             tensors, outer + [columns],
-            kind: "MLX \(scheme.mode == .affine ? "\(scheme.bits)-bit" : scheme.mode.rawValue) codes",
+            kind: "MLX \(mode == .affine ? "\(scheme.bits)-bit" : mode.rawValue) codes",
             PackedWeight.Parts(
-                values: scheme.mode.values,
+                values: mode.values,
                 codes: CodeMatrix(
                     tensor: main, bits: scheme.bits, rows: .separate(4 * words),
                     columns: .stream(scheme.bits, stride: 4)),
-                offset: offset, scales: ScaleMatrix(scales, rowStride: groups, reading: scheme.mode.reading),
+                offset: offset, scales: ScaleMatrix(scales, rowStride: groups, reading: mode.reading),
                 groups: .consecutive(scheme.groupSize), groupCount: groups))
     }
 

@@ -93,7 +93,9 @@ extension SourceTensor {
     /// The only element of a tensor of float32.
     func scalar() throws(Failure) -> Float {
         try requireShape([1], [], [1, 1])
-        return data.bytes.loadUnaligned(as: Float.self)
+        let value = data.bytes.loadUnaligned(as: Float.self)
+        guard value.isFinite else { throw failure("is \(value)") }
+        return value
     }
 }
 

@@ -19,6 +19,9 @@ struct QuantizedCheckpoint {
     init(_ checkpoint: Checkpoint, config: JSON, file: String) throws(Failure) {
         self.checkpoint = checkpoint
         mlx = config["quantization"].map { QuantizationKeys($0, file: file, path: "quantization") }
+        guard mlx == nil || mlx?.json.members != nil else {
+            throw .badInput("is no object", file: file, at: "quantization")
+        }
         for key in ["quantization_config", "compression_config"] {
             guard let json = config[key] else { continue }
             statement = QuantizationKeys(json, file: file, path: key)

@@ -54,7 +54,8 @@ struct ScaleMatrix {
         for group in 0..<count {
             for row in rows {
                 let value = element(row / rowBlock * rowStride + group * groupStride)
-                guard value.isFinite else {
+                // The largest 4-bit float times a scale is a number, too.
+                guard (value * 6).isFinite else {
                     throw tensor.failure("the scale of row \(row), group \(group), is \(value)")
                 }
                 scales[group * CodeMatrix.panelRows + row - rows.lowerBound] = value

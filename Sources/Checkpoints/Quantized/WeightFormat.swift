@@ -47,7 +47,9 @@ enum WeightFormats {
             return nil
         }
         let method = try statement.word("quant_method")
-        let known = all.flatMap { $0.methods }.joined(separator: ", ")
+        let names = all.flatMap { $0.methods }
+        let known = names.enumerated().filter { !names[..<$0].contains($1) }.map(\.element).joined(
+            separator: ", ")
         let tool = others[method].map { " (\($0))" } ?? ""
         throw statement.failure(
             "quant_method", "is \"\(method)\"\(tool), which there is no reader for",
