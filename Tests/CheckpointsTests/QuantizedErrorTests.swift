@@ -154,10 +154,22 @@ import Testing
         }
         #expect(Float8.power(255).isNaN && Float8.values[0x7F].isNaN && Float8.values[0xFF].isNaN)
         #expect(Float8.values[0x7E] == 448 && Float8.values[1] == 0x1p-9 && Float8.values[8] == 0x1p-6)
+    }
+
+    /// Groups of the scale 0 are their biases.
+    @Test func scalesOfZero() throws {
         let zero = Case("mlx-affine4", "scales", "BF16", [21, 2], Self.zeros(84), "")
-        for weight in try open(zero).weights where weight.shape.rank == 2 {
-            guard case .derived(let derived as PackedWeight) = weight.form else { continue }
-            #expect(try derived.bytes(0..<21, columns: 128).count == 21 * 128 * 4)
+        let name = "language_model.model.layers.0.mlp.up_proj.biases"
+        let biases = try #require(try Checkpoint(Fixtures.path("quantized/mlx-affine4"))[name])
+        let weight = try #require(try open(zero).weights.first { $0.shape.rank == 2 })
+        guard case .derived(let derived) = weight.form else {
+            Issue.record("'\(weight.name)' is plain")
+            return
         }
+        let bytes = try derived.bytes(0..<21, columns: 128)
+        let read = bytes.withUnsafeBytes { bytes in
+            (0..<21 * 128).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+        }
+        #expect(read == (0..<21 * 128).map { biases.element($0 / 64) })
     }
 }
