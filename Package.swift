@@ -132,23 +132,25 @@ let package = Package(
         library("FloatProducts", ["COpenBLAS", "Runtime"]),
         library("Tessera", ["Bundles", "GraphIR", "Prompts", "Runtime", "Storage"]),
         library(
+            "SampleSets",
+            ["Bundles", "CDefaultSet", "GraphIR", "Prompts", "Runtime", "Storage", "Tessera"]),
+        library(
             "Accuracy",
             [
                 "Bundles", "CKernels", "Checkpoints", "GraphIR", "GroupFormats", "Prompts", "Runtime",
-                "Storage",
-                "Tessera", "Threads",
+                "SampleSets", "Storage", "Tessera", "Threads",
             ]),
         library(
             "Calibration",
             [
-                "Accuracy", "Bundles", "CDefaultSet", "CKernels", "COpenBLAS", "Checkpoints", "GraphIR",
-                "GroupFormats", "Prompts", "Runtime", "Storage", "Tessera", "Threads",
+                "Accuracy", "Bundles", "CKernels", "COpenBLAS", "Checkpoints", "GraphIR", "GroupFormats",
+                "Prompts", "Runtime", "SampleSets", "Storage", "Tessera", "Threads",
             ]),
         library(
             "Quantization",
             [
                 "Bundles", "CKernels", "COpenBLAS", "Calibration", "Formats", "GraphIR", "GroupFormats",
-                "Runtime", "Storage", "Threads",
+                "Runtime", "SampleSets", "Storage", "Threads",
             ]),
 
         // The commands.
@@ -174,8 +176,8 @@ let package = Package(
         tool(
             "tessera-calibrate",
             [
-                "Bundles", "Calibration", "FloatProducts", "Prompts", "Runtime", "Storage", "Tessera",
-                "Threads",
+                "Bundles", "Calibration", "FloatProducts", "Prompts", "Runtime", "SampleSets", "Storage",
+                "Tessera", "Threads",
             ]),
         tool(
             "tessera-quantize",
@@ -187,9 +189,8 @@ let package = Package(
         tool(
             "tessera-diff",
             [
-                "Accuracy", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime", "Storage",
-                "Tessera",
-                "Threads",
+                "Accuracy", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime", "SampleSets",
+                "Storage", "Tessera", "Threads",
             ]),
         tool(
             "tessera-inspect",
@@ -224,7 +225,7 @@ let package = Package(
             [
                 "Accuracy", "BundleCommands", "Bundles", "CKernels", "Calibration", "Checkpoints",
                 "FloatProducts", "Generations", "GraphIR", "GroupFormats", "Prompts", "Quantization",
-                "Runtime", "Storage", "Tessera", "Threads",
+                "Runtime", "SampleSets", "Storage", "Tessera", "Threads",
             ]),
         tests(
             "QuantizationTests",
@@ -243,7 +244,7 @@ if isFuzzing {
             name: "tessera-fuzz",
             dependencies: [
                 "Bundles", "Calibration", "Checkpoints", "Formats", "Generations", "GraphIR",
-                "GroupFormats", "Jinja", "Prompts", "Quantization", "Storage", "TestSupport",
+                "GroupFormats", "Jinja", "Prompts", "Quantization", "SampleSets", "Storage", "TestSupport",
             ],
             path: "Tests/Fuzz", exclude: ["run.sh"], swiftSettings: strict)
     ]

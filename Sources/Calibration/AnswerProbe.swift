@@ -1,6 +1,7 @@
 import Accuracy
 public import GraphIR
 public import Runtime
+public import SampleSets
 public import Storage
 public import Threads
 

@@ -2,6 +2,7 @@ public import Bundles
 public import GraphIR
 internal import GroupFormats
 public import Prompts
+public import SampleSets
 public import Storage
 
 /// A calibration file: the set that a model was run over, and what its linears read; `formats/calibration.md`.

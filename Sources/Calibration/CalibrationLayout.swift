@@ -2,6 +2,7 @@ import Bundles
 public import GraphIR
 import GroupFormats
 import Prompts
+import SampleSets
 import Storage
 
 /// Whether rows come of text, or of pictures and videos.
@@ -142,24 +143,6 @@ struct CalibrationLayout {
 
     static func name(_ stage: String, _ modality: Modality, _ part: Part) -> String {
         "\(stage)/\(modality.rawValue)/\(part.rawValue)"
-    }
-}
-
-extension StagedGraph.Stage {
-    /// The first weight that reads its input.
-    var name: String { linears.first?.operation.weightNames.first ?? "" }
-
-    /// The number of the transformer block that it is in, if any.
-    var block: Int? {
-        switch linears.first?.operation {
-        case .linear(let use, _)?, .expertLinear(let use, _, _)?: use.block
-        default: nil
-        }
-    }
-
-    /// K of its weights.
-    func columns(in model: ModelGraph) -> Int? {
-        model.weights.first { $0.name == name }?.shape.extents.last
     }
 }
 

@@ -1,6 +1,7 @@
 public import Bundles
 import GraphIR
 public import Runtime
+public import SampleSets
 public import Storage
 import Threads
 

@@ -1,5 +1,6 @@
 public import GraphIR
 public import Runtime
+public import SampleSets
 public import Storage
 public import Threads
 

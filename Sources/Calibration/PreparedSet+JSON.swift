@@ -1,4 +1,5 @@
 import Prompts
+import SampleSets
 import Storage
 
 extension PreparedSet {

@@ -1,4 +1,5 @@
 import Prompts
+public import SampleSets
 public import Storage
 
 /// The samples of a set that answers are compared over: some of every kind that the set has, within a budget of tokens.

@@ -3,6 +3,7 @@ import Bundles
 import GraphIR
 import Prompts
 import Runtime
+import SampleSets
 import Storage
 import Threads
 

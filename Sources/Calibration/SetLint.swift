@@ -1,4 +1,5 @@
 public import Prompts
+import SampleSets
 import Storage
 
 /// Something about a calibration set that makes what is quantized with it worse than it could be.

@@ -1,6 +1,7 @@
 import CKernels
 public import GraphIR
 public import Runtime
+public import SampleSets
 public import Storage
 import Threads
 

@@ -1,3 +1,5 @@
+import Storage
+
 /// Some nodes of a graph that run by themselves: what they are fed, and what they give.
 public struct GraphPart: Hashable, Sendable {
     /// The graph that it is a part of.
@@ -132,6 +134,24 @@ public struct StagedGraph: Sendable {
             graph, nodes: earlier.reversed() + graph.nodes[range],
             given: inputs + carried(at: range.lowerBound),
             results: isLast ? [graph.output] : carried(at: range.upperBound))
+    }
+}
+
+extension StagedGraph.Stage {
+    /// The first weight that reads its input.
+    public var name: String { linears.first?.operation.weightNames.first ?? "" }
+
+    /// The number of the transformer block that it is in, if any.
+    public var block: Int? {
+        switch linears.first?.operation {
+        case .linear(let use, _)?, .expertLinear(let use, _, _)?: use.block
+        default: nil
+        }
+    }
+
+    /// K of its weights.
+    public func columns(in model: ModelGraph) -> Int? {
+        model.weights.first { $0.name == name }?.shape.extents.last
     }
 }
 

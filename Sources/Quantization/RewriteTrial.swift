@@ -3,6 +3,7 @@ internal import Calibration
 internal import GraphIR
 internal import GroupFormats
 internal import Runtime
+import SampleSets
 internal import Storage
 internal import Threads
 

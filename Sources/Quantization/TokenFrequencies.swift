@@ -1,4 +1,5 @@
 import Calibration
+import SampleSets
 
 /// How often tokens come up, by their numbers: how much the rows of a table of tokens matter.
 struct TokenFrequencies {

@@ -4,6 +4,7 @@ import Calibration
 import CommandSupport
 import FloatProducts
 import Runtime
+import SampleSets
 import Storage
 import Tessera
 import Threads

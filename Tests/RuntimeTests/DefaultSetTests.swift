@@ -1,4 +1,5 @@
 import Calibration
+import SampleSets
 import Storage
 import TestSupport
 import Testing

@@ -3,6 +3,7 @@ import GraphIR
 import GroupFormats
 import Quantization
 import Runtime
+import SampleSets
 import Storage
 import Tessera
 import TestSupport

@@ -6,6 +6,7 @@ import GraphIR
 import GroupFormats
 import Prompts
 import Runtime
+import SampleSets
 import Storage
 import Tessera
 import TestSupport

@@ -1,4 +1,4 @@
-import GraphIR
+package import GraphIR
 public import Prompts
 public import Storage
 import Tessera
@@ -33,13 +33,13 @@ public struct PreparedSet {
         /// Token ids, placeholders included.
         public let tokens: [Int32]
         /// Where each token stands, axis after axis.
-        let positions: [Int32]
+        package let positions: [Int32]
         /// The numbers of the placeholder tokens.
         public let visualRows: [Int32]
         /// Which tokens are the model's own answers, ascending; empty where there are none, or nothing is known of them.
         public let answers: [Range<Int>]
         /// Its visuals among those of the set.
-        let visuals: Range<Int>
+        package let visuals: Range<Int>
     }
 
     /// In the order in which they run.
@@ -80,7 +80,7 @@ public struct PreparedSet {
     }
 
     /// Refuses tokens for which a model has no rows.
-    func check(for model: ModelGraph) throws(Failure) {
+    package func check(for model: ModelGraph) throws(Failure) {
         let tables = model.graphs.flatMap(\.nodes).compactMap { node -> String? in
             if case .embedding(let use) = node.operation { use.weight } else { nil }
         }
@@ -94,7 +94,7 @@ public struct PreparedSet {
     }
 
     /// Some of the samples, with their visuals, and the numbers that these have in the whole set.
-    func subset(_ numbers: [Int]) -> (set: PreparedSet, visuals: [Int]) {
+    package func subset(_ numbers: [Int]) -> (set: PreparedSet, visuals: [Int]) {
         var part = PreparedSet(settings)
         var origins: [Int] = []
         for number in numbers {
@@ -114,16 +114,16 @@ public struct PreparedSet {
     public var tokenCount: Int { samples.reduce(0) { $0 + $1.tokens.count } }
 
     /// The tokens that a visual takes in a sample.
-    func tokenCount(of visual: Visual) -> Int { settings.images.tokens(of: visual.grid) ?? 0 }
+    package func tokenCount(of visual: Visual) -> Int { settings.images.tokens(of: visual.grid) ?? 0 }
 
     /// Whether the model sees all pictures at one size.
-    var resizesAlike: Bool { settings.images.fixedSide != nil }
+    package var resizesAlike: Bool { settings.images.fixedSide != nil }
 
     /// Elements of a patch.
-    var patchWidth: Int { settings.images.rowLength }
+    package var patchWidth: Int { settings.images.rowLength }
 
     /// Where the patches of a visual lie, and where its frames begin.
-    func coordinates(_ visual: Visual) -> PatchCoordinates {
+    package func coordinates(_ visual: Visual) -> PatchCoordinates {
         PatchCoordinates([visual.grid], mergeSize: settings.images.mergeSize)
     }
 }

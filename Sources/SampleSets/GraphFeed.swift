@@ -1,8 +1,8 @@
-import Runtime
-import Storage
+package import Runtime
+package import Storage
 
 /// What a graph is run over: sequences of tokens, or pictures, each by itself.
-protocol GraphFeed {
+package protocol GraphFeed {
     /// How many runs there are.
     var count: Int { get }
 
@@ -19,17 +19,17 @@ public struct SpooledRows {
     private let columns: Int
     private let places: [(offset: Int, rows: Int)]
 
-    init(_ file: TemporaryFile, columns: Int, places: [(offset: Int, rows: Int)]) {
+    package init(_ file: TemporaryFile, columns: Int, places: [(offset: Int, rows: Int)]) {
         self.file = file
         self.columns = columns
         self.places = places
     }
 
     /// The number of rows of run `index`.
-    func rows(_ index: Int) -> Int { places[index].rows }
+    package func rows(_ index: Int) -> Int { places[index].rows }
 
     /// The rows of run `index`, element after element.
-    func values(_ index: Int) throws(Failure) -> [Float] {
+    package func values(_ index: Int) throws(Failure) -> [Float] {
         try file.floats(at: places[index].offset, count: places[index].rows * columns)
     }
 }

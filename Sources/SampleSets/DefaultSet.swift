@@ -1,10 +1,10 @@
 import CDefaultSet
-import Storage
+package import Storage
 
 /// The calibration set that ships with the program; `Sources/CDefaultSet/set` holds its files.
-enum DefaultSet {
+package enum DefaultSet {
     /// What stands for it among the paths of a set.
-    static let word = "default"
+    package static let word = "default"
 
     /// Its files, in the order of their names.
     private static var files: some Sequence<(name: String, bytes: UnsafeRawBufferPointer)> {
@@ -27,7 +27,7 @@ enum DefaultSet {
 
     /// All of its conversations, those of each file spread evenly over the whole: however few are taken from the start, all
     /// kinds are among them.
-    static func conversations() throws(Failure) -> [SampleSource] {
+    package static func conversations() throws(Failure) -> [SampleSource] {
         var placed: [(place: Double, source: SampleSource)] = []
         for file in files where file.name.hasSuffix(".jsonl") {
             let path = Path.join(word, file.name)

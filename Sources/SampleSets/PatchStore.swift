@@ -40,11 +40,17 @@ public final class SpooledPatches: PatchStore {
 }
 
 /// Some of the visuals of another store.
-struct PatchSelection: PatchStore {
-    let store: any PatchStore
-    let numbers: [Int]
+package struct PatchSelection: PatchStore {
+    private let store: any PatchStore
+    private let numbers: [Int]
 
-    func withPatches<Result>(
+    /// Those of these numbers, in their order.
+    package init(store: any PatchStore, numbers: [Int]) {
+        self.store = store
+        self.numbers = numbers
+    }
+
+    package func withPatches<Result>(
         _ index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try store.withPatches(numbers[index], body)

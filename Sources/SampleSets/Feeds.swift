@@ -1,20 +1,26 @@
 import Prompts
-import Runtime
-import Storage
+package import Runtime
+package import Storage
 
 /// The vision graph's runs: one for each picture or video.
-struct VisionFeed: GraphFeed {
-    let prepared: PreparedSet
-    let patches: any PatchStore
+package struct VisionFeed: GraphFeed {
+    private let prepared: PreparedSet
+    private let patches: any PatchStore
 
-    var count: Int { prepared.visuals.count }
+    /// The visuals of a set.
+    package init(prepared: PreparedSet, patches: any PatchStore) {
+        self.prepared = prepared
+        self.patches = patches
+    }
 
-    func extents(_ index: Int) -> Extents {
+    package var count: Int { prepared.visuals.count }
+
+    package func extents(_ index: Int) -> Extents {
         let visual = prepared.visuals[index]
         return Extents(patches: visual.grid.patches ?? 0, segments: visual.grid.t + 1)
     }
 
-    func input(_ name: String, _ index: Int) throws(Failure) -> PlanInput {
+    package func input(_ name: String, _ index: Int) throws(Failure) -> PlanInput {
         switch name {
         case "patches":
             .floats(
@@ -29,20 +35,25 @@ struct VisionFeed: GraphFeed {
 }
 
 /// The text graph's runs: one for each sample, with the visual rows that the vision graph gave.
-struct TextFeed: GraphFeed {
-    let prepared: PreparedSet
-    /// By visual.
-    let visuals: SpooledRows
+package struct TextFeed: GraphFeed {
+    private let prepared: PreparedSet
+    private let visuals: SpooledRows
 
-    var count: Int { prepared.samples.count }
+    /// The samples of a set, with rows by visual.
+    package init(prepared: PreparedSet, visuals: SpooledRows) {
+        self.prepared = prepared
+        self.visuals = visuals
+    }
 
-    func extents(_ index: Int) -> Extents {
+    package var count: Int { prepared.samples.count }
+
+    package func extents(_ index: Int) -> Extents {
         let sample = prepared.samples[index]
         return Extents(
             tokens: sample.tokens.count, visuals: sample.visualRows.count, outputs: sample.tokens.count)
     }
 
-    func input(_ name: String, _ index: Int) throws(Failure) -> PlanInput {
+    package func input(_ name: String, _ index: Int) throws(Failure) -> PlanInput {
         let sample = prepared.samples[index]
         let count = Int32(sample.tokens.count)
         switch name {
@@ -61,16 +72,21 @@ struct TextFeed: GraphFeed {
 }
 
 /// The head's runs: the final hidden states of each sample.
-struct HeadFeed: GraphFeed {
-    let prepared: PreparedSet
-    /// By sample.
-    let hidden: SpooledRows
+package struct HeadFeed: GraphFeed {
+    private let prepared: PreparedSet
+    private let hidden: SpooledRows
 
-    var count: Int { prepared.samples.count }
+    /// The hidden states of a set's samples.
+    package init(prepared: PreparedSet, hidden: SpooledRows) {
+        self.prepared = prepared
+        self.hidden = hidden
+    }
 
-    func extents(_ index: Int) -> Extents { Extents(outputs: prepared.samples[index].tokens.count) }
+    package var count: Int { prepared.samples.count }
 
-    func input(_ name: String, _ index: Int) throws(Failure) -> PlanInput {
+    package func extents(_ index: Int) -> Extents { Extents(outputs: prepared.samples[index].tokens.count) }
+
+    package func input(_ name: String, _ index: Int) throws(Failure) -> PlanInput {
         guard name == "hidden" else {
             throw .badInput("takes the unknown input '\(name)'", at: "graph 'head'")
         }
