@@ -21,6 +21,13 @@ public struct NonFinite: Equatable, Sendable {
         count += 1
     }
 
+    /// With other rows of the same runs.
+    func merged(_ other: NonFinite) -> NonFinite {
+        var sum = count > 0 && (other.count == 0 || first <= other.first) ? self : other
+        sum.count = count + other.count
+        return sum
+    }
+
     /// What to say of `stage`; nil when there is no such row.
     /// - Parameter unit: what a row is.
     func failure(at stage: String, unit: String) -> Failure? {

@@ -16,24 +16,30 @@ public struct StageError: Sendable {
         /// Nothing added yet.
         public init() {}
 
+        /// Whether nothing was added.
+        public var isEmpty: Bool { rows == 0 }
+
         /// Adds rows `a` of `columns` elements against their reference `b`.
         public mutating func add(
             _ a: UnsafeBufferPointer<Float>, reference b: UnsafeBufferPointer<Float>, columns: Int
         ) {
             for start in stride(from: 0, to: a.count, by: max(1, columns)) {
-                addRow(a, b, start..<min(a.count, start + max(1, columns)))
-                rows += 1
+                let row = start..<min(a.count, start + max(1, columns))
+                add(
+                    row: rows, UnsafeBufferPointer(rebasing: a[row]),
+                    reference: UnsafeBufferPointer(rebasing: b[row]))
             }
         }
 
-        private mutating func addRow(
-            _ a: UnsafeBufferPointer<Float>, _ b: UnsafeBufferPointer<Float>, _ row: Range<Int>
-        ) {
-            var (ownIsFinite, referenceIsFinite) = (true, true)
-            for index in row {
+        /// Adds row number `number`, and gives its relative L2 error.
+        @discardableResult
+        mutating func add(
+            row number: Int, _ a: UnsafeBufferPointer<Float>, reference b: UnsafeBufferPointer<Float>
+        ) -> Double {
+            var (difference, reference, product, own) = (0.0, 0.0, 0.0, 0.0)
+            var (largestDifference, largestReference): (Float, Float) = (0, 0)
+            for index in a.indices {
                 let delta = a[index] - b[index]
-                ownIsFinite = ownIsFinite && a[index].isFinite
-                referenceIsFinite = referenceIsFinite && b[index].isFinite
                 difference += Double(delta) * Double(delta)
                 reference += Double(b[index]) * Double(b[index])
                 product += Double(a[index]) * Double(b[index])
@@ -41,7 +47,33 @@ public struct StageError: Sendable {
                 largestDifference = max(largestDifference, abs(delta))
                 largestReference = max(largestReference, abs(b[index]))
             }
-            nonFinite.add(rows, base: !referenceIsFinite, other: !ownIsFinite)
+            // A sum of squares is finite where all values are, and where it overflows the row is searched.
+            if !own.isFinite || !reference.isFinite {
+                nonFinite.add(
+                    number, base: !b.allSatisfy(\.isFinite), other: !a.allSatisfy(\.isFinite))
+            }
+            self.difference += difference
+            self.reference += reference
+            self.product += product
+            self.own += own
+            self.largestDifference = max(self.largestDifference, largestDifference)
+            self.largestReference = max(self.largestReference, largestReference)
+            rows += 1
+            return (difference / max(reference, .leastNormalMagnitude)).squareRoot()
+        }
+
+        /// The same with other rows of the stage.
+        func merged(_ other: Accumulator) -> Accumulator {
+            var sum = self
+            sum.difference += other.difference
+            sum.reference += other.reference
+            sum.product += other.product
+            sum.own += other.own
+            sum.largestDifference = max(largestDifference, other.largestDifference)
+            sum.largestReference = max(largestReference, other.largestReference)
+            sum.nonFinite = nonFinite.merged(other.nonFinite)
+            sum.rows += other.rows
+            return sum
         }
 
         /// The measures of what was added.

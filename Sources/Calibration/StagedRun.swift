@@ -19,15 +19,7 @@ public final class StagedRun {
     private let pool: ThreadPool
     private let largeProduct: LargeProduct?
     /// What the last part gave.
-    private var carried: Carried?
-
-    /// Values between two parts.
-    private struct Carried {
-        let file: TemporaryFile
-        let values: [Graph.ValueID]
-        /// By sample, then value: where its floats begin and how many there are.
-        var places: [[(offset: Int, count: Int)]] = []
-    }
+    private var carried: CarriedValues?
 
     init(
         _ graph: Graph, slots: [WeightSlot], feed: any GraphFeed, pool: ThreadPool,
@@ -58,16 +50,13 @@ public final class StagedRun {
         guard !part.results.isEmpty else { return }
         let runner = try PartRunner(
             part, slots, pool: pool, largeProduct: largeProduct, weight: weight)
-        var next = Carried(file: try TemporaryFile(), values: part.results)
+        var next = try CarriedValues(part.results)
         for sample in 0..<feed.count {
             let inputs = try part.given.map { (id) throws(Failure) in try value(id, sample) }
-            let places = try runner(feed.extents(sample), inputs) { (results) throws(Failure) in
-                try zip(part.results, results).map { (id, values) throws(Failure) in
-                    try check(values, id, sample)
-                    return (try next.file.append(UnsafeRawBufferPointer(values)), values.count)
-                }
+            try runner(feed.extents(sample), inputs) { (results) throws(Failure) in
+                for (id, values) in zip(part.results, results) { try check(values, id, sample) }
+                try next.append(results)
             }
-            next.places.append(places)
             try report(sample + 1)
         }
         carried = next
@@ -93,27 +82,22 @@ public final class StagedRun {
         into target: UnsafeMutableBufferPointer<Float>
     ) throws(Failure) {
         let input = staged.stages[partsRun - 1].input
-        guard let carried, let index = carried.values.firstIndex(of: input) else {
-            let values = try stageInput(sample).values
-            for (place, start) in starts.enumerated() {
-                for column in 0..<width { target[place * width + column] = values[start + column] }
-            }
-            return
-        }
-        let offset = carried.places[sample][index].offset
+        let fed = carried?.count(input, sample) == nil ? try stageInput(sample).values : nil
         for (place, start) in starts.enumerated() {
             let piece = UnsafeMutableBufferPointer(rebasing: target[place * width..<(place + 1) * width])
-            try carried.file.read(at: offset + start * 4, into: UnsafeMutableRawBufferPointer(piece))
+            if let fed {
+                for column in 0..<width { piece[column] = fed[start + column] }
+            } else {
+                try carried?.read(input, sample, from: start, into: piece)
+            }
         }
     }
 
     /// How many rows the stage that is due reads, for one sample.
     func stageRowCount(_ sample: Int) throws(Failure) -> Int {
         let input = staged.stages[partsRun - 1].input
-        guard let carried, let index = carried.values.firstIndex(of: input) else {
-            return try stageInput(sample).count
-        }
-        return carried.places[sample][index].count / max(1, staged.graph[input].type.columns ?? 1)
+        guard let count = carried?.count(input, sample) else { return try stageInput(sample).count }
+        return count / max(1, staged.graph[input].type.columns ?? 1)
     }
 
     private func rows(_ id: Graph.ValueID, _ sample: Int) throws(Failure) -> Engine.Rows {
@@ -129,9 +113,7 @@ public final class StagedRun {
         guard partsRun == staged.parts.count, let carried else {
             return SpooledRows(try TemporaryFile(), columns: columns, places: [])
         }
-        return SpooledRows(
-            carried.file, columns: columns,
-            places: carried.places.map { ($0[0].offset, $0[0].count / columns) })
+        return carried.rows(columns: columns)
     }
 
     /// - Throws: `badInput` that names the value, who reads it, the sample and the row, when an element is not finite.
@@ -151,16 +133,13 @@ public final class StagedRun {
 
     /// A value that is fed, or was computed by the last part.
     private func value(_ id: Graph.ValueID, _ sample: Int) throws(Failure) -> PlanInput {
-        guard let carried, let index = carried.values.firstIndex(of: id) else {
-            let input = try feed.input(staged.graph[id].name, sample)
-            if case .floats(let values, _) = input {
-                try values.withUnsafeBufferPointer { (values) throws(Failure) in
-                    try check(values, id, sample)
-                }
+        if let values = try carried?.floats(id, sample) { return .floats(values) }
+        let input = try feed.input(staged.graph[id].name, sample)
+        if case .floats(let values, _) = input {
+            try values.withUnsafeBufferPointer { (values) throws(Failure) in
+                try check(values, id, sample)
             }
-            return input
         }
-        let place = carried.places[sample][index]
-        return .floats(try carried.file.floats(at: place.offset, count: place.count))
+        return input
     }
 }

@@ -1,9 +1,12 @@
 import Glibc
 import Storage
 
-/// Memory for activations: what the largest run so far needed.
-class Arena {
+/// Memory for activations: what the largest run so far needed. Runners that run one after the other can share it.
+public class Arena {
     private var memory: AnonymousMemory?
+
+    /// None yet.
+    public init() {}
 
     /// Where a plan's buffers lie, and the memory that they lie in, of any content.
     /// - Throws: `limit` when the machine has not so much.

@@ -1,7 +1,7 @@
 import Storage
 
 /// What a caller feeds to a plan.
-public enum PlanInput {
+public enum PlanInput: Equatable {
     /// Rows of floats; `skipping` leaves out so many elements at the front.
     case floats([Float], skipping: Int = 0)
     /// Whole numbers.

@@ -1,23 +1,25 @@
 import Prompts
 import Runtime
-import Storage
-import Tessera
+package import Storage
+package import Tessera
 
 /// A conversation of a calibration set, made ready for a model.
-struct ConversationSample {
+package struct ConversationSample {
     /// Token ids, placeholders included.
-    let tokens: [Int32]
+    package let tokens: [Int32]
     /// Which of them are answers of the model, those that it gave itself among them.
-    let answers: [Range<Int>]
+    package let answers: [Range<Int>]
+    /// The number of the first token of the model's own answer; nil where it was not asked for one.
+    package let ownAnswer: Int?
     /// Its pictures and videos, in the order of the prompt.
-    let visuals: [PreparedPrompt.Visual]
+    package let visuals: [PreparedPrompt.Visual]
 
     /// Reads `{"messages": [{"role", "content"}]}`; content is a text or a list of parts `{"type": "text" | "image" | "video"}`.
     /// - Parameters:
     ///   - files: where its pictures and videos are.
     ///   - answerTokens: how long an answer of the model's own may be, where the conversation ends with a question; 0 for none.
     /// - Throws: `badInput` when it is malformed, or a picture or video cannot be read; `limit` when the model takes fewer tokens.
-    init(_ json: JSON, files: MediaFiles, _ model: Model, answerTokens: Int) throws(Failure) {
+    package init(_ json: JSON, files: MediaFiles, _ model: Model, answerTokens: Int) throws(Failure) {
         guard let entries = json["messages"]?.array, !entries.isEmpty else {
             throw .badInput("has no list of messages")
         }
@@ -50,12 +52,13 @@ struct ConversationSample {
         let answers = written.answers(roles: messages.map(\.role), tokenizer, tokens)
         let room = min(answerTokens, model.contextLimit - tokens.count)
         guard asks, room > 0 else {
-            (self.tokens, self.answers) = (tokens, answers)
+            (self.tokens, self.answers, ownAnswer) = (tokens, answers, nil)
             return
         }
         let session = try Session(model, capacity: tokens.count + room)
         let answer = try session.answer(prompt, options: .init(sampling: .init(), maximumTokens: room))
         self.tokens = tokens + answer.tokens
+        ownAnswer = tokens.count
         let own = tokens.count..<self.tokens.count
         self.answers = answers + (own.isEmpty ? [] : [own])
     }
@@ -92,7 +95,7 @@ struct ConversationSample {
 }
 
 /// Where the pictures and videos that a conversation names are.
-enum MediaFiles {
+package enum MediaFiles {
     /// In the file system; what names that do not begin at the root are relative to.
     case folder(String)
     /// In the set that ships with the program.
@@ -115,7 +118,7 @@ enum MediaFiles {
     }
 
     /// Where a file of that name is, named in a file in `folder`.
-    static func path(_ name: String, _ folder: String) throws(Failure) -> String {
+    package static func path(_ name: String, _ folder: String) throws(Failure) -> String {
         guard !name.contains("://") else { throw .badInput("names '\(name)'; only files can be read") }
         return name.hasPrefix("/") ? name : Path.join(folder, name)
     }

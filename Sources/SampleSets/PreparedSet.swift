@@ -40,6 +40,13 @@ public struct PreparedSet {
         public let answers: [Range<Int>]
         /// Its visuals among those of the set.
         package let visuals: Range<Int>
+
+        /// The tokens from which another token of text is foretold: not those before a placeholder, and not the last.
+        package var textRows: [Int] {
+            var isText = Array(repeating: true, count: tokens.count)
+            for row in visualRows { isText[Int(row)] = false }
+            return (0..<max(0, tokens.count - 1)).filter { isText[$0 + 1] }
+        }
     }
 
     /// In the order in which they run.

@@ -1,0 +1,164 @@
+import Prompts
+import Runtime
+public import SampleSets
+public import Storage
+public import Tessera
+
+/// What two models are compared over: conversations with pictures and videos, and windows of texts, made ready by the base.
+public struct EvaluationSet {
+    /// A sample, for people.
+    public struct Item: Sendable {
+        /// Which positions are compared.
+        public enum Scored: Sendable {
+            /// Those that foretell a token of text.
+            case all
+            /// Those of its second half, as llama.cpp's perplexity tool does.
+            case secondHalf
+        }
+
+        /// `line 3 of set.jsonl`, `window 7 of book.txt`.
+        public let name: String
+        /// What is asked last; nil where nothing is.
+        public let question: String?
+        /// Which positions are compared.
+        public let scored: Scored
+        /// The number of the first token of the base's own answer; nil where it gave none.
+        public let ownAnswer: Int?
+        /// Its pictures' and videos' files, in the order of the prompt.
+        public let media: [String]
+    }
+
+    /// By sample.
+    public private(set) var items: [Item] = []
+    /// The samples.
+    public private(set) var prepared: PreparedSet
+    /// The patches of their visuals.
+    public let patches: SpooledPatches
+    private let model: Model
+    private let answerTokens: Int
+
+    /// An empty set.
+    /// - Parameters:
+    ///   - model: the base, whose tokenizer, template and settings of pictures make the samples.
+    ///   - answerTokens: how long the base's own answers are, at most, where a conversation ends with a question.
+    public init(_ model: Model, answerTokens: Int) throws(Failure) {
+        self.model = model
+        self.answerTokens = answerTokens
+        prepared = PreparedSet(model.prompt)
+        patches = try SpooledPatches()
+    }
+
+    /// Tokens of all samples.
+    public var tokenCount: Int { prepared.tokenCount }
+
+    /// Adds a question with its pictures and videos.
+    public mutating func add(
+        question: String, system: String? = nil, pictures: [String], videos: [String]
+    ) throws(Failure) {
+        func part(_ type: String, _ value: String) -> JSON {
+            .pairs(["type": .string(type), type: .string(value)])
+        }
+        let content =
+            pictures.map { part("image", $0) } + videos.map { part("video", $0) } + [part("text", question)]
+        var messages = [JSON.pairs(["role": "user", "content": .array(content)])]
+        if let system {
+            messages.insert(.pairs(["role": "system", "content": .string(system)]), at: 0)
+        }
+        try add(.pairs(["messages": .array(messages)]), .folder("."), name: "the prompt")
+    }
+
+    /// Adds the windows of a text, from its beginning.
+    /// - Parameter windows: at most so many; 0 for all.
+    /// - Throws: `badInput` when the text has no whole window.
+    public mutating func add(text path: String, window: Int, windows: Int) throws(Failure) {
+        guard window >= 4 else { throw Failure(.usage, "a window of \(window) tokens is too short") }
+        guard let text = String(validating: try readFile(path), as: UTF8.self) else {
+            throw .badInput("is not UTF-8 text", file: path)
+        }
+        let all = try model.requireTokenizer().encode(text, specials: .asText)
+        guard all.count >= window else {
+            throw .badInput("the text has \(all.count) tokens, fewer than a window of \(window)", file: path)
+        }
+        let count = windows > 0 ? min(windows, all.count / window) : all.count / window
+        for number in 0..<count {
+            try prepared.add(Array(all[number * window..<(number + 1) * window]), [])
+            items.append(
+                Item(
+                    name: "window \(number) of \(Path.name(path))", question: nil, scored: .secondHalf,
+                    ownAnswer: nil, media: []))
+        }
+    }
+
+    /// Adds conversations and texts as `tessera-calibrate` finds them; of a text all windows.
+    /// - Parameter report: told how many sources are read, of how many.
+    public mutating func add(
+        _ sources: [SampleSource], window: Int, report: (Int, Int) throws(Failure) -> Void
+    ) throws(Failure) {
+        for (index, source) in sources.enumerated() {
+            try report(index, sources.count)
+            switch source {
+            case .text(let file): try add(text: file, window: window, windows: 0)
+            case .conversation(let json, let file, let line):
+                try locating(file, line) { (set) throws(Failure) in
+                    try set.add(
+                        json, .folder(Path.directory(file)), name: "line \(line) of \(Path.name(file))")
+                }
+            case .shipped(let json, let file, let line):
+                do throws(Failure) {
+                    try locating(file, line) { (set) throws(Failure) in
+                        try set.add(json, .shipped, name: "line \(line) of \(file)")
+                    }
+                } catch {
+                    // Nobody can shorten what ships.
+                    guard error.kind == .limit else { throw error }
+                }
+            }
+        }
+    }
+
+    private mutating func locating(
+        _ file: String, _ line: Int, _ body: (inout EvaluationSet) throws(Failure) -> Void
+    ) throws(Failure) {
+        do throws(Failure) { try body(&self) } catch {
+            throw Failure(
+                error.kind, error.file.map { "\($0): \(error.message)" } ?? error.message, file: file,
+                at: "line \(line)", remedy: error.remedy)
+        }
+    }
+
+    private mutating func add(_ json: JSON, _ files: MediaFiles, name: String) throws(Failure) {
+        let sample = try ConversationSample(json, files: files, model, answerTokens: answerTokens)
+        let messages = json["messages"]?.array ?? []
+        let asks = messages.last?["role"]?.string != "assistant"
+        let parts = messages.flatMap { $0["content"]?.array ?? [] }
+        try prepared.add(
+            sample.tokens,
+            sample.visuals.map {
+                .init(
+                    $0.medium, $0.patches.grid, secondsPerFrame: $0.secondsPerFrame, timestamps: $0.timestamps
+                )
+            }, answers: sample.answers)
+        for visual in sample.visuals { try patches.append(visual.patches.values) }
+        let names = parts.compactMap { ($0["image"] ?? $0["video"])?.string }
+        items.append(
+            Item(
+                name: name, question: asks ? Self.text(messages.last?["content"]) : nil, scored: .all,
+                ownAnswer: sample.ownAnswer,
+                media: names.map { name in files.path(name) }))
+    }
+
+    /// The words of a message.
+    private static func text(_ content: JSON?) -> String? {
+        content?.string ?? content?.array?.compactMap { $0["text"]?.string }.joined(separator: " ")
+    }
+}
+
+extension MediaFiles {
+    /// Where a file is, for people.
+    fileprivate func path(_ name: String) -> String {
+        switch self {
+        case .folder(let folder): (try? MediaFiles.path(name, folder)) ?? name
+        case .shipped: Path.join(DefaultSet.word, name)
+        }
+    }
+}
