@@ -147,14 +147,13 @@ public struct GoldenComparison {
                     values: Array(hidden.values.suffix(rows * hidden.columns)), columns: hidden.columns)
             )
             logits.values.withUnsafeBufferPointer { run.compare($0, reference.values, name, vocabulary) }
-            reference.values.withUnsafeBufferPointer { base in
-                logits.values.withUnsafeBufferPointer { other in
-                    for row in 0..<count {
-                        let range = row * vocabulary..<(row + 1) * vocabulary
-                        divergence.add(
-                            base: UnsafeBufferPointer(rebasing: base[range]),
-                            other: UnsafeBufferPointer(rebasing: other[range]), target: nil)
-                    }
+            try reference.values.prefix(count * vocabulary).withUnsafeBufferPointer {
+                (base) throws(Failure) in
+                try logits.values.prefix(count * vocabulary).withUnsafeBufferPointer {
+                    (other) throws(Failure) in
+                    try divergence.add(
+                        base: base, other: other, targets: Array(repeating: nil, count: count),
+                        places: hidden.count - rows..<hidden.count - rows + count, model.engine.pool)
                 }
             }
         }

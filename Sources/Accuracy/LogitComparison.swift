@@ -14,11 +14,44 @@ struct LogitComparison {
     /// Rows whose logits are in memory together.
     private static let batch = 32
 
+    /// Compares the logits of each row of final hidden states of both.
+    /// - Parameters:
+    ///   - targets: for each row the token that follows, if known.
+    ///   - places: the rows' numbers in their sequence.
+    /// - Throws: `mismatch` when there are not as many of both, or of other vocabularies.
+    func add(
+        _ baseHidden: Engine.Rows, _ otherHidden: Engine.Rows, targets: [Int32?], places: Range<Int>,
+        to divergence: inout Divergence
+    ) throws(Failure) {
+        guard targets.count == baseHidden.count, places.count == targets.count else {
+            throw Failure(.mismatch, "the two runs have logits of other sizes")
+        }
+        try batches(baseHidden, otherHidden) { (rows, p, q) throws(Failure) in
+            let start = places.lowerBound
+            try divergence.add(
+                base: p, other: q, targets: Array(targets[rows]),
+                places: start + rows.lowerBound..<start + rows.upperBound, base.pool)
+        }
+    }
+
     /// Shows the logits of each row of final hidden states of both.
     /// - Throws: `mismatch` when there are not as many of both, or of other vocabularies.
     func run(
         _ baseHidden: Engine.Rows, _ otherHidden: Engine.Rows,
         _ body: (_ row: Int, _ base: UnsafeBufferPointer<Float>, _ other: UnsafeBufferPointer<Float>) -> Void
+    ) throws(Failure) {
+        let width = base.vocabulary
+        try batches(baseHidden, otherHidden) { rows, p, q in
+            for row in rows {
+                let range = (row - rows.lowerBound) * width..<(row - rows.lowerBound + 1) * width
+                body(row, UnsafeBufferPointer(rebasing: p[range]), UnsafeBufferPointer(rebasing: q[range]))
+            }
+        }
+    }
+
+    private func batches(
+        _ baseHidden: Engine.Rows, _ otherHidden: Engine.Rows,
+        _ body: (Range<Int>, UnsafeBufferPointer<Float>, UnsafeBufferPointer<Float>) throws(Failure) -> Void
     ) throws(Failure) {
         guard baseHidden.count == otherHidden.count, base.vocabulary == other.vocabulary else {
             throw Failure(.mismatch, "the two runs have logits of other sizes")
@@ -27,16 +60,8 @@ struct LogitComparison {
             let rows = start..<min(baseHidden.count, start + LogitComparison.batch)
             let p = try base.logits(LogitComparison.slice(baseHidden, rows)).values
             let q = try other.logits(LogitComparison.slice(otherHidden, rows)).values
-            let width = base.vocabulary
-            p.withUnsafeBufferPointer { p in
-                q.withUnsafeBufferPointer { q in
-                    for row in rows {
-                        let range = (row - start) * width..<(row - start + 1) * width
-                        body(
-                            row, UnsafeBufferPointer(rebasing: p[range]),
-                            UnsafeBufferPointer(rebasing: q[range]))
-                    }
-                }
+            try p.withUnsafeBufferPointer { (p) throws(Failure) in
+                try q.withUnsafeBufferPointer { (q) throws(Failure) in try body(rows, p, q) }
             }
         }
     }

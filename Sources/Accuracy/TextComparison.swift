@@ -33,10 +33,10 @@ public struct TextComparison {
         for index in 0..<kept.windows {
             let tokens = kept.tokens(index)
             let hidden = try KeptRun.hidden(other, tokens)
-            try comparison.run(try kept.hidden(index), hidden) { row, p, q in
-                divergence.add(base: p, other: q, target: tokens[half + row + 1])
-            }
-            try report(index + 1, kept.windows, divergence.summary?.mean ?? 0)
+            try comparison.add(
+                try kept.hidden(index), hidden, targets: Array(tokens[(half + 1)...]),
+                places: half..<kept.window - 1, to: &divergence)
+            try report(index + 1, kept.windows, divergence.mean ?? 0)
         }
         guard let summary = divergence.summary else { throw .badInput("the text is empty") }
         self.divergence = summary

@@ -75,10 +75,10 @@ public struct AnswerProbe {
             for (rows, weight) in Self.rows(of: sample) where !rows.isEmpty {
                 total += weight * Double(rows.count)
                 guard changed(sample) else { continue }
-                let divergence = try Self.divergence(
+                let divergence = try self.divergence(
                     rows, of: sample.tokens.count, try base.values(index), first, try other.values(index),
                     second)
-                sum += weight * Double(rows.count) * (divergence.summary?.mean ?? 0)
+                sum += weight * Double(rows.count) * (divergence.mean ?? 0)
             }
         }
         guard total > 0 else { throw .badInput("the calibration set has no answers that could be compared") }
@@ -101,7 +101,7 @@ public struct AnswerProbe {
     }
 
     /// Compares rows of a sample of so many tokens.
-    private static func divergence(
+    private func divergence(
         _ rows: [Int], of tokens: Int, _ base: [Float], _ first: PartRunner, _ other: [Float],
         _ second: PartRunner
     ) throws(Failure) -> Divergence {
@@ -115,8 +115,12 @@ public struct AnswerProbe {
             let extents = Extents(outputs: part.count)
             try first(extents, pick(base)) { (results) throws(Failure) in
                 let logits = Array(results[0])
-                try second(extents, pick(other)) { results in
-                    divergence.add(base: logits, other: results[0], rows: part.count)
+                try second(extents, pick(other)) { (results) throws(Failure) in
+                    try logits.withUnsafeBufferPointer { (base) throws(Failure) in
+                        try divergence.add(
+                            base: base, other: results[0], targets: Array(repeating: nil, count: part.count),
+                            places: start..<start + part.count, pool)
+                    }
                 }
             }
         }
@@ -125,20 +129,5 @@ public struct AnswerProbe {
 
     func runner(_ part: GraphPart, _ weight: Weights) throws(Failure) -> PartRunner {
         try PartRunner(part, model.weights, pool: pool, largeProduct: largeProduct, weight: weight)
-    }
-}
-
-extension Divergence {
-    /// Compares rows of logits.
-    fileprivate mutating func add(base: [Float], other: UnsafeBufferPointer<Float>, rows: Int) {
-        let width = base.count / rows
-        base.withUnsafeBufferPointer { base in
-            for row in 0..<rows {
-                let range = row * width..<(row + 1) * width
-                add(
-                    base: UnsafeBufferPointer(rebasing: base[range]),
-                    other: UnsafeBufferPointer(rebasing: other[range]), target: nil)
-            }
-        }
     }
 }

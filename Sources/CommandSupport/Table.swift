@@ -9,6 +9,9 @@ public struct Table {
     /// Adds a row; missing cells are empty.
     public mutating func add(_ cells: String...) { rows.append(cells) }
 
+    /// Adds a row; missing cells are empty.
+    public mutating func add(_ cells: [String]) { rows.append(cells) }
+
     /// The table; the first column is aligned left, all others right.
     public var text: String {
         let all = [header] + rows

@@ -42,7 +42,8 @@ public final class Engine {
     /// Columns of the logits.
     public let vocabulary: Int
     let weights: Weights
-    let pool: ThreadPool
+    /// Runs what is computed; one run at a time.
+    public let pool: ThreadPool
     let vision: Plan
     let text: Plan
     let head: Plan

@@ -71,6 +71,11 @@ import Threads
     var maxKl: Double?
 
     @Option(
+        help: "Fail when the accuracy of --answers drops by more percentage points than this.",
+        transform: number(0...100))
+    var maxAccuracyDrop: Double?
+
+    @Option(
         help:
             "Fail when a weight's relative error is above this; for two bundles compared without running them.",
         transform: number(0...1e9))
@@ -110,6 +115,9 @@ import Threads
         guard maxKl == nil || answers == nil && modes == 1 else {
             throw ValidationError("--max-kl has nothing to limit with --answers, or when nothing is run")
         }
+        guard maxAccuracyDrop == nil || answers != nil && other != nil else {
+            throw ValidationError("--max-accuracy-drop is for --answers of two bundles")
+        }
         guard keepBase == nil || text != nil else { throw ValidationError("--keep-base is for --text") }
         guard image.isEmpty || prompt != nil || golden != nil else {
             throw ValidationError("--image is for --prompt and --golden")
@@ -125,10 +133,7 @@ import Threads
         if let golden { return try compareGolden(base, golden) }
         let second = try other.map { (path) throws(Failure) in try open(path) }
         if let answers {
-            let models = [base] + (second.map { [$0] } ?? [])
-            let counts = try models.map { (model) throws(Failure) in try AnswerCount(model, file: answers) }
-            report.print(counts)
-            return try fail(counts.compactMap(\.failure))
+            return try compareAnswers(base, second, answers)
         }
         guard let second else { return }
         if let prompt {
@@ -169,6 +174,20 @@ import Threads
             .mismatch,
             "is beyond --max-weight-error \(maxWeightError): relative error \(significant(furthest.error))",
             at: "tensor '\(furthest.name)'")
+    }
+
+    private func compareAnswers(_ base: Model, _ other: Model?, _ path: String) throws(Failure) {
+        let report = DiffReport(json: json, allStages: verbose)
+        let first = try AnswerCount(base, file: path, maximumTokens: maxTokens)
+        guard let other else {
+            report.print(first)
+            return try fail([first.failure].compactMap { $0 })
+        }
+        let second = try AnswerCount(other, file: path, maximumTokens: maxTokens)
+        let comparison = try AnswerComparison(first, second)
+        report.print(comparison)
+        let drop = maxAccuracyDrop.flatMap { comparison.drop(beyond: $0) }
+        try fail([first.failure, second.failure, drop].compactMap { $0 })
     }
 
     private func compareText(_ base: Model, _ other: Model, _ path: String) throws(Failure) -> TextComparison

@@ -76,17 +76,22 @@ struct DiffReport {
         for fault in faults { print("FAILED: \(fault)") }
     }
 
-    /// Of one model an object, of two an array of two.
-    func print(_ counts: [AnswerCount]) {
-        guard !json else {
-            return print(counts.count == 1 ? counts[0].json : .array(counts.map(\.json)))
-        }
-        for count in counts {
-            for item in count.items where allStages && !item.isRight {
-                print("\(item.image): \(item.question) \(item.expected) was expected, not \(item.answer)")
-            }
-            print("\(count.model): \(count.right) of \(count.items.count) answers right")
-        }
+    /// Of one model an object.
+    func print(_ count: AnswerCount) {
+        print(AnswerReport(allAnswers: allStages).report(count), json: count.json)
+    }
+
+    /// An array of two, the other with what lies between them.
+    func print(_ comparison: AnswerComparison) {
+        print(
+            AnswerReport(allAnswers: allStages).report(comparison),
+            json: .array([
+                comparison.base.json, comparison.other.json.setting("difference", to: comparison.json),
+            ]))
+    }
+
+    private func print(_ text: String, json document: JSON) {
+        if json { print(document) } else { print(text) }
     }
 
     private func print(stages: [StageError]) {
@@ -102,35 +107,12 @@ struct DiffReport {
     }
 
     private func print(divergences: [(String, Divergence.Summary)]) {
-        var table = Table(
-            "KL divergence over", "positions", "mean", "±", "median", "99 %", "99.9 %", "max", "same top-1",
-            "perplexity")
-        for (name, summary) in divergences {
-            let perplexity = zip(summary.basePerplexity, summary.otherPerplexity).map {
-                "\(fixed($0, 3)) → \(fixed($1, 3))"
-            }
-            table.add(
-                name, "\(summary.positions)", significant(summary.mean), significant(summary.standardError),
-                significant(summary.median), significant(summary.percentile99),
-                significant(summary.percentile999),
-                significant(summary.maximum), "\(fixed(summary.agreement * 100, 2)) %", perplexity ?? "")
-        }
-        print(table.text)
-        for (name, summary) in divergences where summary.nonFinite.count > 0 {
-            print(
-                "over \(name), \(summary.nonFinite.count) of \(summary.positions) positions are not finite, "
-                    + "the first \(summary.nonFinite.first)")
-        }
+        print(DivergenceReport(divergences).text)
     }
 
     private func print(_ json: JSON) { print(json.serialized(pretty: true)) }
 
     private func print(_ line: String) { Console.print(line) }
-}
-
-/// Both, when both are there.
-private func zip<A, B>(_ a: A?, _ b: B?) -> (A, B)? {
-    if let a, let b { (a, b) } else { nil }
 }
 
 extension JSON {
@@ -142,23 +124,8 @@ extension JSON {
 }
 
 extension NonFinite {
-    fileprivate var firstJSON: JSON {
+    var firstJSON: JSON {
         count == 0 ? .null : .pairs(["row": .int(first), "side": .string(side.rawValue)])
-    }
-}
-
-extension AnswerCount {
-    fileprivate var json: JSON {
-        .pairs([
-            "model": .string(model), "right": .int(right), "questions": .int(items.count),
-            "wrong": .array(
-                items.filter { !$0.isRight }.map {
-                    .pairs([
-                        "image": .string($0.image), "question": .string($0.question),
-                        "expected": .string($0.expected), "answer": .string($0.answer),
-                    ])
-                }),
-        ])
     }
 }
 
@@ -169,20 +136,6 @@ extension StageError {
             "relative_l2": .measure(relativeL2),
             "sqnr_db": signalToNoise == .infinity ? .null : .measure(signalToNoise),
             "cosine": .measure(cosine), "largest": .measure(largestReference),
-            "non_finite": .int(nonFinite.count),
-            "first_non_finite": nonFinite.firstJSON,
-        ])
-    }
-}
-
-extension Divergence.Summary {
-    fileprivate var json: JSON {
-        .pairs([
-            "positions": .int(positions), "mean": .measure(mean), "standard_error": .measure(standardError),
-            "median": .measure(median), "p99": .measure(percentile99), "p999": .measure(percentile999),
-            "maximum": .measure(maximum), "same_top1": .double(agreement),
-            "base_perplexity": basePerplexity.map(JSON.measure) ?? .null,
-            "other_perplexity": otherPerplexity.map(JSON.measure) ?? .null,
             "non_finite": .int(nonFinite.count),
             "first_non_finite": nonFinite.firstJSON,
         ])

@@ -6,6 +6,7 @@
 #include "fit.h"
 #include "floats.h"
 #include "isa.h"
+#include "logits.h"
 #include "packed.h"
 #include "pool.h"
 #include "solve.h"
