@@ -88,9 +88,9 @@ let package = Package(
             // By name: pkg-config asks for a definition that the package manager does not allow.
             linkerSettings: [.linkedLibrary("avif")]),
 
-        // Files that the program carries: a calibration set, and the contracts.
+        // Files that the program carries: a calibration set, an evaluation set, and the contracts.
         .target(
-            name: "CDefaultSet", exclude: ["set"],
+            name: "CDefaultSet", exclude: ["evaluation", "set"],
             cSettings: [.unsafeFlags(["-std=c23", "-Wall", "-Wextra", "-Werror"])]),
         .target(
             name: "Formats", path: "formats",

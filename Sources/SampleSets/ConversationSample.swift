@@ -98,23 +98,23 @@ package struct ConversationSample {
 package enum MediaFiles {
     /// In the file system; what names that do not begin at the root are relative to.
     case folder(String)
-    /// In the set that ships with the program.
-    case shipped
+    /// In a set that ships with the program.
+    case shipped(DefaultSet)
 
     /// The patches of the picture of that name.
     func picture(_ name: String, _ model: Model) throws(Failure) -> Patches {
         switch self {
         case .folder(let folder): try model.picture(try Self.path(name, folder))
-        case .shipped: try model.picture(try DefaultSet.bytes(name), name: Path.join(DefaultSet.word, name))
+        case .shipped(let set): try model.picture(try set.bytes(name), name: Path.join(set.word, name))
         }
     }
 
     /// The patches of the video of that name.
     func video(_ name: String, _ model: Model) throws(Failure) -> PreparedPrompt.Visual {
-        guard case .folder(let folder) = self else {
-            throw .badInput("has no videos", file: DefaultSet.word)
+        switch self {
+        case .folder(let folder): try model.video(try Self.path(name, folder))
+        case .shipped(let set): throw .badInput("has no videos", file: set.word)
         }
-        return try model.video(try Self.path(name, folder))
     }
 
     /// Where a file of that name is, named in a file in `folder`.

@@ -6,17 +6,17 @@ public enum SampleSource: Equatable, Sendable {
     case text(file: String)
     /// A conversation: line `line`, from 1, of a JSONL file.
     case conversation(JSON, file: String, line: Int)
-    /// The same, of the set that ships with the program.
-    case shipped(JSON, file: String, line: Int)
+    /// The same, of a set that ships with the program.
+    case shipped(JSON, DefaultSet, file: String, line: Int)
 
     /// Finds the samples of files and folders, in the order of `paths`; of a folder those of its files, by name, and of the folders in
-    /// it. The word `default` stands for the set that ships with the program.
+    /// it. The words `default` and `evaluation` stand for the sets that ship with the program.
     /// - Throws: `usage` for a file of another kind, `badInput` for a line that is no JSON.
     public static func find(_ paths: [String]) throws(Failure) -> [SampleSource] {
         var sources: [SampleSource] = []
         for path in paths {
-            if path == DefaultSet.word {
-                sources += try DefaultSet.conversations()
+            if let set = DefaultSet(rawValue: path) {
+                sources += try set.conversations()
             } else if Path.isDirectory(path) {
                 sources += try find(folder: path, depth: 0)
             } else if let found = try find(file: path) {
@@ -24,7 +24,9 @@ public enum SampleSource: Equatable, Sendable {
             } else {
                 throw Failure(
                     .usage, "is of a kind that calibration does not read", file: path,
-                    remedy: "give .jsonl, .txt or .md files, folders of them, or the word 'default'")
+                    remedy:
+                        "give .jsonl, .txt or .md files, folders of them, or one of the words 'default' and 'evaluation'"
+                )
             }
         }
         return sources

@@ -26,7 +26,7 @@ public struct SetBuilder {
     public private(set) var prepared: PreparedSet
     /// The patches of their visuals.
     public let patches: SpooledPatches
-    /// Conversations of the set that ships with the program which are longer than the model takes.
+    /// Conversations of sets that ship with the program which are longer than the model takes.
     public private(set) var leftOut = 0
     private let model: Model
     private let options: Options
@@ -53,8 +53,8 @@ public struct SetBuilder {
                     throw Self.locate(error, file, line)
                 }
                 try report(prepared.tokenCount)
-            case .shipped(let json, let file, let line):
-                do { try add(json, .shipped) } catch {
+            case .shipped(let json, let set, let file, let line):
+                do { try add(json, .shipped(set)) } catch {
                     // Nobody can shorten what ships, and the others are as good.
                     guard error.kind == .limit else { throw Self.locate(error, file, line) }
                     leftOut += 1
