@@ -162,8 +162,8 @@ let package = Package(
         .target(
             name: "BundleCommands",
             dependencies: [
-                "Bundles", "Calibration", "Checkpoints", "CommandSupport", "FloatProducts", "Generations",
-                "GraphIR", "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage", "Threads",
+                "Accuracy", "Bundles", "Calibration", "Checkpoints", "CommandSupport", "FloatProducts",
+                "Generations", "GraphIR", "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage", "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -187,9 +187,8 @@ let package = Package(
         tool(
             "tessera-diff",
             [
-                "Accuracy", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime", "Storage",
-                "Tessera",
-                "Threads",
+                "Accuracy", "BundleCommands", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime",
+                "Storage", "Tessera", "Threads",
             ]),
         tool(
             "tessera-inspect",
