@@ -164,8 +164,8 @@ let package = Package(
         .target(
             name: "BundleCommands",
             dependencies: [
-                "Bundles", "Calibration", "Checkpoints", "CommandSupport", "FloatProducts", "Generations",
-                "GraphIR", "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage", "Threads",
+                "Accuracy", "Bundles", "Calibration", "Checkpoints", "CommandSupport", "FloatProducts",
+                "Generations", "GraphIR", "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage", "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -189,7 +189,8 @@ let package = Package(
         tool(
             "tessera-diff",
             [
-                "Accuracy", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime", "SampleSets",
+                "Accuracy", "BundleCommands", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime",
+                "SampleSets",
                 "Storage", "Tessera", "Threads",
             ]),
         tool(

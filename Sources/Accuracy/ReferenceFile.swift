@@ -1,3 +1,4 @@
+import CKernels
 import Checkpoints
 import Storage
 
@@ -17,17 +18,23 @@ struct ReferenceFile {
     }
 
     /// The floats of the first of these tensors that is there, and its shape; nil when none is.
-    /// - Throws: `badInput` when it holds anything but F32, or a value that is not finite.
+    /// - Throws: `badInput` when it holds anything but F32, F16 or BF16, or a value that is not finite.
     func floats(_ names: String...) throws(Failure) -> (values: [Float], shape: [Int])? {
         guard let name = names.first(where: { tensors[$0] != nil }), let tensor = tensors[name] else {
             return nil
         }
-        guard tensor.type == .float32 else {
-            throw .badInput("is no F32 tensor", file: path, at: "tensor '\(name)'")
+        let types: [ElementType: tsr_float_type] = [
+            .float32: TSR_F32, .float16: TSR_F16, .bfloat16: TSR_BF16,
+        ]
+        guard let type = types[tensor.type] else {
+            throw .badInput("is no tensor of F32, F16 or BF16", file: path, at: "tensor '\(name)'")
         }
         let bytes = tensor.data.bytes
-        let values = (0..<tensor.shape.count).map {
-            bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self)
+        let values = [Float](unsafeUninitializedCapacity: tensor.shape.count) { buffer, count in
+            if let source = bytes.baseAddress, let target = buffer.baseAddress {
+                tsr_to_f32(type, source, tensor.shape.count, target)
+            }
+            count = tensor.shape.count
         }
         if let index = values.firstIndex(where: { !$0.isFinite }) {
             throw .badInput("holds \(values[index]) at element \(index)", file: path, at: "tensor '\(name)'")

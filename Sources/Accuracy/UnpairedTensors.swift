@@ -10,16 +10,18 @@ struct UnpairedTensors {
     private static let remedy = "compare two bundles of one model"
 
     /// - Parameter addsBiases: whether a recipe gave the other biases that the base lacks.
-    init(_ base: Bundle, _ other: Bundle, addsBiases: Bool) {
-        for tensor in base.tensors {
-            guard let twin = other[tensor.name] else {
+    init(_ base: [TensorDescription], _ other: [TensorDescription], addsBiases: Bool) {
+        let twins = Dictionary(other.map { ($0.name, $0.shape) }) { first, _ in first }
+        let names = Set(base.map(\.name))
+        for tensor in base {
+            guard let twin = twins[tensor.name] else {
                 add(.missing, tensor.name, "is not in the other bundle")
                 continue
             }
-            guard twin.shape != tensor.shape else { continue }
-            add(.shape, tensor.name, "is \(tensor.shape) in the base and \(twin.shape) in the other")
+            guard twin != tensor.shape else { continue }
+            add(.shape, tensor.name, "is \(tensor.shape) in the base and \(twin) in the other")
         }
-        for tensor in other.tensors where base[tensor.name] == nil {
+        for tensor in other where !names.contains(tensor.name) {
             if addsBiases, tensor.shape.rank == 1, tensor.name.hasSuffix("bias") { continue }
             add(.missing, tensor.name, "is not in the base")
         }

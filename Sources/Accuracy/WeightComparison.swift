@@ -21,35 +21,13 @@ public struct WeightComparison {
         base: Bundle, other: Bundle, _ pool: ThreadPool,
         progress: (Int, Int) throws(Failure) -> Void = { _, _ in }
     ) throws(Failure) {
-        let graphs = (base: try base.graphJSON, other: try other.graphJSON)
-        let metadata = (base: try base.metadata, other: try other.metadata)
-        let roles = WeightRoles(try WeightComparison.graph(graphs.base, base.path))
-        _ = try WeightComparison.graph(graphs.other, other.path)
-        let steps = WeightComparison.steps(metadata.base) + WeightComparison.steps(metadata.other)
-        let addsBiases = steps.contains("correct-biases")
+        let setups = (base: try ModelSetup(base), other: try ModelSetup(other))
+        let roles = WeightRoles(try ModelGraph(json: setups.base.graph))
+        let steps = setups.base.steps + setups.other.steps
         var scans = try WeightScans(base, other, roles, pool, isRewritten: !steps.isEmpty, progress)
         scans.setMedians()
-        var findings = UnpairedTensors(base, other, addsBiases: addsBiases).findings
-        findings += try scans.findings
-        findings += GraphDifference(graphs.base, graphs.other, addsBiases: addsBiases).findings
-        let sameTokenizer = try base.tokenizer == other.tokenizer
-        findings +=
-            SettingsDifference(metadata.base, metadata.other, sameTokenizer: sameTokenizer).findings
         tensors = scans.differences
-        // Sorting keeps the order of equals only so.
-        self.findings = findings.enumerated().sorted {
-            WeightFinding.isWorse($0.element, $1.element)
-                || !WeightFinding.isWorse($1.element, $0.element) && $0.offset < $1.offset
-        }.map(\.element)
-    }
-
-    private static func graph(_ json: JSON, _ path: String) throws(Failure) -> ModelGraph {
-        do { return try ModelGraph(json: json) } catch { throw error.located(in: path) }
-    }
-
-    /// The steps of the recipe that a bundle was made with: they change weights together.
-    private static func steps(_ metadata: JSON) -> [String] {
-        metadata["provenance"]?["recipe"]?["steps"]?.strings ?? []
+        findings = WeightFinding.worstFirst(setups.base.findings(against: setups.other) + (try scans.findings))
     }
 
     /// The medians over weights that are not the same bit by bit: of their errors, and of what these should be.

@@ -30,6 +30,8 @@ public struct WeightFinding: Sendable, Equatable {
         case graph
         /// Prompts, pictures or sampling are prepared differently.
         case promptSettings = "prompt-settings"
+        /// The bytes are not those that the bundle's recipe makes of its checkpoint.
+        case notAsConverted = "not-as-converted"
     }
 
     /// What kind of thing it is.
@@ -47,7 +49,8 @@ public struct WeightFinding: Sendable, Equatable {
     /// What would mend it.
     public let remedy: String
 
-    init(
+    /// A finding of its parts.
+    public init(
         _ kind: Kind, tensor: String? = nil, stage: String? = nil, figure: Double? = nil,
         expected: Double? = nil, _ words: String, remedy: String
     ) {
@@ -58,6 +61,14 @@ public struct WeightFinding: Sendable, Equatable {
         self.expected = expected
         self.words = words
         self.remedy = remedy
+    }
+
+    /// In the order in which they matter; equals stay in theirs.
+    public static func worstFirst(_ findings: [WeightFinding]) -> [WeightFinding] {
+        findings.enumerated().sorted {
+            isWorse($0.element, $1.element)
+                || !isWorse($1.element, $0.element) && $0.offset < $1.offset
+        }.map(\.element)
     }
 
     /// What comes first is worse: structure, weights by how far beyond expectation they are, then graphs and settings.
@@ -73,7 +84,7 @@ public struct WeightFinding: Sendable, Equatable {
         case .swappedWith, .rowsPermuted, .rowsSwapped, .rowNegated, .channelsSwapped, .rowScaled,
             .groupScaled:
             2
-        case .differs: 3
+        case .differs, .notAsConverted: 3
         case .graph: 4
         case .promptSettings: 5
         case .encodingWorseThanExpected: 6

@@ -63,11 +63,7 @@ public struct BundleJob {
     public var recipe: Recipe { plan.recipe }
 
     /// Metadata whose coverage ledger says what becomes of the weights that were published as codes.
-    public func metadata(entering metadata: JSON) -> JSON {
-        let provenance = metadata["provenance"] ?? .object([])
-        let ledger = plan.entering(into: provenance["ledger"] ?? .object([]))
-        return metadata.setting("provenance", to: provenance.setting("ledger", to: ledger))
-    }
+    public func metadata(entering metadata: JSON) -> JSON { plan.entered(in: metadata) }
 
     /// Prints the plan instead of carrying it out.
     /// - Parameter checkpoint: where the weights come from, unless that is a bundle.
@@ -206,5 +202,14 @@ public struct BundleJob {
         Console.print(
             "\(path): \(ByteCount.text(byteCount)) of weights, \(fixed(plan.effectiveBits, 2)) bits a weight, "
                 + "\(fixed(seconds, 1)) s")
+    }
+}
+
+extension QuantizationPlan {
+    /// Metadata whose coverage ledger says what becomes of the weights that were published as codes.
+    func entered(in metadata: JSON) -> JSON {
+        let provenance = metadata["provenance"] ?? .object([])
+        let ledger = entering(into: provenance["ledger"] ?? .object([]))
+        return metadata.setting("provenance", to: provenance.setting("ledger", to: ledger))
     }
 }

@@ -44,7 +44,7 @@ struct Conversion {
         for tensor in plan.ledger.unused { Console.log("unused: \(tensor.name): \(tensor.reason)") }
     }
 
-    private static func digests(of files: [SourceFile]) throws(Failure) -> [Digest] {
+    static func digests(of files: [SourceFile]) throws(Failure) -> [Digest] {
         let progress = Progress(total: files.reduce(0) { $0 + $1.byteCount })
         var digests: [Digest] = []
         var before = 0

@@ -1,9 +1,8 @@
 public import ArgumentParser
 import Bundles
-public import Checkpoints
+import Checkpoints
 import CommandSupport
 public import Generations
-public import Prompts
 import Quantization
 public import Storage
 
@@ -32,52 +31,12 @@ public struct ConversionOptions: ParsableArguments {
             """)
     public var manifest: String?
 
-    /// Which weights of the folder.
-    @Option(
-        help: """
-            Which weights to take where a folder holds several sets: a file or an index of theirs. \
-            (default: those that transformers would load)
-            """)
-    public var weights: String?
-
-    /// Adapters to merge.
-    @Option(
-        help: """
-            Merge an adapter (LoRA, rsLoRA, DoRA) that peft saved in this folder; repeat for more, merged in their order.
-            """)
-    public var adapter: [String] = []
-
-    /// The vision part of a model in GGUF.
-    @Option(
-        help: "The vision part of a model in GGUF. (default: the only one beside the text part)")
-    public var mmproj: String?
+    /// How the checkpoint is read.
+    @OptionGroup public var reading: ReadingOptions
 
     /// A recipe's name or file.
     @Option(help: "Quantize on the way, by a recipe's name (int8, int4) or file.")
     public var quantize: String?
-
-    /// How pictures are resized.
-    @Option(
-        help:
-            "How pictures are resized: torchvision (the reference's default), pillow, or pillow-rows-first (Pillow before 13)."
-    )
-    public var resampling: ImagePreprocessor.Resampling = .torchvision
-
-    /// The chat template to take.
-    @Option(
-        help: """
-            Take this chat template instead of the checkpoint's: a file in Jinja, or one of \
-            \(ChatTemplate.names.joined(separator: ", ")).
-            """)
-    public var chatTemplate: String?
-
-    /// Settings to pass over.
-    @Option(
-        help: """
-            Pass over a setting that would make a difference and is not supported, such as \
-            generation_config.json:min_tokens; repeat for more.
-            """)
-    public var ignoreSetting: [String] = []
 
     /// Where the bundle goes, and how.
     @OptionGroup public var output: OutputOptions
@@ -86,25 +45,15 @@ public struct ConversionOptions: ParsableArguments {
     public init() {}
 
     /// Converts the checkpoint, or says what would be written.
-    /// - Parameters:
-    ///   - read: reads what a checkpoint is given as.
-    ///   - plan: reads a manifest.
-    public func run(
-        _ read: (String, ImportOptions) throws(Failure) -> ImportedModel,
-        plan: (CheckpointManifest) throws(Failure) -> CheckpointPlan
-    ) throws(Failure) {
+    /// - Parameter converter: reads it.
+    public func run(_ converter: Converter) throws(Failure) {
         switch (checkpoint, manifest) {
         case (let folder?, nil):
             let destination = try output.destination(
                 inputs: OutputPath.inputs(in: Path.isRegularFile(folder) ? Path.directory(folder) : folder)
-                    + adapter.flatMap { OutputPath.inputs(in: $0) }
-                    + Recipe.files(quantize) + [mmproj].compactMap(\.self))
-            let model = try read(
-                folder,
-                ImportOptions(
-                    weights: weights, mmproj: mmproj, adapters: adapter, resampling: resampling,
-                    chatTemplate: chatTemplate,
-                    ignoredSettings: Set(ignoreSetting)))
+                    + reading.adapter.flatMap { OutputPath.inputs(in: $0) }
+                    + Recipe.files(quantize) + [reading.mmproj].compactMap(\.self))
+            let model = try converter.read(folder, reading.options)
             for warning in model.warnings { Console.warn(warning) }
             let conversion = try Conversion(model.plan, recipe: quantize, output)
             if let destination {
@@ -112,7 +61,7 @@ public struct ConversionOptions: ParsableArguments {
             } else {
                 try conversion.printPlan()
             }
-        case (nil, let name?): try runDry(CheckpointManifest(named: name), plan)
+        case (nil, let name?): try runDry(CheckpointManifest(named: name), converter)
         case (nil, nil), (.some, .some):
             throw Failure(
                 .usage, "what is to be converted is not said, or said twice",
@@ -120,9 +69,7 @@ public struct ConversionOptions: ParsableArguments {
         }
     }
 
-    private func runDry(
-        _ manifest: CheckpointManifest, _ plan: (CheckpointManifest) throws(Failure) -> CheckpointPlan
-    ) throws(Failure) {
+    private func runDry(_ manifest: CheckpointManifest, _ converter: Converter) throws(Failure) {
         guard output.dryRun else {
             throw Failure(
                 .usage, "a manifest has no weights that could be converted", file: manifest.name,
@@ -132,10 +79,8 @@ public struct ConversionOptions: ParsableArguments {
             "\(manifest.name), as \(manifest.source) is published: \(manifest.byteCount) bytes. \(manifest.summary)"
         )
         Console.log("Only names, types and shapes were looked at: no weights, tokenizer, or other files.")
-        let plan = try plan(manifest)
+        let plan = try converter.plan(manifest)
         for warning in plan.warnings { Console.warn(warning) }
         try Conversion(plan, recipe: quantize, output).printPlan()
     }
 }
-
-extension ImagePreprocessor.Resampling: ExpressibleByArgument {}

@@ -14,14 +14,15 @@ public struct Bundle: Sendable {
     private let positions: [String: Int]
 
     /// Opens and checks the file at `path`.
+    /// - Parameter name: what it is called instead of its path, for one whose path means nothing to people.
     /// - Throws: `.io` when it cannot be opened; `.badInput` when it is no bundle, needs a newer reader, or is malformed.
-    public init(_ path: String) throws(Failure) {
-        file = try MappedFile(path)
+    public init(_ path: String, called name: String? = nil) throws(Failure) {
+        file = try MappedFile(path, called: name)
         do {
             header = try Header(file.bytes)
             tensors = try Self.directory(header, file).entries
         } catch {
-            throw error.located(in: path)
+            throw error.located(in: name ?? path)
         }
         var positions: [String: Int] = [:]
         for (position, tensor) in tensors.enumerated() { positions[tensor.name] = position }

@@ -12,11 +12,11 @@ public final class BundleWriter {
     /// How many leading tensors are written, those of an interrupted run included: the next is `plan[completed]`.
     public var completed: Int { digests.count }
 
-    private let place: OutputPath
+    /// Where the file gets its name, and what tells how far it grew; nil for one that has none.
+    private let named: (place: OutputPath, journal: WriterJournal)?
     private let sources: [FileIdentity]
     private let layout: WeightsLayout
     private let output: OutputFile
-    private let journal: WriterJournal
     private var digests: [Digest]
     /// How many tensors the journal knows of.
     private var journaled: Int
@@ -39,11 +39,11 @@ public final class BundleWriter {
     public init(
         _ place: OutputPath, fingerprint: JSON, plan: [TensorDescription], sources: [FileIdentity] = []
     ) throws(Failure) {
-        self.place = place
         self.plan = plan
         self.sources = sources
         layout = try WeightsLayout(plan)
-        journal = try WriterJournal(place)
+        let journal = try WriterJournal(place)
+        named = (place, journal)
         // Whoever had the lock before may have finished.
         try place.check()
         let identity = try Self.identity(fingerprint, plan)
@@ -64,6 +64,22 @@ public final class BundleWriter {
         try output.reserve(Format.headerBytes + layout.byteCount, keeping: kept)
     }
 
+    /// Begins a bundle without a name, in the folder for temporary files: it goes with the last that has it mapped, however
+    /// the program ends.
+    /// - Throws: `.badInput` when the plan names a tensor twice; `.io` when there is no room.
+    public init(temporary plan: [TensorDescription], sources: [FileIdentity]) throws(Failure) {
+        self.plan = plan
+        self.sources = sources
+        layout = try WeightsLayout(plan)
+        named = nil
+        (digests, journaled) = ([], 0)
+        output = try OutputFile()
+        try output.reserve(Format.headerBytes + layout.byteCount, keeping: 0)
+    }
+
+    /// What messages call it.
+    private var name: String { named?.place.path ?? TemporaryFile.directory }
+
     /// Abandoned in good order, as by an interrupt or an error, a writer keeps all that it finished.
     deinit { try? checkpoint() }
 
@@ -74,13 +90,13 @@ public final class BundleWriter {
     public func append(_ bytes: UnsafeRawBufferPointer, to index: Int) throws(Failure) {
         guard index == completed, index < plan.count else {
             throw Failure(
-                .mismatch, "tensor \(index) was written when \(completed) was due", file: place.path)
+                .mismatch, "tensor \(index) was written when \(completed) was due", file: name)
         }
         let tensor = plan[index]
         guard bytes.count <= tensor.byteCount - written else {
             throw Failure(
                 .mismatch, "\(written + bytes.count) bytes written, but it takes \(tensor.byteCount)",
-                file: place.path,
+                file: name,
                 at: "tensor '\(tensor.name)'")
         }
         if hash == nil { hash = try SHA256() }
@@ -109,7 +125,7 @@ public final class BundleWriter {
     /// Makes sure that every finished tensor outlives a crash. Called now and then by itself.
     /// - Throws: `.io` when a source changed, or what was written does not reach the disk.
     public func checkpoint() throws(Failure) {
-        guard journaled < digests.count else { return }
+        guard let journal = named?.journal, journaled < digests.count else { return }
         // The journal must not promise what is not on the disk, or was not made of the sources that are named.
         for source in sources { try source.checkUnchanged() }
         try output.sync()
@@ -139,7 +155,7 @@ extension BundleWriter {
     public func finish(graph: JSON, metadata: JSON, tokenizer: [UInt8]) throws(Failure) -> Digest {
         guard completed == plan.count else {
             throw Failure(
-                .mismatch, "was not written", file: place.path,
+                .mismatch, "was not written", file: name,
                 at: "tensor '\(plan[completed].name)'")
         }
         try checkpoint()
@@ -161,9 +177,14 @@ extension BundleWriter {
             features: Features(plan), fileLength: sections.last?.range.upperBound ?? Format.headerBytes,
             sections: sections, root: try Header.root(of: sections))
         try output.write(try header.encoded(), at: 0)
-        try output.sync()
-        try publish()
+        if let named { try publish(named.place, named.journal) }
         return header.root
+    }
+
+    /// The bundle that was finished, which need not have a name.
+    /// - Parameter name: what it is called.
+    public func bundle(called name: String) throws(Failure) -> Bundle {
+        try Bundle(named?.place.path ?? output.path, called: name)
     }
 
     private func write(
@@ -171,11 +192,11 @@ extension BundleWriter {
     ) throws(Failure) -> Section {
         guard content.count <= kind.limit else {
             throw Failure(
-                .limit, "has \(content.count) bytes, more than the \(kind.limit) allowed", file: place.path,
+                .limit, "has \(content.count) bytes, more than the \(kind.limit) allowed", file: name,
                 at: "section \(kind.code)")
         }
         guard let start = Format.aligned(sections.last?.range.upperBound ?? 0) else {
-            throw Failure(.limit, "the file is too large to address", file: place.path)
+            throw Failure(.limit, "the file is too large to address", file: name)
         }
         let stored = try Zstd.compress(content)
         try output.write(stored, at: start)
@@ -185,7 +206,8 @@ extension BundleWriter {
     }
 
     /// Renames the complete file, once a reader accepts it.
-    private func publish() throws(Failure) {
+    private func publish(_ place: OutputPath, _ journal: WriterJournal) throws(Failure) {
+        try output.sync()
         let written = try Bundle(output.path)
         _ = try (written.graphJSON, written.metadata)
         try place.check()

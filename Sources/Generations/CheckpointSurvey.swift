@@ -55,7 +55,8 @@ public struct CheckpointSurvey: Sendable {
             return
         }
         let found = attempt { () throws(Failure) in
-            try CheckpointSurvey.read(directory, configuration.json, options, file: configuration.file)
+            try ModelTypes.converter(for: configuration.json, file: configuration.file)
+                .read(directory, options)
         }
         refusal = seen.first
         model = found
@@ -70,22 +71,8 @@ public struct CheckpointSurvey: Sendable {
         problems = seen.filter { $0 != seen.first }
     }
 
-    /// Reads the checkpoint as its generation's command would.
-    private static func read(
-        _ directory: String, _ config: JSON, _ options: ImportOptions, file: String
-    ) throws(Failure) -> ImportedModel {
-        try ModelTypes.check(config, file: file)
-        switch ModelTypes.command(for: config) {
-        case "tessera-from-qwen-vl": return try .qwenVL(directory, options)
-        case "tessera-from-qwen2-vl": return try .qwen2VL(directory, options)
-        case "tessera-from-qwen2.5-vl": return try .qwen25VL(directory, options)
-        case "tessera-from-qwen3-vl": return try .qwen3VL(directory, options)
-        default: throw .badInput("is of no model type that a command converts", file: file)
-        }
-    }
-
     /// The command that converts it, or would if nothing was wrong.
-    public var command: String? { config.flatMap(ModelTypes.command) }
+    public var command: String? { config.flatMap(ModelTypes.converter)?.command }
 
     /// How the weights are quantized, as far as config.json or the names of tensors say; nil when they do not.
     public var quantization: String? {

@@ -3,8 +3,8 @@ import Storage
 /// What each `model_type` of config.json is, and which command converts it.
 enum ModelTypes {
     private enum Kind {
-        /// A model that the command of that name converts.
-        case converted(by: String)
+        /// A model that is converted.
+        case converted(by: Converter)
         /// Something else, with what can be done.
         case other(String, remedy: String? = nil)
     }
@@ -13,11 +13,11 @@ enum ModelTypes {
 
     /// Whole names first; those that end in `*` stand for everything that begins so.
     private static let kinds: [(type: String, kind: Kind)] = [
-        ("qwen", .converted(by: "tessera-from-qwen-vl")),
-        ("qwen2_vl", .converted(by: "tessera-from-qwen2-vl")),
-        ("qwen2_5_vl", .converted(by: "tessera-from-qwen2.5-vl")),
-        ("qwen3_vl", .converted(by: "tessera-from-qwen3-vl")),
-        ("qwen3_vl_moe", .converted(by: "tessera-from-qwen3-vl")),
+        ("qwen", .converted(by: .qwenVL)),
+        ("qwen2_vl", .converted(by: .qwen2VL)),
+        ("qwen2_5_vl", .converted(by: .qwen25VL)),
+        ("qwen3_vl", .converted(by: .qwen3VL)),
+        ("qwen3_vl_moe", .converted(by: .qwen3VL)),
         ("qwen2_vl_text", part("decoder", of: "Qwen2-VL")),
         ("qwen2_5_vl_text", part("decoder", of: "Qwen2.5-VL")),
         ("qwen3_vl_text", part("decoder", of: "Qwen3-VL")),
@@ -74,17 +74,21 @@ enum ModelTypes {
         kinds.compactMap { if case .converted = $0.kind { $0.type } else { nil } }
     }
 
-    /// Refuses what no command converts, saying what it is.
-    static func check(_ config: JSON, file: String) throws(Failure) {
+    /// What converts a checkpoint of this configuration.
+    /// - Throws: `badInput` where nothing does, saying what it is.
+    static func converter(for config: JSON, file: String) throws(Failure) -> Converter {
         try check(config, against: convertible, file: file)
+        guard let converter = converter(for: config) else {
+            throw .badInput("is of no model type that a command converts", file: file)
+        }
+        return converter
     }
 
-    /// The command that converts a checkpoint of this configuration, if there is one.
-    static func command(for config: JSON) -> String? {
-        guard let type = config["model_type"]?.string, case .converted(let command)? = kind(of: type) else {
-            return nil
-        }
-        return command
+    /// What converts models of this type, if there is such a thing.
+    static func converter(for config: JSON) -> Converter? {
+        guard let type = config["model_type"]?.string, case .converted(let converter)? = kind(of: type)
+        else { return nil }
+        return converter
     }
 
     /// Refuses a checkpoint of another generation, saying what it is and which command wants it.
@@ -96,8 +100,8 @@ enum ModelTypes {
             let problem = "is of model type '\(type)'"
             let wanted = "not '\(supported.joined(separator: "' or '"))'"
             switch kind(of: type) {
-            case .converted(let command)?:
-                throw .badInput("\(problem), \(wanted)", file: file, remedy: "use \(command)")
+            case .converted(let converter)?:
+                throw .badInput("\(problem), \(wanted)", file: file, remedy: "use \(converter.command)")
             case .other(let what, let remedy)?:
                 throw .badInput("\(problem): \(what)", file: file, remedy: remedy)
             case nil: throw .badInput("\(problem), \(wanted)", file: file, remedy: visionRemedy)

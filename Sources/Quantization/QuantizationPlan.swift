@@ -28,6 +28,12 @@ public struct QuantizationPlan: Sendable {
         /// The format that ways of choosing codes are tried in: that of its last rows.
         var typicalFormat: GroupFormat? { solution?.runs.last?.geometry.format }
 
+        /// Whether its bytes depend on more than the weight itself.
+        /// - Parameter calibrated: whether something is known of what weights are multiplied by.
+        public func needsInputs(calibrated: Bool) -> Bool {
+            corrects != nil || solution?.solver.isCalibrated == true || calibrated && weighsColumns
+        }
+
         /// Whether its codes are chosen by what the weight is multiplied by, where that is known.
         var weighsColumns: Bool { solution.map { $0.solver != .nearest } ?? false }
     }

@@ -69,7 +69,7 @@ public struct Quantizer {
     /// Writes the tensor that is due, panel by panel, in memory lent for the tiles of one.
     /// - Parameter progress: told how many rows were written.
     func writeTensor(
-        _ index: Int, _ source: some WeightSource, _ writer: BundleWriter,
+        _ index: Int, _ source: some WeightSource, _ writer: some TensorSink,
         _ tiles: UnsafeMutableRawBufferPointer, progress: (Int) throws(Failure) -> Void
     ) throws(Failure) -> TensorReport {
         let item = plan.items[index]
@@ -114,7 +114,7 @@ public struct Quantizer {
 
     private func write(
         _ bytes: UnsafeRawBufferPointer, _ rows: Range<Int>, _ item: QuantizationPlan.Item,
-        _ writer: BundleWriter, _ index: Int, _ buffer: UnsafeMutableRawBufferPointer
+        _ writer: some TensorSink, _ index: Int, _ buffer: UnsafeMutableRawBufferPointer
     ) throws(Failure) -> Distortion {
         let weight = item.weight
         guard let (runs, solver) = item.solution,
@@ -165,6 +165,14 @@ public struct Quantizer {
         return distortion
     }
 }
+
+/// What takes the bytes of tensors, in order and in pieces of whole rows.
+protocol TensorSink {
+    /// Takes the next bytes of the plan's tensor `index`.
+    func append(_ bytes: UnsafeRawBufferPointer, to index: Int) throws(Failure)
+}
+
+extension BundleWriter: TensorSink {}
 
 /// What became of a tensor.
 public struct TensorReport: Sendable {

@@ -14,16 +14,18 @@ public final class MappedFile: Sendable {
     public var path: String { identity.path }
 
     /// Maps the file at `path`. Empty files are allowed; directories, devices and pipes are not, nor is one waited for.
-    public init(_ path: String) throws(Failure) {
+    /// - Parameter name: what it is called instead of its path, for one whose path means nothing to people.
+    public init(_ path: String, called name: String? = nil) throws(Failure) {
+        let name = name ?? path
         let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .system("cannot open", file: path, errno: errno) }
+        guard descriptor >= 0 else { throw .system("cannot open", file: name, errno: errno) }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw .system("cannot stat", file: path, errno: errno) }
+        guard fstat(descriptor, &status) == 0 else { throw .system("cannot stat", file: name, errno: errno) }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw .badInput("is not a regular file", file: path)
+            throw .badInput("is not a regular file", file: name)
         }
-        identity = FileIdentity(path, status)
+        identity = FileIdentity(name, status)
         let length = identity.byteCount
         guard length > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -31,10 +33,10 @@ public final class MappedFile: Sendable {
             return
         }
         guard let base = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
-            throw .system("cannot map", file: path, errno: errno)
+            throw .system("cannot map", file: name, errno: errno)
         }
         bytes = UnsafeRawBufferPointer(start: base, count: length)
-        place = tsr_mapped_add(base, length, path)
+        place = tsr_mapped_add(base, length, name)
     }
 
     deinit {

@@ -20,12 +20,14 @@ public func writeFile(_ place: OutputPath, _ bytes: [UInt8]) throws(Failure) {
 public final class OutputFile {
     /// Where it is written.
     public let path: String
+    /// What it is called in messages.
+    private let name: String
     private let descriptor: Int32
 
     /// Creates a file where nothing is.
     /// - Throws: `io` when something is there, a link included, or it cannot be made.
     public init(creating path: String) throws(Failure) {
-        self.path = path
+        (self.path, name) = (path, path)
         descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw .system("cannot create", file: path, errno: errno) }
     }
@@ -33,8 +35,17 @@ public final class OutputFile {
     /// Opens what an interrupted run left behind, or creates it.
     /// - Throws: `usage` when that is not a file with this one name, `io` when it cannot be opened.
     public init(resuming path: String) throws(Failure) {
-        self.path = path
+        (self.path, name) = (path, path)
         descriptor = try openOwn(path)
+    }
+
+    /// Creates a file without a name in the folder for temporary files: it can be opened by `path` as long as this value lives,
+    /// and goes with the last that have it open or mapped.
+    /// - Throws: `io` when none can be made.
+    public init() throws(Failure) {
+        name = TemporaryFile.directory
+        descriptor = try TemporaryFile.open(in: name)
+        path = "/proc/self/fd/\(descriptor)"
     }
 
     deinit { close(descriptor) }
@@ -47,7 +58,7 @@ public final class OutputFile {
             if count < 0 && errno == EINTR { continue }
             // The kernel met a page of the source that is not there any more.
             if count < 0 && errno == EFAULT, let lost = MappedFile.lost(base + done) { throw lost }
-            guard count > 0 else { throw .system("cannot write", file: path, errno: errno) }
+            guard count > 0 else { throw .system("cannot write", file: name, errno: errno) }
             done += count
         }
     }
@@ -60,7 +71,7 @@ public final class OutputFile {
     /// Cuts or extends (with zeros) to `length` bytes.
     public func truncate(to length: Int) throws(Failure) {
         guard ftruncate(descriptor, off_t(length)) == 0 else {
-            throw .system("cannot resize", file: path, errno: errno)
+            throw .system("cannot resize", file: name, errno: errno)
         }
     }
 
@@ -72,13 +83,13 @@ public final class OutputFile {
         if code == ENOSPC || code == EFBIG {
             // Others may need what was set aside so far.
             try truncate(to: kept)
-            throw .system("cannot set aside \(length) bytes", file: path, errno: code)
+            throw .system("cannot set aside \(length) bytes", file: name, errno: code)
         }
     }
 
     /// Waits until everything written is on the disk.
     public func sync() throws(Failure) {
-        guard fsync(descriptor) == 0 else { throw .system("cannot sync", file: path, errno: errno) }
+        guard fsync(descriptor) == 0 else { throw .system("cannot sync", file: name, errno: errno) }
     }
 
     /// Gives the file its final name, durably.

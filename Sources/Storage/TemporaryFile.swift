@@ -2,6 +2,9 @@ import Glibc
 
 /// A file without a name, for what is too large to keep in memory; it goes when this value does.
 public final class TemporaryFile {
+    /// Where such files are made: where `TMPDIR` says, else in `/tmp`.
+    public static var directory: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
+
     private let descriptor: Int32
     private let directory: String
     /// Bytes written so far.
@@ -10,14 +13,23 @@ public final class TemporaryFile {
     /// Makes one where `TMPDIR` says, else in `/tmp`.
     /// - Throws: `io` when none can be made.
     public init() throws(Failure) {
-        directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        directory = TemporaryFile.directory
+        descriptor = try TemporaryFile.open(in: directory)
+    }
+
+    /// Opens a file that has no name, or none any more.
+    static func open(in directory: String) throws(Failure) -> Int32 {
+        // O_TMPFILE of Linux, whose macro is not for Swift: it never has a name. Not every file system knows it.
+        let unnamed = Glibc.open(directory, 0o20000000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, 0o600)
+        if unnamed >= 0 { return unnamed }
         var template = Array(Path.join(directory, "tessera.XXXXXX").utf8CString)
-        descriptor = mkstemp(&template)
+        let descriptor = mkstemp(&template)
         guard descriptor >= 0 else {
             throw .system("cannot make a temporary file", file: directory, errno: errno)
         }
         unlink(template)
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        return descriptor
     }
 
     deinit { close(descriptor) }

@@ -27,10 +27,19 @@ public final class Model {
 
     /// Maps the bundle at `path`.
     /// - Throws: `io` when it cannot be opened, `badInput` when it is not a bundle that this version runs.
-    public init(
+    public convenience init(
         _ path: String, _ options: Engine.Options = Engine.Options(), decoder: ImageDecoder = ImageDecoder()
     ) throws(Failure) {
-        bundle = try Bundle(path)
+        try self.init(try Bundle(path), options, decoder: decoder)
+    }
+
+    /// The same of a bundle that is open.
+    /// - Throws: `badInput` when it is not one that this version runs.
+    public init(
+        _ bundle: Bundle, _ options: Engine.Options = Engine.Options(), decoder: ImageDecoder = ImageDecoder()
+    ) throws(Failure) {
+        let path = bundle.path
+        self.bundle = bundle
         engine = try Engine(bundle, options)
         self.decoder = decoder
         do throws(Failure) {

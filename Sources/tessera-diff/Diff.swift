@@ -1,5 +1,6 @@
 import Accuracy
 public import ArgumentParser
+import BundleCommands
 import Bundles
 import CommandSupport
 import FloatProducts
@@ -19,21 +20,26 @@ import Threads
             Two bundles over a text:                 tessera-diff BASE OTHER --text book.txt --ctx 512
             A bundle against reference activations:  tessera-diff MODEL --golden case.safetensors
             Questions with known answers:            tessera-diff MODEL [OTHER] --answers answers.json
+            A bundle made anew and compared:         tessera-diff CHECKPOINT BUNDLE --verify
+
+            A side is a bundle, a checkpoint's folder, or a model in GGUF (its text part's file, or a folder with both \
+            parts). What is no bundle is converted first, weights as they are, into a file without a name where TMPDIR \
+            says; nothing is written beside it.
 
             KL divergences are KL(BASE || OTHER) in nats. Exit code 1 when a limit given is exceeded, and whenever values
             of a run are not finite, nothing was compared, a reference was left over, or no answer is right.
             """)
 
-    @Argument(help: "The bundle to measure against.")
+    @Argument(help: "The model to measure against.")
     var base: String
 
-    @Argument(help: "The bundle that is measured.")
+    @Argument(help: "The model that is measured.")
     var other: String?
 
     @Option(name: [.short, .long], help: "What to ask both.")
     var prompt: String?
 
-    @Option(help: "A picture for the prompt, or for a --golden file without pixels; repeat for more.")
+    @Option(help: "A picture for the prompt, or for a --reference file without pixels; repeat for more.")
     var image: [String] = []
 
     @Option(
@@ -41,8 +47,13 @@ import Threads
         transform: whole(Allowed.tokens))
     var maxTokens: Int = 64
 
-    @Option(help: "A safetensors file of reference activations.")
+    @Option(
+        name: [.customLong("reference"), .customLong("golden")],
+        help: "A safetensors file of reference activations, such as docs/reference_dump.py makes.")
     var golden: String?
+
+    @Flag(help: "Make every tensor of a bundle anew from its checkpoint, and compare.")
+    var verify = false
 
     @Option(help: "A text to compare over.")
     var text: String?
@@ -90,29 +101,31 @@ import Threads
     @Flag(help: "Report as JSON.")
     var json = false
 
+    @OptionGroup(title: "How a checkpoint is read") var reading: ReadingOptions
+
     @Flag(
         name: [.short, .long], help: "List every stage, not only whole blocks; every weight, not only roles.")
     var verbose = false
 
     mutating func validate() throws {
-        let modes = [prompt != nil, golden != nil, text != nil, answers != nil].count { $0 }
+        let modes = [prompt != nil, golden != nil, text != nil, answers != nil, verify].count { $0 }
         guard modes <= 1 else {
-            throw ValidationError("give one of --prompt, --golden, --text and --answers, or none")
+            throw ValidationError("give one of --prompt, --reference, --text, --answers and --verify, or none")
         }
         guard other != nil || golden != nil || answers != nil else {
-            throw ValidationError("give a second bundle")
+            throw ValidationError("give a second model")
         }
         guard maxWeightError == nil || modes == 0 else {
             throw ValidationError("--max-weight-error is for two bundles that are not run")
         }
         guard golden == nil || other == nil else {
-            throw ValidationError("--golden compares one bundle")
+            throw ValidationError("--reference compares one model")
         }
         guard maxRelError == nil || prompt != nil || golden != nil else {
             throw ValidationError(
-                "--max-rel-error is for --prompt and --golden: nothing else compares stages")
+                "--max-rel-error is for --prompt and --reference: nothing else compares stages")
         }
-        guard maxKl == nil || answers == nil && modes == 1 else {
+        guard maxKl == nil || answers == nil && !verify && modes == 1 else {
             throw ValidationError("--max-kl has nothing to limit with --answers, or when nothing is run")
         }
         guard maxAccuracyDrop == nil || answers != nil && other != nil else {
@@ -120,11 +133,12 @@ import Threads
         }
         guard keepBase == nil || text != nil else { throw ValidationError("--keep-base is for --text") }
         guard image.isEmpty || prompt != nil || golden != nil else {
-            throw ValidationError("--image is for --prompt and --golden")
+            throw ValidationError("--image is for --prompt and --reference")
         }
     }
 
     mutating func execute() throws(Failure) {
+        if verify, let other { return try verify(base, other) }
         if let other, prompt == nil, text == nil, golden == nil, answers == nil {
             return try compareWeights(base, other)
         }
@@ -150,16 +164,20 @@ import Threads
         }
     }
 
+    private func side(_ path: String) throws(Failure) -> Bundle {
+        try GivenSide(path).open(reading.options, threads: threads)
+    }
+
     private func open(_ path: String) throws(Failure) -> Model {
         let model = try Model(
-            path, .init(threads: threads, cachePrecision: cacheType, largeProduct: .openBLAS()))
+            side(path), .init(threads: threads, cachePrecision: cacheType, largeProduct: .openBLAS()))
         if let warning = model.prompt.template.warning { Console.warn("\(path): \(warning)") }
         return model
     }
 
     private func compareWeights(_ base: String, _ other: String) throws(Failure) {
         let pool = try ThreadPool(threads: threads)
-        let bundles = (try Bundle(base), try Bundle(other))
+        let bundles = (try side(base), try side(other))
         let progress = Progress(total: 0)
         let comparison = try WeightComparison(base: bundles.0, other: bundles.1, pool) {
             (done, total) throws(Failure) in progress.show("weight \(done + 1) of \(total)")

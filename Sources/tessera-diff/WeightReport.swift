@@ -12,13 +12,14 @@ struct WeightReport {
     func print(json: Bool, allTensors: Bool) {
         guard !json else { return Console.print(document.serialized(pretty: true)) }
         Console.print(comparison.verdict)
-        if !comparison.findings.isEmpty { Console.print("\n" + findings) }
+        if !comparison.findings.isEmpty { Console.print("\n" + WeightReport.text(comparison.findings)) }
         Console.print("\n" + roles)
         if allTensors { Console.print("\n" + tensors) }
     }
 
-    private var findings: String {
-        comparison.findings.map { finding in
+    /// Findings as lines.
+    static func text(_ findings: [WeightFinding]) -> String {
+        findings.map { finding in
             let figure = finding.figure.map { figure in
                 " [\(significant(figure))" + (finding.expected.map { ", expected \(significant($0))" } ?? "")
                     + "]"
@@ -96,7 +97,7 @@ extension WeightReport {
 }
 
 extension WeightFinding {
-    fileprivate var json: JSON {
+    var json: JSON {
         .pairs([
             "kind": .string(kind.rawValue), "tensor": tensor.map(JSON.string) ?? .null,
             "stage": stage.map(JSON.string) ?? .null, "figure": figure.map(JSON.measure) ?? .null,

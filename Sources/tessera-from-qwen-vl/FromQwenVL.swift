@@ -13,6 +13,6 @@ import Storage
     @OptionGroup var options: ConversionOptions
 
     mutating func execute() throws(Failure) {
-        try options.run(ImportedModel.qwenVL, plan: CheckpointPlan.qwenVL)
+        try options.run(.qwenVL)
     }
 }

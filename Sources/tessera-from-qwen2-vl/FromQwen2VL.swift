@@ -13,6 +13,6 @@ import Storage
     @OptionGroup var options: ConversionOptions
 
     mutating func execute() throws(Failure) {
-        try options.run(ImportedModel.qwen2VL, plan: CheckpointPlan.qwen2VL)
+        try options.run(.qwen2VL)
     }
 }

@@ -13,6 +13,6 @@ import Storage
     @OptionGroup var options: ConversionOptions
 
     mutating func execute() throws(Failure) {
-        try options.run(ImportedModel.qwen25VL, plan: CheckpointPlan.qwen25VL)
+        try options.run(.qwen25VL)
     }
 }

@@ -13,6 +13,6 @@ import Storage
     @OptionGroup var options: ConversionOptions
 
     mutating func execute() throws(Failure) {
-        try options.run(ImportedModel.qwen3VL, plan: CheckpointPlan.qwen3VL)
+        try options.run(.qwen3VL)
     }
 }

@@ -1,0 +1,75 @@
+import CommandSupport
+public import Bundles
+import Checkpoints
+public import Generations
+import GraphIR
+import Quantization
+public import Storage
+
+/// What a user gives as one side of a comparison.
+public enum GivenSide {
+    /// A bundle's path.
+    case bundle(String)
+    /// A checkpoint's folder, or the text part of a model in GGUF, or a folder with both its parts.
+    case checkpoint(String)
+
+    /// Tells by what is there; what is not there is no checkpoint.
+    public init(_ path: String) {
+        let isCheckpoint = Path.isDirectory(path) || GGUFModel.isGiven(path, weights: nil)
+        self = isCheckpoint ? .checkpoint(path) : .bundle(path)
+    }
+
+    /// Opens the bundle, or makes one of the checkpoint, which has no name and goes when it is no longer mapped.
+    /// - Parameters:
+    ///   - options: how a checkpoint is read.
+    ///   - threads: how many work.
+    /// - Throws: `io` when there is no room for the bundle, and whatever opening or converting throws.
+    public func open(_ options: ImportOptions, threads: Int) throws(Failure) -> Bundle {
+        switch self {
+        case .bundle(let path): return try Bundle(path)
+        case .checkpoint(let path):
+            return try ImportedModel(given: path, options).temporaryBundle(called: path, threads: threads)
+        }
+    }
+}
+
+extension ImportedModel {
+    /// Reads what a side was given as, and says what there is to be said of it.
+    init(given path: String, _ options: ImportOptions) throws(Failure) {
+        var options = options
+        // The option is for the side that has such a part.
+        if !GGUFModel.isGiven(path, weights: options.weights) { options.mmproj = nil }
+        self = try .ofAnyGeneration(path, options)
+        for warning in warnings { Console.warn("\(path): \(warning)") }
+        for note in notes { Console.log("\(path): \(note)") }
+    }
+
+    /// The bundle that the generation's command makes of it, weights as they are, in a file without a name.
+    /// - Parameter name: what the bundle is called in messages.
+    func temporaryBundle(called name: String, threads: Int) throws(Failure) -> Bundle {
+        let weights = CheckpointWeights(self)
+        let plan = try QuantizationPlan(.keep, self.plan.graph, weights.weights)
+        let bytes = plan.descriptions.reduce(0) { $0 + $1.byteCount }
+        Console.log(
+            "\(name): converting it, weights as they are, into a bundle of \(ByteCount.text(bytes)) without a name in "
+                + TemporaryFile.directory)
+        let digests = try Conversion.digests(of: files)
+        let writer: BundleWriter
+        do { writer = try BundleWriter(temporary: plan.descriptions, sources: files.map(\.identity)) } catch {
+            guard error.kind == .io else { throw error }
+            throw Failure(
+                .io, error.message, file: error.file, at: error.place,
+                remedy: "set TMPDIR to a folder with \(ByteCount.text(bytes)) of room")
+        }
+        let progress = Progress(total: weights.weights.reduce(0) { $0 + $1.shape.count * $1.type.width })
+        try Quantizer(plan, threads: threads).run(weights, into: writer) { (event) throws(Failure) in
+            if case .panel(let tensor, let done, _) = event { progress.show(done, tensor) }
+        }
+        progress.finish()
+        try writer.finish(
+            graph: self.plan.graph.json,
+            metadata: plan.entered(in: metadata(sources: digests, recipe: Recipe.keep.json)),
+            tokenizer: tokenizer)
+        return try writer.bundle(called: name)
+    }
+}
