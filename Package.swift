@@ -96,7 +96,7 @@ let package = Package(
             name: "Formats", path: "formats",
             exclude: [
                 "bundle.md", "calibration.md", "calibration-data.md", "graph.md", "graph.schema.json",
-                "adapters.md", "manifest.md", "recipe.md", "settings.md",
+                "adapters.md", "diff.md", "manifest.md", "recipe.md", "settings.md",
             ],
             resources: [
                 .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
@@ -151,6 +151,10 @@ let package = Package(
                 "Runtime", "Storage", "Threads",
             ]),
 
+        .target(
+            name: "DiffReports", dependencies: ["Storage"],
+            resources: [.embedInCode("report.css"), .embedInCode("report.js")], swiftSettings: strict),
+
         // The commands.
         .target(
             name: "CommandSupport",
@@ -187,9 +191,8 @@ let package = Package(
         tool(
             "tessera-diff",
             [
-                "Accuracy", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime", "Storage",
-                "Tessera",
-                "Threads",
+                "Accuracy", "Bundles", "DiffReports", "FloatProducts", "GroupFormats", "Prompts", "Runtime",
+                "Storage", "Tessera", "Threads",
             ]),
         tool(
             "tessera-inspect",
@@ -232,6 +235,7 @@ let package = Package(
                 "Bundles", "CKernels", "Calibration", "Generations", "GraphIR", "GroupFormats",
                 "Quantization", "Storage", "Threads",
             ]),
+        tests("DiffReportsTests", ["DiffReports", "Storage"]),
         tests("AccuracyTests", ["Accuracy", "GroupFormats", "Storage"]),
         tests("CommandTests", ["Bundles", "Checkpoints", "Storage", "Threads"]),
     ]

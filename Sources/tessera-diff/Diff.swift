@@ -19,13 +19,14 @@ import Threads
             Two bundles over a text:                 tessera-diff BASE OTHER --text book.txt --ctx 512
             A bundle against reference activations:  tessera-diff MODEL --golden case.safetensors
             Questions with known answers:            tessera-diff MODEL [OTHER] --answers answers.json
+            A page of a report that was kept:        tessera-diff --from report.json --html report.html
 
             KL divergences are KL(BASE || OTHER) in nats. Exit code 1 when a limit given is exceeded, and whenever values
             of a run are not finite, nothing was compared, a reference was left over, or no answer is right.
             """)
 
     @Argument(help: "The bundle to measure against.")
-    var base: String
+    var base: String?
 
     @Argument(help: "The bundle that is measured.")
     var other: String?
@@ -82,14 +83,23 @@ import Threads
     @Option(help: "Keys and values in f16 or f32.")
     var cacheType: KeyValueCache.Precision = .float32
 
-    @Flag(help: "Report as JSON.")
-    var json = false
+    @OptionGroup var reports: ReportOptions
+
+    @Option(help: "Run nothing: make the report of this file, which --json wrote.")
+    var from: String?
 
     @Flag(
         name: [.short, .long], help: "List every stage, not only whole blocks; every weight, not only roles.")
     var verbose = false
 
     mutating func validate() throws {
+        guard from == nil else {
+            guard base == nil, reports.wantsMore || reports.json else {
+                throw ValidationError("--from runs nothing: give --markdown, --junit or --html, and no bundle")
+            }
+            return
+        }
+        guard base != nil else { throw ValidationError("give a bundle") }
         let modes = [prompt != nil, golden != nil, text != nil, answers != nil].count { $0 }
         guard modes <= 1 else {
             throw ValidationError("give one of --prompt, --golden, --text and --answers, or none")
@@ -111,17 +121,22 @@ import Threads
             throw ValidationError("--max-kl has nothing to limit with --answers, or when nothing is run")
         }
         guard keepBase == nil || text != nil else { throw ValidationError("--keep-base is for --text") }
+        guard modes == 0 || !reports.wantsMore else {
+            throw ValidationError("--markdown, --junit and --html are for --from and for two bundles that are not run")
+        }
         guard image.isEmpty || prompt != nil || golden != nil else {
             throw ValidationError("--image is for --prompt and --golden")
         }
     }
 
     mutating func execute() throws(Failure) {
+        if let from { return try reports.render(from) }
+        guard let basePath = base else { return }
         if let other, prompt == nil, text == nil, golden == nil, answers == nil {
-            return try compareWeights(base, other)
+            return try compareWeights(basePath, other)
         }
-        let base = try open(base)
-        let report = DiffReport(json: json, allStages: verbose)
+        let base = try open(basePath)
+        let report = DiffReport(json: reports.json, allStages: verbose)
         if let golden { return try compareGolden(base, golden) }
         let second = try other.map { (path) throws(Failure) in try open(path) }
         if let answers {
@@ -153,6 +168,7 @@ import Threads
     }
 
     private func compareWeights(_ base: String, _ other: String) throws(Failure) {
+        let places = try reports.places(inputs: [base, other])
         let pool = try ThreadPool(threads: threads)
         let bundles = (try Bundle(base), try Bundle(other))
         let progress = Progress(total: 0)
@@ -160,7 +176,9 @@ import Threads
             (done, total) throws(Failure) in progress.show("weight \(done + 1) of \(total)")
         }
         progress.finish()
-        WeightReport(comparison).print(json: json, allTensors: verbose)
+        let report = WeightReport(comparison)
+        try reports.write(report.document, to: places)
+        if !reports.json && !reports.markdown { report.print(allTensors: verbose) }
         guard let maxWeightError, let furthest = comparison.furthest, !(furthest.error <= maxWeightError)
         else {
             return
@@ -198,7 +216,7 @@ import Threads
             faults.append(Failure(.mismatch, "there are no logits to measure a divergence by"))
         }
         faults += [comparison.divergence.flatMap { beyond($0.mean) }].compactMap { $0 }
-        DiffReport(json: json, allStages: true).print(comparison, tolerance: tolerance, faults)
+        DiffReport(json: reports.json, allStages: true).print(comparison, tolerance: tolerance, faults)
         try fail(faults.map { $0.located(in: path) })
     }
 
