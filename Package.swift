@@ -96,7 +96,7 @@ let package = Package(
             name: "Formats", path: "formats",
             exclude: [
                 "bundle.md", "calibration.md", "calibration-data.md", "graph.md", "graph.schema.json",
-                "adapters.md", "manifest.md", "recipe.md", "settings.md",
+                "adapters.md", "diff.md", "manifest.md", "recipe.md", "settings.md",
             ],
             resources: [
                 .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
@@ -153,6 +153,10 @@ let package = Package(
                 "Runtime", "SampleSets", "Storage", "Threads",
             ]),
 
+        .target(
+            name: "DiffReports", dependencies: ["Storage"],
+            resources: [.embedInCode("report.css"), .embedInCode("report.js")], swiftSettings: strict),
+
         // The commands.
         .target(
             name: "CommandSupport",
@@ -165,7 +169,8 @@ let package = Package(
             name: "BundleCommands",
             dependencies: [
                 "Accuracy", "Bundles", "Calibration", "Checkpoints", "CommandSupport", "FloatProducts",
-                "Generations", "GraphIR", "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage", "Threads",
+                "Generations", "GraphIR", "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage",
+                "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -189,8 +194,8 @@ let package = Package(
         tool(
             "tessera-diff",
             [
-                "Accuracy", "BundleCommands", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime",
-                "SampleSets",
+                "Accuracy", "BundleCommands", "Bundles", "DiffReports", "FloatProducts", "GroupFormats",
+                "Prompts", "Runtime", "SampleSets",
                 "Storage", "Tessera", "Threads",
             ]),
         tool(
@@ -234,6 +239,7 @@ let package = Package(
                 "Bundles", "CKernels", "Calibration", "Generations", "GraphIR", "GroupFormats",
                 "Quantization", "Storage", "Threads",
             ]),
+        tests("DiffReportsTests", ["DiffReports", "Storage"]),
         tests("AccuracyTests", ["Accuracy", "GroupFormats", "Storage"]),
         tests("CommandTests", ["Bundles", "Checkpoints", "Storage", "Threads"]),
     ]

@@ -103,10 +103,10 @@ public struct EvaluationSet {
                     try set.add(
                         json, .folder(Path.directory(file)), name: "line \(line) of \(Path.name(file))")
                 }
-            case .shipped(let json, let file, let line):
+            case .shipped(let json, let shipped, let file, let line):
                 do throws(Failure) {
                     try locating(file, line) { (set) throws(Failure) in
-                        try set.add(json, .shipped, name: "line \(line) of \(file)")
+                        try set.add(json, .shipped(shipped), name: "line \(line) of \(file)")
                     }
                 } catch {
                     // Nobody can shorten what ships.
@@ -158,7 +158,7 @@ extension MediaFiles {
     fileprivate func path(_ name: String) -> String {
         switch self {
         case .folder(let folder): (try? MediaFiles.path(name, folder)) ?? name
-        case .shipped: Path.join(DefaultSet.word, name)
+        case .shipped(let set): Path.join(set.word, name)
         }
     }
 }

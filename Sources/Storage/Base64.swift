@@ -15,4 +15,13 @@ public enum Base64 {
         bytes.removeLast(padding)
         return bytes
     }
+
+    /// The text that stands for `bytes`, with padding; nil for more than 512 MiB.
+    public static func encode(_ bytes: [UInt8]) -> String? {
+        guard bytes.count <= 1 << 29 else { return nil }
+        // OpenSSL ends the text with a zero.
+        var text = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
+        let count = Int(EVP_EncodeBlock(&text, bytes, Int32(bytes.count)))
+        return String(decoding: text.prefix(count), as: UTF8.self)
+    }
 }

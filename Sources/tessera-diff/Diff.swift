@@ -25,13 +25,14 @@ import Threads
             A side is a bundle, a checkpoint's folder, or a model in GGUF (its text part's file, or a folder with both \
             parts). What is no bundle is converted first, weights as they are, into a file without a name where TMPDIR \
             says; nothing is written beside it.
+            A page of a report that was kept:        tessera-diff --from report.json --html report.html
 
             KL divergences are KL(BASE || OTHER) in nats. Exit code 1 when a limit given is exceeded, and whenever values
             of a run are not finite, nothing was compared, a reference was left over, or no answer is right.
             """)
 
     @Argument(help: "The model to measure against.")
-    var base: String
+    var base: String?
 
     @Argument(help: "The model that is measured.")
     var other: String?
@@ -98,8 +99,10 @@ import Threads
     @Option(help: "Keys and values in f16 or f32.")
     var cacheType: KeyValueCache.Precision = .float32
 
-    @Flag(help: "Report as JSON.")
-    var json = false
+    @OptionGroup var reports: ReportOptions
+
+    @Option(help: "Run nothing: make the report of this file, which --json wrote.")
+    var from: String?
 
     @OptionGroup(title: "How a checkpoint is read") var reading: ReadingOptions
 
@@ -109,8 +112,17 @@ import Threads
 
     mutating func validate() throws {
         let modes = [prompt != nil, golden != nil, text != nil, answers != nil, verify].count { $0 }
+        guard from == nil else {
+            guard base == nil, reports.wantsMore || reports.json else {
+                throw ValidationError(
+                    "--from runs nothing: give --markdown, --junit or --html, and no bundle")
+            }
+            return
+        }
+        guard base != nil else { throw ValidationError("give a model") }
         guard modes <= 1 else {
-            throw ValidationError("give one of --prompt, --reference, --text, --answers and --verify, or none")
+            throw ValidationError(
+                "give one of --prompt, --reference, --text, --answers and --verify, or none")
         }
         guard other != nil || golden != nil || answers != nil else {
             throw ValidationError("give a second model")
@@ -132,18 +144,24 @@ import Threads
             throw ValidationError("--max-accuracy-drop is for --answers of two bundles")
         }
         guard keepBase == nil || text != nil else { throw ValidationError("--keep-base is for --text") }
+        guard modes == 0 || !reports.wantsMore else {
+            throw ValidationError(
+                "--markdown, --junit and --html are for --from and for two bundles that are not run")
+        }
         guard image.isEmpty || prompt != nil || golden != nil else {
             throw ValidationError("--image is for --prompt and --reference")
         }
     }
 
     mutating func execute() throws(Failure) {
-        if verify, let other { return try verify(base, other) }
+        if let from { return try reports.render(from) }
+        guard let basePath = base else { return }
+        if verify, let other { return try verify(basePath, other) }
         if let other, prompt == nil, text == nil, golden == nil, answers == nil {
-            return try compareWeights(base, other)
+            return try compareWeights(basePath, other)
         }
-        let base = try open(base)
-        let report = DiffReport(json: json, allStages: verbose)
+        let base = try open(basePath)
+        let report = DiffReport(json: reports.json, allStages: verbose)
         if let golden { return try compareGolden(base, golden) }
         let second = try other.map { (path) throws(Failure) in try open(path) }
         if let answers {
@@ -176,6 +194,7 @@ import Threads
     }
 
     private func compareWeights(_ base: String, _ other: String) throws(Failure) {
+        let places = try reports.places(inputs: [base, other])
         let pool = try ThreadPool(threads: threads)
         let bundles = (try side(base), try side(other))
         let progress = Progress(total: 0)
@@ -183,7 +202,9 @@ import Threads
             (done, total) throws(Failure) in progress.show("weight \(done + 1) of \(total)")
         }
         progress.finish()
-        WeightReport(comparison).print(json: json, allTensors: verbose)
+        let report = WeightReport(comparison)
+        try reports.write(report.document, to: places)
+        if !reports.json && !reports.markdown { report.print(allTensors: verbose) }
         guard let maxWeightError, let furthest = comparison.furthest, !(furthest.error <= maxWeightError)
         else {
             return
@@ -195,7 +216,7 @@ import Threads
     }
 
     private func compareAnswers(_ base: Model, _ other: Model?, _ path: String) throws(Failure) {
-        let report = DiffReport(json: json, allStages: verbose)
+        let report = DiffReport(json: reports.json, allStages: verbose)
         let first = try AnswerCount(base, file: path, maximumTokens: maxTokens)
         guard let other else {
             report.print(first)
@@ -235,7 +256,7 @@ import Threads
             faults.append(Failure(.mismatch, "there are no logits to measure a divergence by"))
         }
         faults += [comparison.divergence.flatMap { beyond($0.mean) }].compactMap { $0 }
-        DiffReport(json: json, allStages: true).print(comparison, tolerance: tolerance, faults)
+        DiffReport(json: reports.json, allStages: true).print(comparison, tolerance: tolerance, faults)
         try fail(faults.map { $0.located(in: path) })
     }
 

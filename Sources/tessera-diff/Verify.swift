@@ -24,7 +24,7 @@ extension Diff {
     }
 
     private func print(_ verification: BundleVerification) {
-        guard !json else {
+        guard !reports.json else {
             let document = JSON.pairs([
                 "verdict": .string(verification.verdict), "same_bytes": .int(verification.same),
                 "within_format": .int(verification.withinFormat), "not_judged": .int(verification.notJudged),

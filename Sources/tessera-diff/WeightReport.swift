@@ -3,14 +3,13 @@ import CommandSupport
 import GroupFormats
 import Storage
 
-/// Weights side by side, as text or JSON, on stdout.
+/// Weights side by side, as text on stdout or as a document.
 struct WeightReport {
     private let comparison: WeightComparison
 
     init(_ comparison: WeightComparison) { self.comparison = comparison }
 
-    func print(json: Bool, allTensors: Bool) {
-        guard !json else { return Console.print(document.serialized(pretty: true)) }
+    func print(allTensors: Bool) {
         Console.print(comparison.verdict)
         if !comparison.findings.isEmpty { Console.print("\n" + WeightReport.text(comparison.findings)) }
         Console.print("\n" + roles)
@@ -87,7 +86,8 @@ struct WeightReport {
 }
 
 extension WeightReport {
-    private var document: JSON {
+    /// As `formats/diff.md` says.
+    var document: JSON {
         .pairs([
             "verdict": .string(comparison.verdict),
             "findings": .array(comparison.findings.map(\.json)),
