@@ -39,6 +39,15 @@ public struct AnswerQuestion: Equatable, Sendable {
         return questions
     }
 
+    /// What is known of the answer to a conversation that ends with a question; nil where nothing is.
+    /// - Throws: `badInput` when what is said to be known is malformed.
+    init?(conversation entry: JSON, image: String?, question: String) throws(Failure) {
+        expected = try entry["expected"].map(AnswerQuestion.texts) ?? []
+        boxes = try entry["expected_boxes"].map(AnswerQuestion.boxes) ?? []
+        guard !expected.isEmpty || !boxes.isEmpty else { return nil }
+        (self.image, self.question) = (image ?? "", question)
+    }
+
     private init(_ entry: JSON) throws(Failure) {
         guard let image = entry["image"]?.string, let question = entry["question"]?.string else {
             throw .badInput("lacks 'image' or 'question'")

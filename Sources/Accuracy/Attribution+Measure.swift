@@ -57,9 +57,7 @@ extension Attribution {
             return try AttributionRun(dequantized, set, patches: patches)
                 .cost(.init(most: .other, exceptions: []))
         }
-        cache = try models.cached.map { (engine) throws(Failure) in
-            try figure("cache") { () throws(Failure) in try run.cost(cachedBy: engine) }
-        }.map { [whole] in $0 - whole }
+        cache = try figure("cache") { () throws(Failure) in try run.cost(cachedBy: models.cached) }
         samples = set.samples.count
         tokens = set.tokenCount
         positions = run.positionCount
@@ -85,8 +83,8 @@ struct AttributionModels {
     let sides: Sides<PartedModel>
     /// The other model with the floats that its codes stand for.
     let dequantized: PartedModel
-    /// The other model with its cache as the runtime keeps it; nil where that is float32.
-    let cached: Engine?
+    /// The other model with its cache as the runtime keeps it.
+    let cached: Engine
 }
 
 extension AttributionRun {

@@ -28,6 +28,9 @@ public struct Attribution: Sendable {
         public let weightRoles: [String]
         /// What it costs.
         public let cost: Cost
+
+        /// The rule of a recipe that keeps it at 8 bits.
+        public var rule: String { RecipeLine(roles: weightRoles, block: block).text }
     }
 
     /// Modules together.
@@ -54,8 +57,16 @@ public struct Attribution: Sendable {
     public let roles: [Group]
     /// What the other model's weights cost when all is computed in float32.
     public let weights: Double
-    /// What it costs more to keep keys and values as the runtime does; nil where they are kept in float32.
-    public let cache: Double?
+    /// What the whole costs when keys and values are kept as the runtime does, instead of in float32.
+    public let cache: Double
+
+    /// The modules that cost most alone first.
+    public var costliest: [Module] {
+        modules.enumerated().sorted {
+            $0.element.cost.only != $1.element.cost.only
+                ? $0.element.cost.only > $1.element.cost.only : $0.offset < $1.offset
+        }.map(\.element)
+    }
 
     /// What all modules cost alone, added up.
     public var sum: Double { modules.reduce(0) { $0 + $1.cost.only } }

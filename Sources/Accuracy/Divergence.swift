@@ -43,7 +43,7 @@ public struct Divergence: Equatable, Sendable {
     /// - Throws: `mismatch` when the rows are not as many of both, of one width.
     public mutating func add(
         base: UnsafeBufferPointer<Float>, other: UnsafeBufferPointer<Float>, targets: [Int32?],
-        places: Range<Int>, _ pool: ThreadPool
+        places: [Int], _ pool: ThreadPool
     ) throws(Failure) {
         let rows = targets.count
         guard base.count == other.count, places.count == rows,
@@ -60,7 +60,7 @@ public struct Divergence: Equatable, Sendable {
                     found[start + row] = Position(
                         UnsafeBufferPointer(rebasing: base[range]),
                         UnsafeBufferPointer(rebasing: other[range]),
-                        target: targets[row], place: places.lowerBound + row)
+                        target: targets[row], place: places[row])
                 }
             }
         }

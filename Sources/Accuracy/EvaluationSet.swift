@@ -1,4 +1,4 @@
-import Prompts
+public import Prompts
 import Runtime
 public import SampleSets
 public import Storage
@@ -24,8 +24,18 @@ public struct EvaluationSet {
         public let scored: Scored
         /// The number of the first token of the base's own answer; nil where it gave none.
         public let ownAnswer: Int?
-        /// Its pictures' and videos' files, in the order of the prompt.
-        public let media: [String]
+        /// What is right to answer; nil where nothing is known.
+        public let known: AnswerQuestion?
+        /// Its pictures and videos, in the order of the prompt.
+        public let media: [Medium]
+    }
+
+    /// A picture or video of a sample.
+    public struct Medium: Sendable {
+        /// Its file; of a set that ships, its name behind the set's word.
+        public let path: String
+        /// Of a picture: its size, upright.
+        public let size: ImageSize?
     }
 
     /// By sample.
@@ -50,6 +60,21 @@ public struct EvaluationSet {
 
     /// Tokens of all samples.
     public var tokenCount: Int { prepared.tokenCount }
+
+    /// Of all tokens, patches and what is compared of them.
+    public func digest() throws(Failure) -> Digest {
+        var digests: [UInt8] = []
+        for (item, sample) in zip(items, prepared.samples) {
+            let text = "\(item.name) \(item.scored) \(item.ownAnswer ?? -1) \(sample.tokens)"
+            digests += try SHA256.digest(Array(text.utf8)).bytes
+        }
+        for number in prepared.visuals.indices {
+            digests += try patches.withPatches(number) { (bytes) throws(Failure) in
+                try SHA256.digest(bytes).bytes
+            }
+        }
+        return try SHA256.digest(digests)
+    }
 
     /// Adds a question with its pictures and videos.
     public mutating func add(
@@ -85,7 +110,7 @@ public struct EvaluationSet {
             items.append(
                 Item(
                     name: "window \(number) of \(Path.name(path))", question: nil, scored: .secondHalf,
-                    ownAnswer: nil, media: []))
+                    ownAnswer: nil, known: nil, media: []))
         }
     }
 
@@ -139,12 +164,20 @@ public struct EvaluationSet {
                 )
             }, answers: sample.answers)
         for visual in sample.visuals { try patches.append(visual.patches.values) }
-        let names = parts.compactMap { ($0["image"] ?? $0["video"])?.string }
+        var media: [Medium] = []
+        for part in parts {
+            guard let name = (part["image"] ?? part["video"])?.string else { continue }
+            let size = part["image"] == nil ? nil : try files.size(name, model)
+            media.append(Medium(path: files.path(name), size: size))
+        }
+        let question = asks ? Self.text(messages.last?["content"]) : nil
         items.append(
             Item(
-                name: name, question: asks ? Self.text(messages.last?["content"]) : nil, scored: .all,
-                ownAnswer: sample.ownAnswer,
-                media: names.map { name in files.path(name) }))
+                name: name, question: question, scored: .all, ownAnswer: sample.ownAnswer,
+                known: try question.flatMap { (question) throws(Failure) in
+                    try AnswerQuestion(
+                        conversation: json, image: media.last.map { Path.name($0.path) }, question: question)
+                }, media: media))
     }
 
     /// The words of a message.

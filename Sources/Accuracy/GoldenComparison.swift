@@ -153,7 +153,7 @@ public struct GoldenComparison {
                     (other) throws(Failure) in
                     try divergence.add(
                         base: base, other: other, targets: Array(repeating: nil, count: count),
-                        places: hidden.count - rows..<hidden.count - rows + count, model.engine.pool)
+                        places: Array(hidden.count - rows..<hidden.count - rows + count), model.engine.pool)
                 }
             }
         }

@@ -1,20 +1,17 @@
 import Bundles
 import Prompts
 import Runtime
+import SampleSets
 public import Storage
 public import Tessera
 
-/// The final hidden states of a base model over the windows of a text, in memory or in a file.
+/// The final hidden states of a base model over the windows of a text, kept in a file.
 ///
 /// The logits follow from them exactly, and they take a small part of the room.
 public struct KeptRun {
-    /// Tokens of a window.
-    public let window: Int
-    /// How many windows there are.
-    public let windows: Int
-    private let allTokens: [Int32]
-    private let values: Values
+    private let window: Int
     private let width: Int
+    private let values: Values
 
     private enum Values {
         case memory([Float])
@@ -22,12 +19,9 @@ public struct KeptRun {
     }
 
     /// Rows scored of each window: of its second half, those with a token after them.
-    var rowsPerWindow: Int { Self.rows(of: window) }
+    private var rowsPerWindow: Int { Self.rows(of: window) }
 
     private static func rows(of window: Int) -> Int { window - window / 2 - 1 }
-
-    /// The tokens of a window.
-    func tokens(_ index: Int) -> [Int32] { Array(allTokens[index * window..<(index + 1) * window]) }
 
     /// The final hidden states of the scored rows of a window.
     func hidden(_ index: Int) throws(Failure) -> Engine.Rows {
@@ -45,7 +39,7 @@ public struct KeptRun {
     }
 
     /// The scored rows of one window, by a model.
-    static func hidden(_ model: Model, _ tokens: [Int32]) throws(Failure) -> Engine.Rows {
+    private static func hidden(_ model: Model, _ tokens: [Int32]) throws(Failure) -> Engine.Rows {
         let context = try TextContext(model.engine, capacity: tokens.count)
         var rows = try context.evaluate(
             context.text(tokens, from: 0), wanted: .from(tokens.count / 2))
@@ -54,43 +48,33 @@ public struct KeptRun {
         return rows
     }
 
-    /// Runs `model` over a text.
+    /// Runs `model` over a set that has nothing but windows of a text.
     /// - Parameters:
-    ///   - maximumWindows: 0 for all.
-    ///   - keep: a file to keep the run in; one that holds the same run is read instead of running.
-    /// - Throws: `badInput` when the text has no whole window, or `keep` holds another run, or one that is damaged.
+    ///   - window: tokens of each.
+    ///   - keep: the file to keep the run in; one that holds the same run is read instead of running.
+    /// - Throws: `badInput` when `keep` holds another run, or one that is damaged.
     public init(
-        _ model: Model, text: String, window: Int, maximumWindows: Int, keep: String?,
+        _ model: Model, _ set: EvaluationSet, window: Int, keep: String,
         report: (Int, Int) throws(Failure) -> Void
     ) throws(Failure) {
-        guard window >= 4 else { throw Failure(.usage, "a window of \(window) tokens is too short") }
-        let all = try model.requireTokenizer().encode(text, specials: .asText)
-        let available = all.count / window
-        guard available > 0 else {
-            throw .badInput("the text has \(all.count) tokens, fewer than a window of \(window)")
-        }
-        let place = try keep.flatMap { (keep) throws(Failure) in
-            Path.exists(keep) ? nil : try OutputPath(keep, inputs: [model.bundle.path])
-        }
+        let samples = set.prepared.samples.map(\.tokens)
         self.window = window
-        windows = maximumWindows > 0 ? min(maximumWindows, available) : available
-        allTokens = Array(all.prefix(windows * window))
         width = model.engine.width
-        let identity = try KeptRun.identity(model, allTokens, window)
-        let count = KeptRun.rows(of: window) * windows * width
-        if let keep, Path.exists(keep) {
+        let identity = try KeptRun.identity(model, samples.flatMap { $0 }, window)
+        let count = KeptRun.rows(of: window) * samples.count * width
+        guard !Path.exists(keep) else {
             values = .file(try KeptRun.values(keep, identity, byteCount: count * 4))
             return
         }
+        let place = try OutputPath(keep, inputs: [model.bundle.path])
         var hidden: [Float] = []
         hidden.reserveCapacity(count)
-        for index in 0..<windows {
-            hidden += try KeptRun.hidden(model, Array(allTokens[index * window..<(index + 1) * window]))
-                .values
-            try report(index + 1, windows)
+        for (index, tokens) in samples.enumerated() {
+            hidden += try KeptRun.hidden(model, tokens).values
+            try report(index + 1, samples.count)
         }
         // What is not finite fails the comparison, and is of no use to another.
-        if let place, hidden.allSatisfy(\.isFinite) {
+        if hidden.allSatisfy(\.isFinite) {
             let bytes = hidden.withUnsafeBytes(Array.init)
             try writeFile(place, identity + SHA256.digest(bytes).bytes + bytes)
         }

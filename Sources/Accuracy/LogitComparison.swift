@@ -20,32 +20,15 @@ struct LogitComparison {
     ///   - places: the rows' numbers in their sequence.
     /// - Throws: `mismatch` when there are not as many of both, or of other vocabularies.
     func add(
-        _ baseHidden: Engine.Rows, _ otherHidden: Engine.Rows, targets: [Int32?], places: Range<Int>,
+        _ baseHidden: Engine.Rows, _ otherHidden: Engine.Rows, targets: [Int32?], places: [Int],
         to divergence: inout Divergence
     ) throws(Failure) {
         guard targets.count == baseHidden.count, places.count == targets.count else {
             throw Failure(.mismatch, "the two runs have logits of other sizes")
         }
         try batches(baseHidden, otherHidden) { (rows, p, q) throws(Failure) in
-            let start = places.lowerBound
             try divergence.add(
-                base: p, other: q, targets: Array(targets[rows]),
-                places: start + rows.lowerBound..<start + rows.upperBound, base.pool)
-        }
-    }
-
-    /// Shows the logits of each row of final hidden states of both.
-    /// - Throws: `mismatch` when there are not as many of both, or of other vocabularies.
-    func run(
-        _ baseHidden: Engine.Rows, _ otherHidden: Engine.Rows,
-        _ body: (_ row: Int, _ base: UnsafeBufferPointer<Float>, _ other: UnsafeBufferPointer<Float>) -> Void
-    ) throws(Failure) {
-        let width = base.vocabulary
-        try batches(baseHidden, otherHidden) { rows, p, q in
-            for row in rows {
-                let range = (row - rows.lowerBound) * width..<(row - rows.lowerBound + 1) * width
-                body(row, UnsafeBufferPointer(rebasing: p[range]), UnsafeBufferPointer(rebasing: q[range]))
-            }
+                base: p, other: q, targets: Array(targets[rows]), places: Array(places[rows]), base.pool)
         }
     }
 

@@ -48,25 +48,32 @@ struct PartStages {
     init(_ part: GraphPart, graph name: String) {
         guard let module = part.moduleName else { return }
         let hasNamed = part.nodes.contains { part.graph[$0.result].isNamed }
+        var weights: [String] = []
         for node in part.nodes {
             let value = part.graph[node.result]
+            let own = node.operation.weightNames
+            weights += own
             guard let columns = value.type.columns else { continue }
-            let weight = node.operation.weightNames.first.map(GraphPart.stem)
             if value.isNamed {
-                add("\(name).\(value.name)", .named(value.name), columns, module)
+                add("\(name).\(value.name)", .named(value.name), columns, module, weights)
             } else if let index = part.results.firstIndex(of: node.result) {
-                if let weight {
-                    add(weight, .result(index), columns, weight)
+                if let first = own.first {
+                    add(GraphPart.stem(first), .result(index), columns, GraphPart.stem(first), weights)
                 } else if !hasNamed {
-                    add(module, .result(index), columns, module)
+                    add(module, .result(index), columns, module, weights)
                 }
             }
         }
     }
 
-    private mutating func add(_ name: String, _ source: Source, _ columns: Int, _ module: String) {
+    private mutating func add(
+        _ name: String, _ source: Source, _ columns: Int, _ module: String, _ weights: [String]
+    ) {
         guard !stages.contains(where: { $0.name == name }) else { return }
-        stages.append(Stage(name: name, source: source, columns: columns, errors: .init(module: module)))
+        stages.append(
+            Stage(
+                name: name, source: source, columns: columns, errors: .init(module: module, weights: weights))
+        )
     }
 
     /// Adds a sample.

@@ -7,6 +7,8 @@ public struct StageDifference: Sendable {
     public let name: String
     /// The linears, table or norm that computed it last.
     public let module: String
+    /// The weights of these.
+    public let weights: [String]
     /// Where each model read its own earlier values.
     public let accumulated: StageError
     /// Where the other model was given the base's values before these linears: what they alone cost.
@@ -61,14 +63,18 @@ extension [StageDifference] {
 
 /// Gathers the errors of one stage, sample by sample.
 struct StageAccumulator {
-    let module: String
+    private let module: String
+    private let weights: [String]
     private var visual = StageError.Accumulator()
     private var text = StageError.Accumulator()
     private var own = StageError.Accumulator()
     private var worst: StageDifference.Row?
     private var rows = 0
 
-    init(module: String) { self.module = module }
+    init(module: String, weights: [String]) {
+        self.module = module
+        self.weights = weights
+    }
 
     var isEmpty: Bool { rows == 0 }
 
@@ -97,7 +103,8 @@ struct StageAccumulator {
 
     func finish(_ name: String) -> StageDifference {
         StageDifference(
-            name: name, module: module, accumulated: visual.merged(text).finish(name), own: own.finish(name),
+            name: name, module: module, weights: weights, accumulated: visual.merged(text).finish(name),
+            own: own.finish(name),
             expectedOwn: nil, visual: visual.isEmpty ? nil : visual.finish(name),
             text: text.isEmpty ? nil : text.finish(name), worstRow: worst)
     }

@@ -14,20 +14,22 @@ struct StagedComparison {
     /// How far the rows of each visual are apart after the vision graph: ‖a − b‖ / ‖b‖ by row.
     private(set) var visualErrors: [[Float]] = []
 
-    private let base: PartedModel
-    private let other: PartedModel
+    private let models: Sides<PartedModel>
     private let set: PreparedSet
 
-    /// Runs both over all samples of `set`.
-    /// - Parameter report: told how many parts were run on all samples, and of how many.
-    /// - Throws: `mismatch` when the models are not of one shape.
+    /// Runs both over all samples of a part of a set.
+    /// - Parameters:
+    ///   - patches: those of the whole set's visuals.
+    ///   - report: told how many parts were run on all samples, and of how many.
     init(
-        base: PartedModel, other: PartedModel, _ set: PreparedSet, patches: any PatchStore,
+        _ models: Sides<PartedModel>, _ excerpt: PreparedSet.Excerpt, _ patches: any PatchStore,
         report: (Int, Int) throws(Failure) -> Void
     ) throws(Failure) {
-        (self.base, self.other, self.set) = (base, other, set)
+        self.models = models
+        set = excerpt.set
+        let patches = PatchSelection(store: patches, numbers: excerpt.visuals)
         let counts = try ["vision", "text"].map { (name) throws(Failure) in
-            StagedGraph(try base.graph.graph(name)).parts.count
+            StagedGraph(try models.base.graph.graph(name)).parts.count
         }
         let total = counts[0] * (set.visuals.isEmpty ? 0 : 1) + counts[1]
         var done = 0
@@ -79,7 +81,8 @@ struct StagedComparison {
         _ step: () throws(Failure) -> Void
     ) throws(Failure) -> Sides<SpooledRows> {
         let staged = Sides(
-            base: StagedGraph(try base.graph.graph(name)), other: StagedGraph(try other.graph.graph(name)))
+            base: StagedGraph(try models.base.graph.graph(name)),
+            other: StagedGraph(try models.other.graph.graph(name)))
         var carried: Sides<CarriedValues>?
         for number in staged.base.parts.indices {
             let parts = Sides(base: staged.base.parts[number], other: staged.other.parts[number])
@@ -99,7 +102,8 @@ struct StagedComparison {
         _ isVisual: (Int, Int) -> Bool
     ) throws(Failure) -> Sides<CarriedValues>? {
         guard !parts.base.results.isEmpty else { return nil }
-        let runners = Sides(base: try base.runner(parts.base), other: try other.runner(parts.other))
+        let runners = Sides(
+            base: try models.base.runner(parts.base), other: try models.other.runner(parts.other))
         var next = Sides(
             base: try CarriedValues(parts.base.results), other: try CarriedValues(parts.base.results))
         var stages = PartStages(parts.base, graph: name)

@@ -13,6 +13,8 @@ public struct TopTokens: Equatable, Sendable {
     /// The most likely first; of equals, the lower number.
     public let entries: [Entry]
 
+    init(entries: [Entry]) { self.entries = entries }
+
     /// Up to `count` tokens; nil for a row that is no distribution: with a NaN or +∞ in it, or without a finite maximum.
     public init?(_ logits: UnsafeBufferPointer<Float>, count: Int = 5) {
         guard count > 0, let highest = logits.max(), highest.isFinite, !logits.contains(where: \.isNaN)

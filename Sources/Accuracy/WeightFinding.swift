@@ -28,6 +28,8 @@ public struct WeightFinding: Sendable, Equatable {
         case encodingWorseThanExpected = "encoding-worse-than-expected"
         /// The graphs compute different things.
         case graph
+        /// What some linears give, when they alone are exchanged, is further away than their weights explain.
+        case stage
         /// Prompts, pictures or sampling are prepared differently.
         case promptSettings = "prompt-settings"
         /// The bytes are not those that the bundle's recipe makes of its checkpoint.
@@ -84,7 +86,7 @@ public struct WeightFinding: Sendable, Equatable {
         case .swappedWith, .rowsPermuted, .rowsSwapped, .rowNegated, .channelsSwapped, .rowScaled,
             .groupScaled:
             2
-        case .differs, .notAsConverted: 3
+        case .differs, .notAsConverted, .stage: 3
         case .graph: 4
         case .promptSettings: 5
         case .encodingWorseThanExpected: 6

@@ -119,7 +119,7 @@ public struct AnswerProbe {
                     try logits.withUnsafeBufferPointer { (base) throws(Failure) in
                         try divergence.add(
                             base: base, other: results[0], targets: Array(repeating: nil, count: part.count),
-                            places: start..<start + part.count, pool)
+                            places: Array(start..<start + part.count), pool)
                     }
                 }
             }

@@ -33,7 +33,14 @@ public struct ImageDecoder: Sendable {
     ) throws(Failure) -> ImageSize {
         let file = try MappedFile(path)
         defer { withExtendedLifetime(file) {} }
-        let header = try header(file.bytes, name: path)
+        return try size(file.bytes, name: path, reading)
+    }
+
+    /// The same of such a file in memory; `name` stands for it in errors.
+    public func size(
+        _ bytes: UnsafeRawBufferPointer, name: String, _ reading: ImagePreprocessor.Reading = .composed
+    ) throws(Failure) -> ImageSize {
+        let header = try header(bytes, name: name)
         return header.isTurned(reading) ? header.orientation.upright(header.size) : header.size
     }
 

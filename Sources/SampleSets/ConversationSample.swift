@@ -1,4 +1,4 @@
-import Prompts
+package import Prompts
 import Runtime
 package import Storage
 package import Tessera
@@ -106,6 +106,15 @@ package enum MediaFiles {
         switch self {
         case .folder(let folder): try model.picture(try Self.path(name, folder))
         case .shipped(let set): try model.picture(try set.bytes(name), name: Path.join(set.word, name))
+        }
+    }
+
+    /// The size of the picture of that name, upright.
+    package func size(_ name: String, _ model: Model) throws(Failure) -> ImageSize {
+        let reading = model.prompt.images.reading
+        return switch self {
+        case .folder(let folder): try model.decoder.size(file: try Self.path(name, folder), reading)
+        case .shipped(let set): try model.decoder.size(try set.bytes(name), name: name, reading)
         }
     }
 

@@ -117,6 +117,20 @@ public struct PreparedSet {
         return (part, origins)
     }
 
+    /// The set with no more than the first `count` tokens of each sample without visuals.
+    func cuttingText(to count: Int) -> PreparedSet {
+        var cut = self
+        cut.samples = samples.map { sample in
+            guard sample.visuals.isEmpty, sample.tokens.count > count else { return sample }
+            let positions = stride(from: 0, to: sample.positions.count, by: sample.tokens.count)
+            return Sample(
+                tokens: Array(sample.tokens.prefix(count)),
+                positions: positions.flatMap { sample.positions[$0..<$0 + count] }, visualRows: [],
+                answers: sample.answers.filter { $0.upperBound <= count }, visuals: sample.visuals)
+        }
+        return cut
+    }
+
     /// Tokens of all samples.
     public var tokenCount: Int { samples.reduce(0) { $0 + $1.tokens.count } }
 

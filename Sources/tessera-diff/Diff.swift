@@ -37,16 +37,7 @@ import Threads
     @Argument(help: "The model that is measured.")
     var other: String?
 
-    @Option(name: [.short, .long], help: "What to ask both.")
-    var prompt: String?
-
-    @Option(help: "A picture for the prompt, or for a --reference file without pixels; repeat for more.")
-    var image: [String] = []
-
-    @Option(
-        name: [.customShort("n"), .long], help: "Tokens of the greedy answers that are compared, at most.",
-        transform: whole(Allowed.tokens))
-    var maxTokens: Int = 64
+    @OptionGroup(title: "What both are run over") var evaluation: EvaluationOptions
 
     @Option(
         name: [.customLong("reference"), .customLong("golden")],
@@ -56,42 +47,10 @@ import Threads
     @Flag(help: "Make every tensor of a bundle anew from its checkpoint, and compare.")
     var verify = false
 
-    @Option(help: "A text to compare over.")
-    var text: String?
-
-    @Option(
-        name: [.customLong("ctx"), .customShort("c")],
-        help: "Tokens of a window of the text; its second half is scored.",
-        transform: whole(2...Allowed.tokens.upperBound))
-    var window: Int = 512
-
-    @Option(help: "Windows of the text, at most; 0 for all.", transform: whole(0...1 << 24))
-    var chunks: Int = 0
-
-    @Option(help: "Keep the base's final hidden states over the text in this file, or read them from it.")
-    var keepBase: String?
-
     @Option(help: "A JSON file of pictures, questions and right answers.")
     var answers: String?
 
-    @Option(
-        help: "Fail when a stage is further from its reference than this, relative to its largest value.",
-        transform: number(0...1e9))
-    var maxRelError: Double?
-
-    @Option(help: "Fail when the mean KL divergence is above this.", transform: number(0...1e9))
-    var maxKl: Double?
-
-    @Option(
-        help: "Fail when the accuracy of --answers drops by more percentage points than this.",
-        transform: number(0...100))
-    var maxAccuracyDrop: Double?
-
-    @Option(
-        help:
-            "Fail when a weight's relative error is above this; for two bundles compared without running them.",
-        transform: number(0...1e9))
-    var maxWeightError: Double?
+    @OptionGroup(title: "Limits") var limits: GateOptions
 
     @Option(name: [.short, .long], help: "Threads to use.", transform: whole(Allowed.threads))
     var threads: Int = ThreadPool.processors
@@ -111,172 +70,169 @@ import Threads
     var verbose = false
 
     mutating func validate() throws {
-        let modes = [prompt != nil, golden != nil, text != nil, answers != nil, verify].count { $0 }
+        let modes = [evaluation.runs, golden != nil, answers != nil, verify].count { $0 }
         guard from == nil else {
             guard base == nil, reports.wantsMore || reports.json else {
                 throw ValidationError(
-                    "--from runs nothing: give --markdown, --junit or --html, and no bundle")
+                    "--from runs nothing: give --markdown, --junit or --html, and no model")
             }
             return
         }
         guard base != nil else { throw ValidationError("give a model") }
         guard modes <= 1 else {
             throw ValidationError(
-                "give one of --prompt, --reference, --text, --answers and --verify, or none")
+                "give --prompt, --text or --data, or one of --reference, --answers and --verify, or none")
         }
         guard other != nil || golden != nil || answers != nil else {
             throw ValidationError("give a second model")
         }
-        guard maxWeightError == nil || modes == 0 else {
-            throw ValidationError("--max-weight-error is for two bundles that are not run")
-        }
         guard golden == nil || other == nil else {
             throw ValidationError("--reference compares one model")
         }
-        guard maxRelError == nil || prompt != nil || golden != nil else {
-            throw ValidationError(
-                "--max-rel-error is for --prompt and --reference: nothing else compares stages")
+        if let option = evaluation.withoutRun {
+            throw ValidationError("\(option) is for --prompt, --text and --data")
         }
-        guard maxKl == nil || answers == nil && !verify && modes == 1 else {
-            throw ValidationError("--max-kl has nothing to limit with --answers, or when nothing is run")
-        }
-        guard maxAccuracyDrop == nil || answers != nil && other != nil else {
-            throw ValidationError("--max-accuracy-drop is for --answers of two bundles")
-        }
-        guard keepBase == nil || text != nil else { throw ValidationError("--keep-base is for --text") }
-        guard modes == 0 || !reports.wantsMore else {
-            throw ValidationError(
-                "--markdown, --junit and --html are for --from and for two bundles that are not run")
-        }
-        guard image.isEmpty || prompt != nil || golden != nil else {
+        guard evaluation.image.isEmpty || evaluation.prompt != nil || golden != nil else {
             throw ValidationError("--image is for --prompt and --reference")
+        }
+        try validateLimits()
+    }
+
+    private func validateLimits() throws {
+        if let option = limits.needRun, !evaluation.runs, golden == nil || option == "--min-top1" {
+            throw ValidationError(
+                "\(option) is for --prompt, --text and --data: nothing else compares what it limits")
+        }
+        guard limits.maxAccuracyDrop == nil || other != nil && (answers != nil || !evaluation.data.isEmpty)
+        else {
+            throw ValidationError("--max-accuracy-drop is for --answers or --data, of two models")
+        }
+        let others = [limits.maxWeightError != nil, limits.minSqnr != nil, limits.baseline != nil]
+        guard !others.contains(true) || golden == nil && !verify && other != nil else {
+            throw ValidationError("--max-weight-error, --min-sqnr and --baseline are for two models")
+        }
+        guard !reports.wantsMore || golden == nil && !verify && other != nil else {
+            throw ValidationError("--markdown, --junit and --html are for two models, or --from")
         }
     }
 
     mutating func execute() throws(Failure) {
         if let from { return try reports.render(from) }
-        guard let basePath = base else { return }
-        if verify, let other { return try verify(basePath, other) }
-        if let other, prompt == nil, text == nil, golden == nil, answers == nil {
-            return try compareWeights(basePath, other)
+        guard let base else { return }
+        if let golden { return try compareGolden(try open(base), golden) }
+        if let other {
+            return try verify ? self.verify(base, other) : compare(base, other)
         }
-        let base = try open(basePath)
-        let report = DiffReport(json: reports.json, allStages: verbose)
-        if let golden { return try compareGolden(base, golden) }
-        let second = try other.map { (path) throws(Failure) in try open(path) }
-        if let answers {
-            return try compareAnswers(base, second, answers)
+        if let answers { try count(try open(base), answers) }
+    }
+
+    /// Compares two models: their weights, and what they foretell or answer where something is given to run.
+    private func compare(_ basePath: String, _ otherPath: String) throws(Failure) {
+        let inputs = [basePath, otherPath] + (try evaluation.inputs()) + [answers].compactMap { $0 }
+        let places = try reports.places(inputs: inputs)
+        let baseline = try limits.baseline.map { (path) throws(Failure) in try Baseline(path) }
+        let (base, other) = (try side(basePath), try side(otherPath))
+        var document = ComparisonDocument(base: base, other: other, weights: try weights(base, other))
+        var text: [String] = []
+        var faults: [Failure] = []
+        if evaluation.runs {
+            let models = (try model(base), try model(other))
+            let run = try self.run(models.0, models.1, inputs)
+            document.run = run
+            document.runMembers = try RunDocument(run, base: models.0, other: models.1).members()
+            document.answers = try run.answers(models.0, models.1)
+            text.append(try RunReport(run, base: models.0, other: models.1, allStages: verbose).text())
+            faults += [run.nonFinite].compactMap { $0 }
+        } else if let answers {
+            let comparison = try self.answers(try model(base), try model(other), answers)
+            document.answers = comparison
+            faults += [comparison.base.failure, comparison.other.failure].compactMap { $0 }
         }
-        guard let second else { return }
-        if let prompt {
-            let comparison = try PromptComparison(
-                base: base, other: second, pictures: image, prompt: prompt, answerTokens: maxTokens)
-            report.print(comparison)
-            try fail(
-                [comparison.nonFinite, beyond(comparison.stages), beyond(comparison.divergence.mean)]
-                    .compactMap { $0 })
-        } else if let text {
-            let comparison = try compareText(base, second, text)
-            report.print(comparison)
-            try fail([comparison.nonFinite, beyond(comparison.divergence.mean)].compactMap { $0 })
+        if let answers = document.answers {
+            text.append(AnswerReport(allAnswers: verbose).report(answers))
         }
+        document.gates = limits.gates(
+            weights: document.weights, run: document.run, answers: document.answers)
+        if let baseline { document.gates += try baseline.gates(document.json) }
+        try report(document, text, places)
+        try fail(faults + document.gates.compactMap(\.failure))
+    }
+
+    private func report(
+        _ document: ComparisonDocument, _ text: [String], _ places: ReportOptions.Places
+    ) throws(Failure) {
+        try reports.write(document.json, to: places)
+        guard !reports.json && !reports.markdown else { return }
+        Console.print(document.verdict)
+        let findings = document.findings
+        if !findings.isEmpty { Console.print("\n" + WeightReport.text(findings)) }
+        for gate in document.gates { Console.print("\(gate.passed ? "kept" : "FAILED"): \(gate.words)") }
+        if let weights = document.weights, text.isEmpty || verbose {
+            WeightReport(weights).print(allTensors: verbose)
+        }
+        for block in text { Console.print("\n" + block) }
+    }
+
+    private func run(_ base: Model, _ other: Model, _ inputs: [String]) throws(Failure) -> RunComparison {
+        let progress = SampleProgress()
+        defer { progress.finish() }
+        let set = try evaluation.set(base, progress)
+        var options = RunComparison.Options(answerTokens: evaluation.maxTokens)
+        if evaluation.attribute { options.attributionTokens = evaluation.attributionTokens }
+        return try RunComparison(
+            base: base, other: other, set, kept: try evaluation.kept(base, set, progress), options: options,
+            journal: try evaluation.journal(base, other, set, inputs: inputs)
+        ) { (state) throws(Failure) in progress.show(state.done, state.total, state.step) }
     }
 
     private func side(_ path: String) throws(Failure) -> Bundle {
         try GivenSide(path).open(reading.options, threads: threads)
     }
 
-    private func open(_ path: String) throws(Failure) -> Model {
+    private func open(_ path: String) throws(Failure) -> Model { try model(try side(path)) }
+
+    private func model(_ bundle: Bundle) throws(Failure) -> Model {
         let model = try Model(
-            side(path), .init(threads: threads, cachePrecision: cacheType, largeProduct: .openBLAS()))
-        if let warning = model.prompt.template.warning { Console.warn("\(path): \(warning)") }
+            bundle, .init(threads: threads, cachePrecision: cacheType, largeProduct: .openBLAS()))
+        if let warning = model.prompt.template.warning { Console.warn("\(bundle.path): \(warning)") }
         return model
     }
 
-    private func compareWeights(_ base: String, _ other: String) throws(Failure) {
-        let places = try reports.places(inputs: [base, other])
-        let pool = try ThreadPool(threads: threads)
-        let bundles = (try side(base), try side(other))
+    private func weights(_ base: Bundle, _ other: Bundle) throws(Failure) -> WeightComparison {
         let progress = Progress(total: 0)
-        let comparison = try WeightComparison(base: bundles.0, other: bundles.1, pool) {
+        defer { progress.finish() }
+        return try WeightComparison(base: base, other: other, try ThreadPool(threads: threads)) {
             (done, total) throws(Failure) in progress.show("weight \(done + 1) of \(total)")
         }
-        progress.finish()
-        let report = WeightReport(comparison)
-        try reports.write(report.document, to: places)
-        if !reports.json && !reports.markdown { report.print(allTensors: verbose) }
-        guard let maxWeightError, let furthest = comparison.furthest, !(furthest.error <= maxWeightError)
-        else {
-            return
-        }
-        throw Failure(
-            .mismatch,
-            "is beyond --max-weight-error \(maxWeightError): relative error \(significant(furthest.error))",
-            at: "tensor '\(furthest.name)'")
     }
 
-    private func compareAnswers(_ base: Model, _ other: Model?, _ path: String) throws(Failure) {
-        let report = DiffReport(json: reports.json, allStages: verbose)
-        let first = try AnswerCount(base, file: path, maximumTokens: maxTokens)
-        guard let other else {
-            report.print(first)
-            return try fail([first.failure].compactMap { $0 })
-        }
-        let second = try AnswerCount(other, file: path, maximumTokens: maxTokens)
-        let comparison = try AnswerComparison(first, second)
-        report.print(comparison)
-        let drop = maxAccuracyDrop.flatMap { comparison.drop(beyond: $0) }
-        try fail([first.failure, second.failure, drop].compactMap { $0 })
+    private func answers(
+        _ base: Model, _ other: Model, _ path: String
+    ) throws(Failure) -> AnswerComparison {
+        try AnswerComparison(
+            try AnswerCount(base, file: path, maximumTokens: evaluation.maxTokens),
+            try AnswerCount(other, file: path, maximumTokens: evaluation.maxTokens))
     }
 
-    private func compareText(_ base: Model, _ other: Model, _ path: String) throws(Failure) -> TextComparison
-    {
-        guard let text = String(validating: try readFile(path), as: UTF8.self) else {
-            throw .badInput("is not UTF-8 text", file: path)
-        }
-        let progress = Progress(total: 2 * chunks)
-        let kept = try KeptRun(
-            base, text: text, window: window, maximumWindows: chunks, keep: keepBase
-        ) { (done, total) throws(Failure) in progress.show("window \(done) of \(total) by the base") }
-        let comparison = try TextComparison(base: base, other: other, kept: kept) {
-            (done, total, mean) throws(Failure) in
-            progress.show("window \(done) of \(total), mean KL so far \(significant(mean))")
-        }
-        progress.finish()
-        return comparison
+    /// Counts one model's right answers.
+    private func count(_ model: Model, _ path: String) throws(Failure) {
+        let count = try AnswerCount(model, file: path, maximumTokens: evaluation.maxTokens)
+        DiffReport(json: reports.json, allStages: verbose).print(count)
+        try fail([count.failure].compactMap { $0 })
     }
 
     private func compareGolden(_ model: Model, _ path: String) throws(Failure) {
         var visuals: [PreparedPrompt.Visual] = []
-        for path in image { visuals.append(.init(.image, try model.picture(path))) }
+        for path in evaluation.image { visuals.append(.init(.image, try model.picture(path))) }
         let comparison = try GoldenComparison(model, file: path, visuals: visuals)
-        let tolerance = maxRelError ?? 1e-3
-        var faults = comparison.faults(tolerance)
-        if maxKl != nil, comparison.divergence == nil {
+        let tolerance = limits.maxRelError ?? 1e-3
+        let gates = limits.gates(comparison)
+        var faults = comparison.faults(tolerance) + gates.compactMap(\.failure)
+        if limits.maxKl != nil, gates.isEmpty {
             faults.append(Failure(.mismatch, "there are no logits to measure a divergence by"))
         }
-        faults += [comparison.divergence.flatMap { beyond($0.mean) }].compactMap { $0 }
         DiffReport(json: reports.json, allStages: true).print(comparison, tolerance: tolerance, faults)
         try fail(faults.map { $0.located(in: path) })
-    }
-
-    /// The first stage that is further away than allowed, if any.
-    private func beyond(_ stages: [StageError]) -> Failure? {
-        guard let limit = maxRelError else { return nil }
-        guard !stages.isEmpty else { return Failure(.mismatch, "there are no stages to compare") }
-        return stages.first { !($0.relativeMaximum <= limit) }.map {
-            Failure(
-                .mismatch,
-                "is the first stage beyond \(limit): relative error \(significant($0.relativeMaximum))",
-                at: $0.name)
-        }
-    }
-
-    /// What to say of a mean divergence that is larger than allowed.
-    private func beyond(_ mean: Double) -> Failure? {
-        guard let maxKl, !(mean <= maxKl) else { return nil }
-        let much = mean.isFinite ? significant(mean) : "infinite"
-        return Failure(.mismatch, "the mean KL divergence is \(much), above \(maxKl)")
     }
 
     /// Ends the comparison with all that speaks against it.

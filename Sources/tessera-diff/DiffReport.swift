@@ -12,42 +12,6 @@ struct DiffReport {
         self.allStages = allStages
     }
 
-    func print(_ comparison: PromptComparison) {
-        guard !json else {
-            return print(
-                .pairs([
-                    "stages": .array(comparison.stages.map(\.json)), "divergence": comparison.divergence.json,
-                    "answer_divergence": comparison.answerDivergence.json,
-                    "base_answer": .string(comparison.baseAnswer),
-                    "other_answer": .string(comparison.otherAnswer),
-                    "first_difference": comparison.firstDifference.map(JSON.int) ?? .null,
-                ]))
-        }
-        print(stages: comparison.stages)
-        print("")
-        print(divergences: [
-            ("all positions", comparison.divergence), ("the answer", comparison.answerDivergence),
-        ])
-        print("")
-        print("base   \(comparison.baseAnswer)")
-        print("other  \(comparison.otherAnswer)")
-        print(
-            comparison.firstDifference.map { "the answers part at token \($0)" } ?? "the answers are the same"
-        )
-    }
-
-    func print(_ comparison: TextComparison) {
-        guard !json else {
-            return print(
-                .pairs([
-                    "windows": .int(comparison.windows), "window": .int(comparison.window),
-                    "divergence": comparison.divergence.json,
-                ]))
-        }
-        print("\(comparison.windows) windows of \(comparison.window) tokens, the second half of each scored")
-        print(divergences: [("the text", comparison.divergence)])
-    }
-
     func print(_ comparison: GoldenComparison, tolerance: Double, _ faults: [Failure]) {
         let first = comparison.firstBeyond(tolerance)
         let greedy = comparison.greedy.map { $0.reference == $0.model }
@@ -130,7 +94,7 @@ extension NonFinite {
 }
 
 extension StageError {
-    fileprivate var json: JSON {
+    var json: JSON {
         .pairs([
             "name": .string(name), "relative_maximum": .measure(relativeMaximum),
             "relative_l2": .measure(relativeL2),

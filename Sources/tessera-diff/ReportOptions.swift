@@ -80,7 +80,7 @@ struct ReportOptions: ParsableArguments {
     private static let mostBytes = 512 << 20
 
     /// Reads a document that was kept.
-    private static func document(from path: String) throws(Failure) -> JSON {
+    static func document(from path: String) throws(Failure) -> JSON {
         let file = try MappedFile(path)
         guard file.bytes.count <= mostBytes else {
             throw Failure(

@@ -108,7 +108,7 @@ extension WeightFinding {
 }
 
 extension TensorDifference {
-    fileprivate var json: JSON {
+    var json: JSON {
         .pairs([
             "name": .string(name), "role": .string(role), "shape": .array(shape.extents.map(JSON.int)),
             "base_encoding": .string(encodings.base.description),
@@ -122,7 +122,7 @@ extension TensorDifference {
 }
 
 extension TensorDifference.Place {
-    fileprivate var json: JSON {
+    var json: JSON {
         var members: [JSON.Member] = [.init("row", .int(row))]
         if let group { members.append(.init("group", .int(group))) }
         return .object(members + [.init("error", .measure(error))])

@@ -1,0 +1,107 @@
+import Accuracy
+import Bundles
+import CommandSupport
+import GroupFormats
+import Storage
+
+/// All that was compared of two models, as one document; `formats/diff.md`.
+struct ComparisonDocument {
+    let base: Bundle
+    let other: Bundle
+    let weights: WeightComparison?
+    var run: RunComparison?
+    /// The document's parts of the run.
+    var runMembers: [JSON.Member] = []
+    var answers: AnswerComparison?
+    var gates: [Gate] = []
+
+    /// Worst first.
+    var findings: [WeightFinding] {
+        let run = self.run.map { RunFindings($0.stages, expected: expectedErrors).findings } ?? []
+        return WeightFinding.worstFirst((weights?.findings ?? []) + run)
+    }
+
+    /// By weight: what its format costs where it is not the same in both.
+    private var expectedErrors: [String: Double] {
+        var errors: [String: Double] = [:]
+        for tensor in weights?.tensors ?? [] {
+            errors[tensor.name] =
+                tensor.isRewritten || tensor.error > 0 ? max(tensor.expected, tensor.error) : 0
+        }
+        return errors
+    }
+
+    /// One sentence.
+    var verdict: String {
+        let findings = findings
+        guard let run else { return weights?.verdict ?? "" }
+        let figure = run.divergence.divergence.mean
+        let cost =
+            figure.value == 0
+            ? "both foretell the same, KL is 0"
+            : "\(Path.name(other.path)) costs \(significant(figure.value)) ± \(significant(figure.standardError)) nats, "
+                + "the same token is most likely at \(fixed(run.divergence.agreement * 100, 1)) % of positions"
+        if let first = findings.first {
+            let more = findings.count - 1
+            return "\(first.words); \(cost)"
+                + (more > 0 ? "; \(more) more finding\(more > 1 ? "s" : "")." : ".")
+        }
+        guard let medians = weights?.medians else { return capitalized(cost) + ": nothing is out of line." }
+        return capitalized(cost)
+            + "; weights that differ do so by \(significant(100 * medians.error)) % where their formats "
+            + "cost \(significant(100 * medians.expected)) %: nothing is out of line."
+    }
+
+    private func capitalized(_ text: String) -> String {
+        text.hasPrefix("both") ? "Both" + text.dropFirst(4) : text
+    }
+
+    var json: JSON {
+        let findings = findings
+        var members: [JSON.Member] = [
+            .init("verdict", .string(verdict)), .init("findings", .array(findings.map(\.json))),
+            .init("base", side(base, run?.speeds.base)), .init("other", side(other, run?.speeds.other)),
+        ]
+        if !gates.isEmpty { members.append(.init("gates", .array(gates.map(\.json)))) }
+        if let weights {
+            members.append(.init("tensors", .array(weights.tensors.map(\.json))))
+        }
+        members += runMembers
+        if let answers { members.append(.init("accuracy", AccuracyDocument(answers).json)) }
+        return .object(members)
+    }
+
+    private func side(_ bundle: Bundle, _ speed: RunSpeeds.Speed?) -> JSON {
+        let tensors = bundle.tensors
+        let bytes = tensors.reduce(0) { $0 + $1.byteCount }
+        let values = tensors.reduce(0) { $0 + $1.shape.count }
+        var members: [JSON.Member] = [
+            .init("path", .string(bundle.path)), .init("bytes", .int(bundle.file.bytes.count)),
+            .init("weights", .int(bytes)),
+            .init("bits", .double(Double(bytes) * 8 / Double(max(1, values)))),
+            .init("encodings", .array(encodings(tensors))),
+        ]
+        if let speed, speed.seconds > 0 {
+            members.append(.init("seconds", .double(speed.seconds)))
+            members.append(.init("tokens_per_second", .double(Double(speed.tokens) / speed.seconds)))
+        }
+        return .object(members)
+    }
+
+    private func encodings(_ tensors: [TensorEntry]) -> [JSON] {
+        var order: [String] = []
+        var counts: [String: (tensors: Int, bytes: Int)] = [:]
+        for tensor in tensors {
+            let name = "\(tensor.encoding)"
+            if counts[name] == nil { order.append(name) }
+            counts[name, default: (0, 0)].tensors += 1
+            counts[name, default: (0, 0)].bytes += tensor.byteCount
+        }
+        return order.map { name in
+            let count = counts[name] ?? (0, 0)
+            return .pairs([
+                "encoding": .string(name), "tensors": .int(count.tensors), "bytes": .int(count.bytes),
+            ])
+        }
+    }
+}

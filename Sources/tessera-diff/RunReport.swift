@@ -1,0 +1,136 @@
+import Accuracy
+import CommandSupport
+import Prompts
+import Storage
+import Tessera
+
+/// What two models that were run foretell, as tables.
+struct RunReport {
+    private let run: RunComparison
+    private let base: Model
+    private let other: Model
+    private let allStages: Bool
+
+    init(_ run: RunComparison, base: Model, other: Model, allStages: Bool) {
+        self.run = run
+        self.base = base
+        self.other = other
+        self.allStages = allStages
+    }
+
+    /// Without an end of line.
+    func text() throws(Failure) -> String {
+        var blocks = [overview, stages]
+        if let attribution = run.attribution { blocks.append(AttributionReport(attribution).text) }
+        var parts = [("all positions", run.divergence)]
+        if let answers = run.answerDivergence { parts.append(("the answers", answers)) }
+        blocks.append(DivergenceReport(parts).text)
+        let answers = try self.answers()
+        if !answers.isEmpty { blocks.append(answers) }
+        return blocks.joined(separator: "\n\n")
+    }
+
+    private var overview: String {
+        let count = run.samples.count
+        let tokens = run.set.tokenCount
+        let windows = run.set.items.allSatisfy {
+            $0.question == nil && $0.media.isEmpty && $0.name.hasPrefix("window")
+        }
+        let what =
+            windows
+            ? "windows of \(tokens / max(1, count)) tokens, the second half of each scored"
+            : "samples, \(tokens) tokens"
+        return "\(count) \(what); \(run.stageSamples.count) of them part by part"
+    }
+
+    /// Whole blocks, or all.
+    private var stages: String {
+        var table = Table(
+            "stage", "max |error| / max |base|", "relative L2", "SQNR dB", "cosine", "alone",
+            "its kind alone", "pictures", "text")
+        for stage in run.stages where allStages || isBlock(stage.name) {
+            let error = stage.accumulated
+            table.add(
+                stage.name, significant(error.relativeMaximum), significant(error.relativeL2),
+                error.signalToNoise == .infinity ? "exact" : fixed(error.signalToNoise, 1),
+                fixed(error.cosine, 6), significant(stage.own.relativeL2),
+                stage.expectedOwn.map(significant) ?? "",
+                stage.visual.map { significant($0.relativeL2) } ?? "",
+                stage.text.map { significant($0.relativeL2) } ?? "")
+        }
+        return table.text
+    }
+
+    private func isBlock(_ name: String) -> Bool {
+        let words = name.split(separator: ".")
+        return words.count <= 3 && !words.contains("attention") && !words.contains("mlp")
+            && !name.contains("+")
+            && (words.count < 3 || Int(words[2]) != nil)
+    }
+
+    /// Answers that are not the same, and where they part; of one question both.
+    private func answers() throws(Failure) -> String {
+        var lines: [String] = []
+        var same = 0
+        for number in run.samples.indices {
+            guard let answers = run.answerTokens(number) else { continue }
+            let parting = run.samples[number].parting
+            guard parting != nil || run.samples.count == 1 else {
+                same += 1
+                continue
+            }
+            if run.samples.count > 1 { lines.append(run.set.items[number].name) }
+            lines.append("base   \(try base.requireTokenizer().decode(answers.base))")
+            lines.append("other  \(try other.requireTokenizer().decode(answers.other))")
+            guard let parting else {
+                lines.append("the answers are the same")
+                continue
+            }
+            lines.append("the answers part at token \(parting.token)")
+            for (name, tops, model) in [("base", parting.base, base), ("other", parting.other, other)] {
+                let tokenizer = try model.requireTokenizer()
+                let words = (tops?.entries ?? []).map {
+                    "\(tokenizer.decode([$0.token], skipSpecials: false)) \(fixed($0.probability * 100, 1)) %"
+                }
+                if !words.isEmpty { lines.append("    \(name): \(words.joined(separator: ", "))") }
+            }
+        }
+        if same > 0 { lines.append("\(same) answers are the same") }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// What each part of a model costs alone, as tables.
+struct AttributionReport {
+    private let attribution: Attribution
+
+    /// Parts that are listed.
+    private static let listed = 12
+
+    init(_ attribution: Attribution) { self.attribution = attribution }
+
+    var text: String {
+        let whole = attribution.whole
+        var lines = [
+            "Parts exchanged one by one, over \(attribution.samples) samples, \(attribution.tokens) tokens, "
+                + "\(attribution.positions) positions: the whole costs \(significant(whole)) nats, all parts alone add up to "
+                + "\(significant(attribution.sum)). Weights alone cost \(significant(attribution.weights)), rounded activations "
+                + "as well \(significant(whole)), the runtime's cache as well \(significant(attribution.cache))."
+        ]
+        var roles = Table("role", "alone", "all but it")
+        for role in attribution.roles {
+            roles.add(role.name, significant(role.cost.only), significant(role.cost.without))
+        }
+        lines.append(roles.text)
+        var modules = Table(
+            "what costs most", "alone", "of the sum", "all but it", "a recipe's rule that mends it")
+        for module in attribution.costliest.prefix(Self.listed) {
+            let share = attribution.sum > 0 ? 100 * module.cost.only / attribution.sum : 0
+            modules.add(
+                module.name, significant(module.cost.only), "\(fixed(share, 1)) %",
+                significant(module.cost.without), module.rule)
+        }
+        lines.append(modules.text)
+        return lines.joined(separator: "\n\n")
+    }
+}
