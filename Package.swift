@@ -232,7 +232,7 @@ let package = Package(
                 "Bundles", "CKernels", "Calibration", "Generations", "GraphIR", "GroupFormats",
                 "Quantization", "Storage", "Threads",
             ]),
-        tests("AccuracyTests", ["Accuracy", "GroupFormats", "Storage"]),
+        tests("AccuracyTests", ["Accuracy", "GroupFormats", "Prompts", "Storage", "Threads"]),
         tests("CommandTests", ["Bundles", "Checkpoints", "Storage", "Threads"]),
     ]
 )
