@@ -7,6 +7,8 @@ public import Tessera
 public struct TextComparison {
     /// Over the scored positions of all windows.
     public let divergence: Divergence.Summary
+    /// Each scored position, window by window; its place is that of its token in the window.
+    public let positions: Divergence
     /// How many windows there are.
     public let windows: Int
     /// Tokens of a window.
@@ -40,6 +42,7 @@ public struct TextComparison {
         }
         guard let summary = divergence.summary else { throw .badInput("the text is empty") }
         self.divergence = summary
+        positions = divergence
         windows = kept.windows
         window = kept.window
         nonFinite = try TextComparison.describe(summary.nonFinite, base, other, kept)
