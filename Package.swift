@@ -240,7 +240,7 @@ let package = Package(
                 "Quantization", "Storage", "Threads",
             ]),
         tests("DiffReportsTests", ["DiffReports", "Storage"]),
-        tests("AccuracyTests", ["Accuracy", "GroupFormats", "Storage"]),
+        tests("AccuracyTests", ["Accuracy", "GroupFormats", "Prompts", "Storage", "Threads"]),
         tests("CommandTests", ["Bundles", "Checkpoints", "Storage", "Threads"]),
     ]
 )

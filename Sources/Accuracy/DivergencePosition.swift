@@ -77,6 +77,7 @@ extension Divergence {
         /// Whether both find the same token most likely.
         public var agrees: Bool { nonFinite == nil && tops.base == tops.other }
 
+        /// Whether both say the same.
         public static func == (a: Position, b: Position) -> Bool {
             a.divergence == b.divergence && a.reverse == b.reverse && a.losses == b.losses && a.tops == b.tops
                 && a.number == b.number && a.nonFinite == b.nonFinite

@@ -128,7 +128,9 @@ import Testing
         let calls = [
             [model, model, "--text", text, "--max-rel-error", "1"],
             [model, "--answers", answers, "--max-kl", "1"],
-            [model, "--answers", answers, "--max-rel-error", "1"], [model, model, "--golden", golden],
+            [model, "--answers", answers, "--max-rel-error", "1"],
+            [model, "--answers", answers, "--max-accuracy-drop", "1"],
+            [model, model, "-p", "Hello", "--max-accuracy-drop", "1"], [model, model, "--golden", golden],
             [model, model, "-p", "Hello", "--keep-base", "x"],
             [model, model, "--text", text, "--image", "x.png"],
         ]
@@ -175,6 +177,7 @@ import Testing
         #expect(two.status == 0, "\(two.errors)")
         let reports = try #require(try JSON(parsing: Array(two.output.utf8)).array)
         #expect(reports.count == 2 && reports.allSatisfy { $0["right"]?.int == 2 })
+        #expect(reports[1]["difference"]?["p_value"]?.double == 1 && reports[0]["difference"] == nil)
         let one = try ask(there, 1, json: true)
         #expect(try JSON(parsing: Array(one.output.utf8))["questions"]?.int == 2)
         for models in 1...2 {

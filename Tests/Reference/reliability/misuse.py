@@ -11,7 +11,7 @@ ABSURD = ["-1", "nan", "inf", "-inf", "1e400", "9223372036854775807", "999999999
 # Numbers that each command reads; every one of ABSURD is out of place for every one of them.
 NUMBERS = {
     "tessera-run": ["-n", "-c", "-t", "--temp", "--top-k", "--top-p", "--repeat-penalty", "--seed", "--fps", "--max-frames", "--memory-limit"],
-    "tessera-diff": ["-n", "-c", "-t", "--chunks", "--max-kl", "--max-rel-error"],
+    "tessera-diff": ["-n", "-c", "-t", "--chunks", "--max-kl", "--max-rel-error", "--max-accuracy-drop"],
     "tessera-quantize": ["--bits", "--fit", "--fit-memory", "-t"],
     "tessera-calibrate": ["--window", "--tokens", "--answers", "-t"],
     "tessera-bench model": ["--prefill", "--decode", "--image", "--threads", "--runs"],
