@@ -163,7 +163,8 @@ let package = Package(
             name: "BundleCommands",
             dependencies: [
                 "Accuracy", "Bundles", "Calibration", "Checkpoints", "CommandSupport", "FloatProducts",
-                "Generations", "GraphIR", "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage", "Threads",
+                "Generations", "GraphIR", "GroupFormats", "Prompts", "Quantization", "Runtime", "Storage",
+                "Threads",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -187,7 +188,8 @@ let package = Package(
         tool(
             "tessera-diff",
             [
-                "Accuracy", "BundleCommands", "Bundles", "FloatProducts", "GroupFormats", "Prompts", "Runtime",
+                "Accuracy", "BundleCommands", "Bundles", "FloatProducts", "GroupFormats", "Prompts",
+                "Runtime",
                 "Storage", "Tessera", "Threads",
             ]),
         tool(

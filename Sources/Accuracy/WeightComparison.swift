@@ -27,7 +27,8 @@ public struct WeightComparison {
         var scans = try WeightScans(base, other, roles, pool, isRewritten: !steps.isEmpty, progress)
         scans.setMedians()
         tensors = scans.differences
-        findings = WeightFinding.worstFirst(setups.base.findings(against: setups.other) + (try scans.findings))
+        findings = WeightFinding.worstFirst(
+            setups.base.findings(against: setups.other) + (try scans.findings))
     }
 
     /// The medians over weights that are not the same bit by bit: of their errors, and of what these should be.

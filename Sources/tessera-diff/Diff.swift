@@ -39,7 +39,11 @@ import Threads
     @Option(name: [.short, .long], help: "What to ask both.")
     var prompt: String?
 
-    @Option(help: "A picture for the prompt, or for a --reference file without pixels; repeat for more.")
+    @Option(
+        help: """
+            A picture for the prompt, or of a --reference file's prompt: its pixels are compared with the file's, if it has \
+            any; repeat for more.
+            """)
     var image: [String] = []
 
     @Option(
@@ -105,7 +109,8 @@ import Threads
     mutating func validate() throws {
         let modes = [prompt != nil, golden != nil, text != nil, answers != nil, verify].count { $0 }
         guard modes <= 1 else {
-            throw ValidationError("give one of --prompt, --reference, --text, --answers and --verify, or none")
+            throw ValidationError(
+                "give one of --prompt, --reference, --text, --answers and --verify, or none")
         }
         guard other != nil || golden != nil || answers != nil else {
             throw ValidationError("give a second model")
