@@ -61,7 +61,7 @@ public struct GoldenComparison {
     }
 
     /// Runs the model on the inputs of `file` and compares.
-    /// - Parameter visuals: for a file without pixels, the pictures and videos of its prompt.
+    /// - Parameter visuals: the pictures of its prompt; where the file has their pixels, these are compared and the file's run.
     /// - Throws: `badInput` when the file lacks inputs or they do not fit the model.
     public init(
         _ model: Model, file path: String, visuals: [PreparedPrompt.Visual] = []
@@ -70,12 +70,20 @@ public struct GoldenComparison {
         guard let ids = try file.integers("input_ids") else {
             throw .badInput("holds no 'input_ids'", file: path)
         }
-        let visuals =
-            try visuals
-            + GoldenComparison.visuals(file, .image, "pixel_values", "image_grid_thw", model)
-            + GoldenComparison.visuals(file, .video, "pixel_values_videos", "video_grid_thw", model)
-        let prompt = try PreparedPrompt(tokens: ids.values, visuals: visuals, settings: model.prompt)
+        let pictures = try GoldenComparison.visuals(file, .image, "pixel_values", "image_grid_thw", model)
         let run = try StageComparison(file)
+        if !pictures.isEmpty, !visuals.isEmpty {
+            // Pictures beside their pixels are there to be compared: what runs are the reference's.
+            let own = visuals.flatMap(\.patches.values)
+            own.withUnsafeBufferPointer {
+                run.compare(
+                    $0, pictures.flatMap(\.patches.values), "image.pixel_values", model.engine.patchWidth)
+            }
+        }
+        let fed =
+            try (pictures.isEmpty ? visuals : pictures)
+            + GoldenComparison.visuals(file, .video, "pixel_values_videos", "video_grid_thw", model)
+        let prompt = try PreparedPrompt(tokens: ids.values, visuals: fed, settings: model.prompt)
         let rows = try model.encodeVisuals(of: prompt) { _, medium in
             { name, values, columns in run.compare("\(medium.rawValue).", name, values, columns) }
         }

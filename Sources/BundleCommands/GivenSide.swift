@@ -1,6 +1,6 @@
-import CommandSupport
 public import Bundles
 import Checkpoints
+import CommandSupport
 public import Generations
 import GraphIR
 import Quantization

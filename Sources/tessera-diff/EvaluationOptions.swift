@@ -15,7 +15,11 @@ struct EvaluationOptions: ParsableArguments {
     @Option(help: "What to tell both before the prompt.")
     var system: String?
 
-    @Option(help: "A picture for the prompt, or for a --reference file without pixels; repeat for more.")
+    @Option(
+        help: """
+            A picture for the prompt, or of a --reference file's prompt: its pixels are compared with the file's, if it has \
+            any; repeat for more.
+            """)
     var image: [String] = []
 
     @Option(help: "A video for the prompt; repeat for more.")

@@ -1,10 +1,10 @@
 import Bundles
 import Storage
 
-/// Writes a bundle in which all elements of some float tensors, or some of them, have another value, all digests being
-/// right, and gives its path.
-func alter(
-    _ bundle: String, _ values: [String: Float], elements: Range<Int>? = nil, at path: String
+/// Writes a bundle anew with other metadata or other bytes of its tensors, all digests being right, and gives its path.
+func rewrite(
+    _ bundle: String, at path: String, metadata change: (JSON) -> JSON = { $0 },
+    tensors edit: (TensorEntry, inout [UInt8]) -> Void = { _, _ in }
 ) throws -> String {
     let source = try Bundle(bundle)
     let writer = try BundleWriter(
@@ -14,20 +14,29 @@ func alter(
         let mapped = source.bytes(of: tensor)
         var bytes = [UInt8](mapped.bytes)
         withExtendedLifetime(mapped) {}
-        if let value = values[tensor.name] {
-            let width = tensor.byteCount / tensor.shape.count
-            // A BF16 is the upper half of a float.
-            let element = withUnsafeBytes(of: value) { Array($0.suffix(width)) }
-            for number in elements ?? 0..<tensor.shape.count {
-                bytes.replaceSubrange(number * width..<(number + 1) * width, with: element)
-            }
-        }
+        edit(tensor, &bytes)
         try writer.append(bytes, to: index)
     }
+    _ = try writer.finish(
+        graph: source.graphJSON, metadata: change(source.metadata), tokenizer: source.tokenizer)
+    return path
+}
+
+/// The same with another value of all elements of some float tensors, or of some of them.
+func alter(
+    _ bundle: String, _ values: [String: Float], elements: Range<Int>? = nil, at path: String
+) throws -> String {
+    let source = try Bundle(bundle)
     for name in values.keys where source[name] == nil {
         throw Failure.badInput("is not there", at: "tensor '\(name)'")
     }
-    _ = try writer.finish(
-        graph: source.graphJSON, metadata: source.metadata, tokenizer: source.tokenizer)
-    return path
+    return try rewrite(bundle, at: path) { tensor, bytes in
+        guard let value = values[tensor.name] else { return }
+        let width = tensor.byteCount / tensor.shape.count
+        // A BF16 is the upper half of a float.
+        let element = withUnsafeBytes(of: value) { Array($0.suffix(width)) }
+        for number in elements ?? 0..<tensor.shape.count {
+            bytes.replaceSubrange(number * width..<(number + 1) * width, with: element)
+        }
+    }
 }
