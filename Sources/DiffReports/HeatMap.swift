@@ -47,7 +47,7 @@ struct HeatMap {
             """
         }
         return """
-            <figure class="chart heat">
+            <figure class="chart heat\(columns.count > 40 ? " dense" : "")">
             <figcaption>\(title)</figcaption>
             <div class="axes probe" tabindex="0" role="group" aria-label="\(title): arrow keys walk along">
             \(rowLabels(height))
@@ -56,7 +56,7 @@ struct HeatMap {
             \(rectangles)\(columnLabels(width, y: height + 15))
             </svg>
             </div>
-            <output aria-live="polite"></output>
+            <output aria-live="polite">\(summary)</output>
             </figure>
 
             """
@@ -84,8 +84,7 @@ struct HeatMap {
         let every = max(1, (columns.count + 7) / 8)
         return columns.enumerated().compactMap { number, block -> Markup? in
             let x = (Double(number) + 0.5) * width
-            guard let block else { return "<text class=\"below\" x=\"\(x)%\" y=\"\(y)\">·</text>" }
-            guard number.isMultiple(of: every) else { return nil }
+            guard let block, number.isMultiple(of: every) else { return nil }
             return "<text class=\"below\" x=\"\(x)%\" y=\"\(y)\">\(block)</text>"
         }
     }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Opens reports of tessera-diff in a headless Chromium as people do: light, dark, on a phone, printed, with 2,000 samples.
 
-    check_report.py TESSERA_DIFF FOLDER
+    check_report.py TESSERA_DIFF FOLDER [DOCUMENT...]
 
-makes documents, lets the command make pages of them, checks these, and leaves screenshots in FOLDER. Exit code 1 when a check fails.
+makes documents (plain, deep, hostile, large, or those that are named), lets the command make pages of them, checks these, and leaves screenshots in FOLDER. Exit code 1 when a check fails.
 """
 
 import json
@@ -32,14 +32,11 @@ CHARTS = {"plain": 8, "deep": 8, "large": 8, "hostile": 8}
 LARGEST_PAGE = 6 << 20
 
 
-def make(command, folder):
+def make(command, folder, wanted):
     """The pages by the names of their documents."""
-    made = {
-        "plain": documents.document(), "deep": documents.document(blocks={"vision": 27, "text": 80}),
-        "hostile": documents.hostile(), "large": documents.document(samples=2000, tokens=120),
-    }
     pages = {}
-    for name, document in made.items():
+    for name in wanted:
+        document = documents.MADE[name]()
         kept, page = folder / f"{name}.json", folder / f"{name}.html"
         kept.write_text(json.dumps(document))
         subprocess.run([command, "--from", kept, "--html", page, "--force"], check=True)
@@ -109,15 +106,17 @@ def check(browser, page, document, view, folder):
 def main():
     command, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    pages = make(command, folder)
+    pages = make(command, folder, sys.argv[3:] or list(documents.MADE))
     browser = Chromium()
     faults = []
     try:
         for document, *view in VIEWS:
+            if document not in pages:
+                continue
             if pages[document].stat().st_size > LARGEST_PAGE:
                 faults.append(f"{pages[document]} is too large")
             faults += check(browser, pages[document], document, view, folder)
-        for document in ["plain", "large"]:
+        for document in pages:
             browser.open(pages[document], 1200, 900, dark=True)
             browser.pdf(folder / f"{document}.pdf")
     finally:

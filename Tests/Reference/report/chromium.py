@@ -107,6 +107,8 @@ class Chromium:
 
     def screenshots(self, prefix, piece=1500, most=12):
         """The whole page, in pieces from top to bottom."""
+        # What is off the screen is not drawn otherwise.
+        self.evaluate("document.querySelectorAll('.sample').forEach(one => one.style.contentVisibility = 'visible')")
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         for number, top in enumerate(range(0, int(size["height"]), piece)):
             if number == most:

@@ -3,7 +3,6 @@
 import math
 import random
 import struct
-import sys
 from pathlib import Path
 
 PICTURES = Path(__file__).resolve().parents[2] / "Fixtures" / "demo-pictures"
@@ -233,11 +232,9 @@ def hostile():
     return spoil(document(samples=6, blocks={"vision": 2, "text": 2}, tokens=40))
 
 
-if __name__ == "__main__":
-    import json
-    which = sys.argv[1] if len(sys.argv) > 1 else "plain"
-    made = {
-        "plain": document, "hostile": hostile, "large": lambda: document(samples=2000, tokens=120),
-        "deep": lambda: document(blocks={"vision": 27, "text": 80}),
-    }[which]()
-    print(json.dumps(made))
+MADE = {
+    "plain": document,
+    "deep": lambda: document(blocks={"vision": 27, "text": 80}),
+    "hostile": hostile,
+    "large": lambda: document(samples=2000, tokens=120),
+}
