@@ -29,9 +29,14 @@ struct HeatMap {
         columns = blocks.map(Optional.some) + (cells.contains { $0.block == nil } ? [nil] : [])
     }
 
+    /// Whether there is no room for lines between cells.
+    private var isDense: Bool { columns.count > 40 }
+
     /// The figure; `id` is unique in the page.
     func markup(id: String, shade: Shade) -> Markup {
         let width = 100 / Double(max(1, columns.count))
+        // Without a gap; the next one covers what is too much.
+        let drawn = isDense ? width + 0.1 : width
         let height = HeatMap.side * Double(rows.count)
         let (rowNumbers, columnNumbers) = (numbers(rows), numbers(columns))
         // Row after row, as the arrow keys walk.
@@ -42,12 +47,12 @@ struct HeatMap {
         let rectangles = places.map { place -> Markup in
             """
             <rect class="k\(shade.step(place.cell.value))" x="\(Double(place.column) * width)%" \
-            y="\(Double(place.row) * HeatMap.side)" width="\(width)%" height="\(HeatMap.side)">\
+            y="\(Double(place.row) * HeatMap.side)" width="\(drawn)%" height="\(HeatMap.side)">\
             <title>\(place.cell.label)</title></rect>
             """
         }
         return """
-            <figure class="chart heat\(columns.count > 40 ? " dense" : "")">
+            <figure class="chart heat\(isDense ? " dense" : "")">
             <figcaption>\(title)</figcaption>
             <div class="axes probe" tabindex="0" role="group" aria-label="\(title): arrow keys walk along">
             \(rowLabels(height))

@@ -116,6 +116,7 @@ class Chromium:
             clip = {"x": 0, "y": top, "width": size["width"], "height": min(piece, size["height"] - top), "scale": 1}
             shot = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
             Path(f"{prefix}-{number}.png").write_bytes(base64.b64decode(shot["data"]))
+        self.evaluate("document.querySelectorAll('.sample').forEach(one => one.removeAttribute('style'))")
 
     def pdf(self, path):
         made = self.call("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)
