@@ -12,7 +12,9 @@ struct Axis {
     init(_ values: some Sequence<Double>, fromZero: Bool, top: Double, bottom: Double) {
         let finite = values.filter { $0.isFinite && abs($0) < 1e100 } + (fromZero ? [0] : [])
         var (least, most) = (finite.min() ?? 0, finite.max() ?? 1)
-        if most - least <= max(1e-12 * max(abs(most), abs(least)), 1e-100) { most = least + max(abs(least), 1e-12) }
+        if most - least <= max(1e-12 * max(abs(most), abs(least)), 1e-100) {
+            most = least + max(abs(least), 1e-12)
+        }
         let step = Axis.step(most - least)
         least = (least / step).rounded(.down) * step
         let count = min(12, Int(((most - least) / step).rounded(.up)))

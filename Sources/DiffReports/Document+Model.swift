@@ -42,7 +42,10 @@ struct Stage {
         visual = json["visual"].flatMap(ValueError.init)
         text = json["text"].flatMap(ValueError.init)
         worstRow = json["worst_row"].map {
-            ($0.text("sample") ?? $0["sample"]?.int.map { "\($0)" }, $0["row"]?.int, $0.measure("relative_l2"))
+            (
+                $0.text("sample") ?? $0["sample"]?.int.map { "\($0)" }, $0["row"]?.int,
+                $0.measure("relative_l2")
+            )
         }
     }
 }
@@ -135,7 +138,8 @@ struct Attribution {
             block = json["block"]?.int
             name =
                 json.text("name")
-                ?? [graph, block.map { "block.\($0)" } ?? "", role].filter { !$0.isEmpty }.joined(separator: ".")
+                ?? [graph, block.map { "block.\($0)" } ?? "", role].filter { !$0.isEmpty }.joined(
+                    separator: ".")
             (only, without) = (json.measure("only"), json.measure("without"))
         }
     }

@@ -154,7 +154,9 @@ struct AnswerAccuracy {
         questions = json["questions"]?.int
         (baseRight, otherRight) = (json["base_right"]?.int, json["other_right"]?.int)
         (onlyBase, onlyOther) = (json["only_base"]?.int, json["only_other"]?.int)
-        (drop, dropError, pValue) = (json.measure("drop"), json.measure("drop_error"), json.measure("p_value"))
+        (drop, dropError, pValue) = (
+            json.measure("drop"), json.measure("drop_error"), json.measure("p_value")
+        )
         wrong = json.list("wrong", Wrong.init) ?? []
     }
 }

@@ -51,14 +51,18 @@ struct HTMLReport {
     private func policy(style: [UInt8], script: [UInt8]) throws(Failure) -> String {
         let style = try SHA256.digest(style).bytes
         let script = try SHA256.digest(script).bytes
-        guard let style = Base64.encode(style), let script = Base64.encode(script) else { return "default-src 'none'" }
-        return "default-src 'none'; img-src data:; style-src 'sha256-\(style)'; script-src 'sha256-\(script)'; "
+        guard let style = Base64.encode(style), let script = Base64.encode(script) else {
+            return "default-src 'none'"
+        }
+        return
+            "default-src 'none'; img-src data:; style-src 'sha256-\(style)'; script-src 'sha256-\(script)'; "
             + "base-uri 'none'; form-action 'none'"
     }
 
     private var header: Markup {
         let verdict = document.verdict ?? "What the comparison found"
-        let names: Markup = document.base == nil && document.other == nil ? "" : "<p class=\"sides\">\(document.title)</p>"
+        let names: Markup =
+            document.base == nil && document.other == nil ? "" : "<p class=\"sides\">\(document.title)</p>"
         return """
             <header>
             \(names)
@@ -74,8 +78,10 @@ struct HTMLReport {
         let failed = document.failedGates.count
         let words =
             failed == 0
-            ? "\(Words.number(gates.count, "gate")) passed" : "\(failed) of \(Words.number(gates.count, "gate")) failed"
-        return "<p class=\"status \(failed == 0 ? "passed" : "failed")\">\(failed == 0 ? "✓" : "✗") \(words)</p>"
+            ? "\(Words.number(gates.count, "gate")) passed"
+            : "\(failed) of \(Words.number(gates.count, "gate")) failed"
+        return
+            "<p class=\"status \(failed == 0 ? "passed" : "failed")\">\(failed == 0 ? "✓" : "✗") \(words)</p>"
     }
 
     private func sections(_ picture: @escaping (String) -> [UInt8]?) -> [Section] {

@@ -6,8 +6,10 @@ struct JUnitReport {
 
     /// What comparing weights looks for, by the names of findings (`docs/accuracy.md`).
     private static let weightChecks = [
-        "missing", "shape", "not-finite", "swapped-with", "rows-permuted", "rows-swapped", "row-negated", "row-scaled",
-        "group-scaled", "channels-swapped", "differs", "encoding-worse-than-expected", "graph", "prompt-settings",
+        "missing", "shape", "not-finite", "swapped-with", "rows-permuted", "rows-swapped", "row-negated",
+        "row-scaled",
+        "group-scaled", "channels-swapped", "differs", "encoding-worse-than-expected", "graph",
+        "prompt-settings",
     ]
 
     var markup: Markup {

@@ -74,7 +74,8 @@ struct LineChart {
                     "<path class=\"\(series.mark.rawValue) s\(number)\" d=\"M0 \(y)H24\"/>"
                 case .dots, .ticks: mark(series.mark, number, x: 12, unit: "", y: y, label: nil)
                 }
-            return "<li><svg width=\"24\" height=\"12\" aria-hidden=\"true\">\(sample)</svg>\(series.name)</li>"
+            return
+                "<li><svg width=\"24\" height=\"12\" aria-hidden=\"true\">\(sample)</svg>\(series.name)</li>"
         }
         return "<ul class=\"legend\">\(entries)</ul>"
     }
@@ -83,7 +84,8 @@ struct LineChart {
         let labels = axis.ticks.map { tick -> Markup in
             "<text x=\"44\" y=\"\(axis.pixel(tick) + 4)\">\(axis.label(tick))</text>"
         }
-        return "<svg class=\"ticks\" width=\"50\" height=\"\(LineChart.height)\" aria-hidden=\"true\">\(labels)</svg>"
+        return
+            "<svg class=\"ticks\" width=\"50\" height=\"\(LineChart.height)\" aria-hidden=\"true\">\(labels)</svg>"
     }
 
     private func grid(_ axis: Axis) -> Markup {

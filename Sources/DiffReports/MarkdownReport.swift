@@ -12,7 +12,9 @@ struct MarkdownReport {
         let gates = document.gates ?? []
         let status =
             gates.isEmpty
-            ? "" : failed == 0 ? "✅ All gates passed. " : "❌ **\(failed) of \(Words.number(gates.count, "gate")) failed.** "
+            ? ""
+            : failed == 0
+                ? "✅ All gates passed. " : "❌ **\(failed) of \(Words.number(gates.count, "gate")) failed.** "
         let parts = [
             "## \(MarkdownText.prose(document.title, 200))",
             status + MarkdownText.prose(document.verdict ?? "", 1000),
@@ -27,7 +29,8 @@ struct MarkdownReport {
             ["gate", "result", "measured", "limit"],
             (gates.filter { !$0.passed } + gates.filter(\.passed)).prefix(20).map {
                 [
-                    MarkdownText.code($0.name), $0.passed ? "✅ passed" : "❌ **failed**", Words.figure($0.figure),
+                    MarkdownText.code($0.name), $0.passed ? "✅ passed" : "❌ **failed**",
+                    Words.figure($0.figure),
                     Words.figure($0.limit),
                 ]
             })
@@ -75,7 +78,8 @@ struct MarkdownReport {
             ["questions", "base right", "other right", "drop, points", "p (McNemar)"],
             [
                 [
-                    Words.count(accuracy.questions), Words.count(accuracy.baseRight), Words.count(accuracy.otherRight),
+                    Words.count(accuracy.questions), Words.count(accuracy.baseRight),
+                    Words.count(accuracy.otherRight),
                     Words.figure(accuracy.drop, error: accuracy.dropError), Words.figure(accuracy.pValue),
                 ]
             ])

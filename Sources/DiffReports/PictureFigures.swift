@@ -34,7 +34,8 @@ struct PictureFigures {
         var figures: Markup = ""
         if file != nil || hasBoxes(picture) {
             let boxes = hasBoxes(picture) ? ": solid what the base found, dashed what the other did" : ""
-            figures += frame(picture, title: "\(name)\(boxes)", image: image(picture, file), boxes: true, cells: "")
+            figures += frame(
+                picture, title: "\(name)\(boxes)", image: image(picture, file), boxes: true, cells: "")
         }
         if isDrawn, let grid {
             for frame in 0..<frames {
@@ -46,7 +47,8 @@ struct PictureFigures {
             }
         }
         let legend = isDrawn ? shade.legend("Relative error") { Words.percent($0, 1) } : ""
-        return "<div class=\"picture\"><div class=\"frames\">\(figures)</div>\(legend)\(worst(picture, name))</div>\n"
+        return
+            "<div class=\"picture\"><div class=\"frames\">\(figures)</div>\(legend)\(worst(picture, name))</div>\n"
     }
 
     private func hasBoxes(_ picture: Picture) -> Bool {
@@ -55,7 +57,8 @@ struct PictureFigures {
 
     private mutating func load(_ path: String?) -> PictureFile? {
         guard let path, let file = picture(path).flatMap(PictureFile.init),
-            file.bytes.count <= bytesLeft else { return nil }
+            file.bytes.count <= bytesLeft
+        else { return nil }
         bytesLeft -= file.bytes.count
         return file
     }
@@ -118,7 +121,8 @@ struct PictureFigures {
             // The base's names stand in the box's upper left corner, the other's in its lower right one.
             let (x, y) =
                 series == 0
-                ? (box.x + letters / 4, box.y + letters) : (box.x + box.width - letters / 4, box.y + box.height - letters / 3)
+                ? (box.x + letters / 4, box.y + letters)
+                : (box.x + box.width - letters / 4, box.y + box.height - letters / 3)
             let outline: Markup =
                 "x=\"\(box.x)\" y=\"\(box.y)\" width=\"\(box.width)\" height=\"\(box.height)\""
             return """
@@ -131,12 +135,14 @@ struct PictureFigures {
     private func worst(_ picture: Picture, _ name: String) -> Markup {
         guard let grid = picture.grid else { return "" }
         var table = HTMLTable(
-            "\(name): visual tokens that are furthest away", .text("frame"), .number("row"), .number("column"),
+            "\(name): visual tokens that are furthest away", .text("frame"), .number("row"),
+            .number("column"),
             .number("relative error"))
         for (number, error) in Array(grid.errors.enumerated()).worstFirst({ $0.element }).prefix(10) {
             let row = number / grid.columns
             table.add(
-                "\(row / grid.rows + 1)", "\(row % grid.rows)", "\(number % grid.columns)", "\(Words.percent(error))")
+                "\(row / grid.rows + 1)", "\(row % grid.rows)", "\(number % grid.columns)",
+                "\(Words.percent(error))")
         }
         return table.folded("The worst visual tokens in numbers")
     }

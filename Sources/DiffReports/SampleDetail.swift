@@ -37,25 +37,29 @@ struct SampleDetail {
     private var answers: Markup {
         guard let base = sample.baseAnswer, let other = sample.otherAnswer else { return "" }
         guard base != other else {
-            return "<p class=\"said\" dir=\"auto\"><span class=\"note\">Both answer:</span> \(clipped(base))</p>\n"
+            return
+                "<p class=\"said\" dir=\"auto\"><span class=\"note\">Both answer:</span> \(clipped(base))</p>\n"
         }
         let common = zip(base, other).prefix { $0 == $1 }.count
         let side = { (name: String, text: String) -> Markup in
             let text = clipped(text)
             let end: Markup = text.count > common ? "<mark>\(String(text.dropFirst(common)))</mark>" : ""
-            return "<div><h5>\(name)</h5><p class=\"said\" dir=\"auto\">\(String(text.prefix(common)))\(end)</p></div>"
+            return
+                "<div><h5>\(name)</h5><p class=\"said\" dir=\"auto\">\(String(text.prefix(common)))\(end)</p></div>"
         }
         return "<div class=\"pair\">\(side("base answers", base))\(side("other answers", other))</div>\n"
     }
 
     /// What both find most likely where the answers part.
     private var difference: Markup {
-        guard let difference = sample.firstDifference, !(difference.base.isEmpty && difference.other.isEmpty) else {
+        guard let difference = sample.firstDifference, !(difference.base.isEmpty && difference.other.isEmpty)
+        else {
             return ""
         }
         let side = { (name: String, candidates: [AnswerDifference.Candidate]) -> Markup in
             var table = HTMLTable(
-                "\(name), token \(difference.token) of the answer", .text("most likely"), .number("probability"))
+                "\(name), token \(difference.token) of the answer", .text("most likely"),
+                .number("probability"))
             for candidate in candidates {
                 table.add(
                     "<code>\(SampleDetail.visible(candidate.text))</code>",
@@ -66,7 +70,8 @@ struct SampleDetail {
             }
             return table.markup
         }
-        return "<div class=\"pair\">\(side("base", difference.base))\(side("other", difference.other))</div>\n"
+        return
+            "<div class=\"pair\">\(side("base", difference.base))\(side("other", difference.other))</div>\n"
     }
 
     private static func bar(_ share: Double?) -> Markup {
@@ -133,11 +138,13 @@ struct SampleDetail {
 
     private var worst: Markup {
         var table = HTMLTable(
-            "Tokens with the largest KL", .text("token"), .number("position"), .number("KL"), .number("p of base"),
+            "Tokens with the largest KL", .text("token"), .number("position"), .number("KL"),
+            .number("p of base"),
             .number("p of other"), .text("top tokens"))
         for (index, token) in Array(tokens.enumerated()).worstFirst({ $0.element.kl ?? 0 }).prefix(10) {
             table.add(
-                "<code>\(SampleDetail.visible(token.text))</code>", "\(Words.count(index))", "\(Words.figure(token.kl))",
+                "<code>\(SampleDetail.visible(token.text))</code>", "\(Words.count(index))",
+                "\(Words.figure(token.kl))",
                 "\(Words.percent(token.baseProbability))", "\(Words.percent(token.otherProbability))",
                 token.agrees ? "the same" : "differ")
         }

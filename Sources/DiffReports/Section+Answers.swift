@@ -29,10 +29,12 @@ extension Section {
         var table =
             hasPlaces
             ? HTMLTable(
-                "Questions that one or both answer wrong", .text("question"), .text("picture"), .text("expected"),
+                "Questions that one or both answer wrong", .text("question"), .text("picture"),
+                .text("expected"),
                 .text("base"), .text("other"), .number("overlap (IoU)"), .number("distance of the click"))
             : HTMLTable(
-                "Questions that one or both answer wrong", .text("question"), .text("picture"), .text("expected"),
+                "Questions that one or both answer wrong", .text("question"), .text("picture"),
+                .text("expected"),
                 .text("base"), .text("other"))
         for question in wrong.prefix(mostWrong) {
             let said = { (text: String?) -> Markup in
@@ -45,7 +47,8 @@ extension Section {
             ]
             table.add(
                 hasPlaces
-                    ? cells + ["\(Words.figure(question.iou))", "\(Words.figure(question.clickDistance))"] : cells)
+                    ? cells + ["\(Words.figure(question.iou))", "\(Words.figure(question.clickDistance))"]
+                    : cells)
         }
         return wrong.count > 10
             ? table.folded("Wrong answers (\(Words.count(wrong.count)))") : table.markup

@@ -9,7 +9,9 @@ extension Section {
     static func layers(_ stages: [Stage]) -> Section? {
         guard !stages.isEmpty else { return nil }
         var graphs: [String] = []
-        for stage in stages where !graphs.contains(stage.graph) && graphs.count < 8 { graphs.append(stage.graph) }
+        for stage in stages where !graphs.contains(stage.graph) && graphs.count < 8 {
+            graphs.append(stage.graph)
+        }
         let charts = graphs.enumerated().map { number, graph in
             chart(graph, stages.filter { $0.graph == graph }, id: "layers-\(number)")
         }
@@ -54,7 +56,8 @@ extension Section {
                 .init(name: "rows of pictures", mark: .dashes, values: finite(shown.map { $0.visual?.sqnr })),
             ])
         let left: Markup =
-            stages.count > shown.count ? "<p class=\"note\">Drawn are the first \(mostStages) stages.</p>" : ""
+            stages.count > shown.count
+            ? "<p class=\"note\">Drawn are the first \(mostStages) stages.</p>" : ""
         return "<h3>The \(graph) graph</h3>\n\(errors)\(rows)\(left)"
     }
 
@@ -64,7 +67,9 @@ extension Section {
     }
 
     /// Exact stages have no place on an axis of dB.
-    private static func finite(_ values: [Double?]) -> [Double?] { values.map { $0?.isFinite == true ? $0 : nil } }
+    private static func finite(_ values: [Double?]) -> [Double?] {
+        values.map { $0?.isFinite == true ? $0 : nil }
+    }
 
     private static func decibels(ofError error: Double) -> Double? {
         error > 0 && error.isFinite ? -20 * log10(error) : nil
@@ -94,7 +99,8 @@ extension Section {
                     .compactMap { $0 }.joined(separator: ", ")
             }
             table.add(
-                .name(stage.name), "\(Words.decibels(stage.accumulated?.sqnr))", "\(Words.decibels(stage.own?.sqnr))",
+                .name(stage.name), "\(Words.decibels(stage.accumulated?.sqnr))",
+                "\(Words.decibels(stage.own?.sqnr))",
                 "\(Words.decibels(stage.text?.sqnr))", "\(Words.decibels(stage.visual?.sqnr))",
                 "\(Words.figure(error?.relativeL2))", "\(Words.figure(error?.relativeMaximum))",
                 "\(Words.fixed(error?.cosine, 6))", "\(Words.count(error?.nonFinite))", "\(worst ?? "")")

@@ -48,7 +48,8 @@ extension Section {
             if let value { table.add("\(words)", "\(Words.figure(value))") }
         }
         let over = [
-            attribution.samples.map { Words.number($0, "sample") }, attribution.tokens.map { Words.number($0, "token") },
+            attribution.samples.map { Words.number($0, "sample") },
+            attribution.tokens.map { Words.number($0, "token") },
         ].compactMap { $0 }
         let measured: Markup =
             over.isEmpty ? "" : "<p class=\"note\">Measured over \(over.joined(separator: " and ")).</p>\n"
@@ -65,7 +66,8 @@ extension Section {
             let share = attribution.whole.flatMap { whole in part.only.map { whole > 0 ? $0 / whole : .nan } }
             table.add(
                 .name(part.name), "\(Words.figure(part.only))",
-                "\(share?.isFinite == true ? Words.percent(share, 1) : Words.none)", "\(Words.figure(part.without))")
+                "\(share?.isFinite == true ? Words.percent(share, 1) : Words.none)",
+                "\(Words.figure(part.without))")
         }
         return table.markup
     }

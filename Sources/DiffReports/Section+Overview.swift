@@ -5,12 +5,14 @@ extension Section {
     static func gates(_ gates: [Gate]) -> Section? {
         guard !gates.isEmpty else { return nil }
         var table = HTMLTable(
-            "Limits and what was measured", .text("gate"), .word("result"), .number("measured"), .number("limit"))
+            "Limits and what was measured", .text("gate"), .word("result"), .number("measured"),
+            .number("limit"))
         for gate in gates.filter({ !$0.passed }) + gates.filter(\.passed) {
             let words: Markup = gate.words.map { words in "<br><span class=\"note\">\(words)</span>" } ?? ""
             table.add(
                 "\(gate.name)\(words)",
-                gate.passed ? "<span class=\"passed\">✓ passed</span>" : "<strong class=\"failed\">✗ failed</strong>",
+                gate.passed
+                    ? "<span class=\"passed\">✓ passed</span>" : "<strong class=\"failed\">✗ failed</strong>",
                 "\(Words.figure(gate.figure))", "\(Words.figure(gate.limit))")
         }
         return Section(id: "gates", title: "Gates", body: table.markup)
@@ -37,7 +39,8 @@ extension Section {
             """
         let left: Markup =
             findings.count > mostFindings
-            ? "<p class=\"note\">Shown are the worst \(mostFindings) of \(Words.count(findings.count)).</p>" : ""
+            ? "<p class=\"note\">Shown are the worst \(mostFindings) of \(Words.count(findings.count)).</p>"
+            : ""
         return Section(
             id: "findings", title: title, body: "<ol class=\"findings\">\(open)</ol>\n\(folded)\(left)")
     }
@@ -58,7 +61,9 @@ extension Section {
     /// The divergences over all positions; nil when nothing was run.
     static func divergence(_ document: Document) -> Section? {
         var columns: [(name: String, summary: DivergenceSummary)] = []
-        for (name, summary) in [("all positions", document.divergence), ("answers", document.answerDivergence)] {
+        for (name, summary) in [
+            ("all positions", document.divergence), ("answers", document.answerDivergence),
+        ] {
             guard let summary else { continue }
             columns.append((name, summary))
             columns += summary.reverse.map { ("the same, KL(other ‖ base)", $0) }
@@ -66,7 +71,8 @@ extension Section {
         guard !columns.isEmpty else { return nil }
         // Measures are rows, so that the table fits a phone.
         var table = HTMLTable(
-            "KL(base ‖ other) in nats, and what goes with it", [.text("measure")] + columns.map { .number($0.name) })
+            "KL(base ‖ other) in nats, and what goes with it",
+            [.text("measure")] + columns.map { .number($0.name) })
         for (name, measure) in measures {
             let cells = columns.map { measure($0.summary) }
             guard cells.contains(where: { $0 != Words.none }) else { continue }
@@ -84,7 +90,10 @@ extension Section {
         ("99.9 %", { Words.figure($0.p999) }),
         ("largest", { Words.figure($0.maximum) }),
         ("same most likely token", { share($0.sameTop1, $0.sameTop1Error) }),
-        ("change of the token's probability, rms", { share($0.probabilityChange, $0.probabilityChangeError) }),
+        (
+            "change of the token's probability, rms",
+            { share($0.probabilityChange, $0.probabilityChangeError) }
+        ),
         ("perplexity of the base", { Words.fixed($0.basePerplexity, 3) }),
         ("perplexity of the other", { Words.fixed($0.otherPerplexity, 3) }),
         ("positions that are not finite", { Words.count($0.nonFinite) }),
@@ -108,12 +117,14 @@ extension Section {
             "How weights are stored", .text("side"), .word("encoding"), .number("tensors"), .number("bytes"))
         for (name, side) in sides {
             table.add(
-                "\(name)", .name(side.path ?? Words.none), "\(Words.bytes(side.bytes))", "\(Words.bytes(side.weights))",
+                "\(name)", .name(side.path ?? Words.none), "\(Words.bytes(side.bytes))",
+                "\(Words.bytes(side.weights))",
                 "\(Words.fixed(side.bits, 2))", "\(Words.fixed(side.seconds, 1))",
                 "\(Words.fixed(side.tokensPerSecond, 1))")
             for encoding in side.encodings.prefix(100) {
                 encodings.add(
-                    "\(name)", "\(encoding.name)", "\(Words.count(encoding.tensors))", "\(Words.bytes(encoding.bytes))")
+                    "\(name)", "\(encoding.name)", "\(Words.count(encoding.tensors))",
+                    "\(Words.bytes(encoding.bytes))")
             }
         }
         return Section(

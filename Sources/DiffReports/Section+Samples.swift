@@ -27,7 +27,9 @@ extension Section {
             return SampleDetail(sample, number: number, tokens: count).markup(&pictures)
         }
         let list = table(worst)
-        let folded = samples.count > 10 ? list.folded("All samples in numbers (\(Words.count(samples.count)))") : list.markup
+        let folded =
+            samples.count > 10
+            ? list.folded("All samples in numbers (\(Words.count(samples.count)))") : list.markup
         let left: Markup =
             samples.count > shown.count
             ? """
@@ -53,9 +55,11 @@ extension Section {
         for sample in samples.prefix(SampleLimits.listed) {
             let answers: String? =
                 sample.firstDifference.map { "part at token \(Words.count($0.token))" }
-                ?? (sample.baseAnswer == nil ? nil : sample.baseAnswer == sample.otherAnswer ? "the same" : "differ")
+                ?? (sample.baseAnswer == nil
+                    ? nil : sample.baseAnswer == sample.otherAnswer ? "the same" : "differ")
             table.add(
-                "\(Words.clipped(sample.name, 200))", "\(Words.figure(sample.mean, error: sample.standardError))",
+                "\(Words.clipped(sample.name, 200))",
+                "\(Words.figure(sample.mean, error: sample.standardError))",
                 "\(Words.percent(sample.sameTop1))", "\(Words.count(sample.tokens))",
                 "\(Words.count(sample.visualTokens))", "\(answers ?? "")")
         }

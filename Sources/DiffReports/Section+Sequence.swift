@@ -12,12 +12,15 @@ extension Section {
         let worst = shown.worstFirst { $0.mean ?? 0 }.first
         let chart = LineChart(
             title: "Mean KL by position in the sequence, nats; below: the first position of a band",
-            summary: worst.map { "The largest mean is \(Words.figure($0.mean)) at positions \(range($0))." } ?? "",
+            summary: worst.map { "The largest mean is \(Words.figure($0.mean)) at positions \(range($0))." }
+                ?? "",
             places: shown.map { "positions \(range($0))" },
             labels: shown.enumerated().filter { $0.offset.isMultiple(of: every) }
                 .map { ($0.offset, Words.count($0.element.from)) },
             series: [
-                .init(name: "mean KL", mark: .line, values: shown.map(\.mean), errors: shown.map(\.standardError))
+                .init(
+                    name: "mean KL", mark: .line, values: shown.map(\.mean),
+                    errors: shown.map(\.standardError))
             ],
             fromZero: true, format: { Words.figure($0) })
         var table = HTMLTable(

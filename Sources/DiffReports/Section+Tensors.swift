@@ -46,7 +46,8 @@ extension Section {
         var cells: [Markup] = [
             "\(.name(tensor.name))\(tensor.isRewritten ? " (changed by the recipe)" : "")",
             "\(tensor.baseEncoding ?? Words.none)", "\(tensor.otherEncoding ?? Words.none)",
-            "\(Words.percent(tensor.error))", "\(Words.percent(tensor.expected))", "\(Words.percent(tensor.roleMedian))",
+            "\(Words.percent(tensor.error))", "\(Words.percent(tensor.expected))",
+            "\(Words.percent(tensor.roleMedian))",
             "\(Words.fixed(tensor.cosine, 6))", "\(place(tensor.worstRow))", "\(place(tensor.worstGroup))",
         ]
         if isWhole {

@@ -95,7 +95,8 @@ import Threads
     mutating func validate() throws {
         guard from == nil else {
             guard base == nil, reports.wantsMore || reports.json else {
-                throw ValidationError("--from runs nothing: give --markdown, --junit or --html, and no bundle")
+                throw ValidationError(
+                    "--from runs nothing: give --markdown, --junit or --html, and no bundle")
             }
             return
         }
@@ -122,7 +123,8 @@ import Threads
         }
         guard keepBase == nil || text != nil else { throw ValidationError("--keep-base is for --text") }
         guard modes == 0 || !reports.wantsMore else {
-            throw ValidationError("--markdown, --junit and --html are for --from and for two bundles that are not run")
+            throw ValidationError(
+                "--markdown, --junit and --html are for --from and for two bundles that are not run")
         }
         guard image.isEmpty || prompt != nil || golden != nil else {
             throw ValidationError("--image is for --prompt and --golden")

@@ -12,7 +12,8 @@ struct ReportOptions: ParsableArguments {
     var markdown = false
 
     @Option(
-        name: .customLong("junit"), help: "Write gates and checks to this file as JUnit's XML, for build servers.")
+        name: .customLong("junit"),
+        help: "Write gates and checks to this file as JUnit's XML, for build servers.")
     var junitPath: String?
 
     @Option(
@@ -82,7 +83,8 @@ struct ReportOptions: ParsableArguments {
     private static func document(from path: String) throws(Failure) -> JSON {
         let file = try MappedFile(path)
         guard file.bytes.count <= mostBytes else {
-            throw Failure(.limit, "has \(file.bytes.count) bytes, more than the \(mostBytes) allowed", file: path)
+            throw Failure(
+                .limit, "has \(file.bytes.count) bytes, more than the \(mostBytes) allowed", file: path)
         }
         do throws(Failure) {
             let document = try file.withBytes { (bytes) throws(Failure) in

@@ -26,7 +26,9 @@ import Testing
 
     @Test func aKeptReportMakesTheSame() throws {
         let base = try SharedBundles.demo.get()
-        let (kept, page, again) = (directory.file("kept.json"), directory.file("a.html"), directory.file("b.html"))
+        let (kept, page, again) = (
+            directory.file("kept.json"), directory.file("a.html"), directory.file("b.html")
+        )
         let outcome = try run("tessera-diff", base, base, "--json", "--html", page)
         try putFile(kept, Array(outcome.output.utf8))
         let made = try run("tessera-diff", "--from", kept, "--json", "--html", again)
@@ -59,7 +61,8 @@ import Testing
         for arguments in [
             ["--from", kept], ["--from", kept, "model.tessera", "--markdown"], ["--markdown"],
             ["--from", kept, "--json", "--markdown"], ["--from", kept, "--html", page, "--junit", page],
-            ["a.tessera", "b.tessera", "-p", "Hello", "--html", page], ["--from", kept, "--markdown", "--force"],
+            ["a.tessera", "b.tessera", "-p", "Hello", "--html", page],
+            ["--from", kept, "--markdown", "--force"],
         ] {
             #expect(try run("tessera-diff", arguments: arguments).status == 2, "\(arguments)")
         }

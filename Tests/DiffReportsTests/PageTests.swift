@@ -34,7 +34,9 @@ import Testing
         print("wrong:", wrong[:3], open_[:3])
         """
 
-    private func has(_ page: String, _ section: String) -> Bool { page.contains("<section id=\"\(section)\"") }
+    private func has(_ page: String, _ section: String) -> Bool {
+        page.contains("<section id=\"\(section)\"")
+    }
 
     @Test func aSectionNeedsItsPart() throws {
         let document = try SampleDocument.whole.get()
@@ -43,7 +45,9 @@ import Testing
             #expect(has(whole, section), "\(section)")
             let alone = JSON.object((document.members ?? []).filter { $0.key == key })
             let page = try Report(document: alone).page()
-            for other in PageTests.sections.values { #expect(has(page, other) == (other == section), "\(key): \(other)") }
+            for other in PageTests.sections.values {
+                #expect(has(page, other) == (other == section), "\(key): \(other)")
+            }
             // The answers' divergence is in the same section as that of all positions.
             let rest = SampleDocument.without("answer_divergence", SampleDocument.without(key, document))
             #expect(try !has(Report(document: rest).page(), section), "without \(key)")
@@ -57,8 +61,11 @@ import Testing
         let document = try SampleDocument.whole.get()
         let page = try Report(document: document).page()
         let verdict = try #require(document["verdict"]?.string)
-        let places = ["<h1>\(verdict)</h1>", "✗ 1 of 2 gates failed", "id=\"gates\"", "id=\"findings\"", "id=\"layers\""]
-            .map { page.firstRange(of: $0)?.lowerBound }
+        let places = [
+            "<h1>\(verdict)</h1>", "✗ 1 of 2 gates failed", "id=\"gates\"", "id=\"findings\"",
+            "id=\"layers\"",
+        ]
+        .map { page.firstRange(of: $0)?.lowerBound }
         for (first, second) in zip(places, places.dropFirst()) {
             #expect(try #require(first) < #require(second))
         }
@@ -77,9 +84,13 @@ import Testing
         let names = { (text: String) in Set(text.split(separator: "\n")[0].split(separator: " ")) }
         #expect(names(hostile).subtracting(names(tame)) == [])
         #expect(names(tame).isSuperset(of: ["svg", "table", "details", "script"]))
-        #expect(!names(tame).contains("img") && !names(tame).contains { $0.contains("@on") || $0.hasSuffix("@style") })
+        #expect(
+            !names(tame).contains("img")
+                && !names(tame).contains { $0.contains("@on") || $0.hasSuffix("@style") })
         #expect(page.contains("&lt;img src=x onerror=alert(1)&gt;"))
-        for scalar: Unicode.Scalar in ["\u{0}", "\u{7}", "\r", "\u{202e}"] { #expect(!page.unicodeScalars.contains(scalar)) }
+        for scalar: Unicode.Scalar in ["\u{0}", "\u{7}", "\r", "\u{202e}"] {
+            #expect(!page.unicodeScalars.contains(scalar))
+        }
         #expect(page.ranges(of: "<script").count == 1 && page.ranges(of: "<style").count == 1)
     }
 
@@ -100,27 +111,34 @@ import Testing
 
     @Test func nothingOfTheProgramShows() throws {
         let page = try Report(document: try SampleDocument.whole.get()).page()
-        for words in ["Markup(", "Optional(", "&lt;br", "&lt;span", "&lt;div", "nan", "nil"] { #expect(!page.contains(words), "\(words)") }
+        for words in ["Markup(", "Optional(", "&lt;br", "&lt;span", "&lt;div", "nan", "nil"] {
+            #expect(!page.contains(words), "\(words)")
+        }
     }
 
     @Test func picturesAreInThePageOnce() throws {
         let document = try SampleDocument.whole.get()
         let png = try readFile(Fixtures.path("demo-pictures/scene_0.png"))
         let encoded = try #require(Base64.encode(png))
-        let page = { (bytes: [UInt8]?) in try Report(document: document).html { $0 == "scene_0.png" ? bytes : nil } }
+        let page = { (bytes: [UInt8]?) in
+            try Report(document: document).html { $0 == "scene_0.png" ? bytes : nil }
+        }
         let shown = try page(png)
         #expect(shown.ranges(of: "data:image/png;base64,\(encoded)\"").count == 1)
         #expect(shown.contains("<use href=\"#file-1\"/>"))
         #expect(shown.contains("class=\"box s0\"") && shown.contains("class=\"box s1\""))
         #expect(shown.contains("<title>row 7, column 7: "))
         // What browsers do not know, and what is too large, leaves a plain grid.
-        for bytes in [nil, Array("<svg onload=alert(1)>".utf8), [], png + [UInt8](repeating: 0, count: 4 << 20)] {
+        for bytes in [
+            nil, Array("<svg onload=alert(1)>".utf8), [], png + [UInt8](repeating: 0, count: 4 << 20),
+        ] {
             let plain = try page(bytes)
             #expect(!plain.contains("data:image") && plain.contains("class=\"blank\""))
             #expect(plain.contains("<title>row 7, column 7: "))
         }
         for (begin, medium) in [
-            ([0xff, 0xd8, 0xff, 0xe0], "jpeg"), (Array("GIF89a".utf8), "gif"), (Array("RIFF\0\0\0\0WEBP".utf8), "webp"),
+            ([0xff, 0xd8, 0xff, 0xe0], "jpeg"), (Array("GIF89a".utf8), "gif"),
+            (Array("RIFF\0\0\0\0WEBP".utf8), "webp"),
             (Array("\0\0\0\u{1c}ftypavif".utf8), "avif"),
         ] as [([UInt8], String)] {
             #expect(try page(begin).contains("data:image/\(medium);base64,"))
@@ -134,8 +152,10 @@ import Testing
         let tokens = try #require(sample["scored"]?.array)
         let long = JSON.array((0..<64).flatMap { _ in tokens })
         let samples = (0..<2000).map { number in
-            sample.setting("name", to: .string("sample \(number)")).setting("mean", to: .double(Double(number) / 1e4))
-                .setting("scored", to: long)
+            sample.setting("name", to: .string("sample \(number)")).setting(
+                "mean", to: .double(Double(number) / 1e4)
+            )
+            .setting("scored", to: long)
         }
         let page = try Report(document: document.setting("samples", to: .array(samples))).page()
         #expect(page.utf8.count < 4 << 20, "\(page.utf8.count)")
@@ -154,7 +174,9 @@ import Testing
         }
         let sample = JSON.pairs([
             "name": "one", "mean": 0.1, "base_answer": "ab", "other_answer": "ac",
-            "first_difference": .pairs(["token": 1, "base": [.pairs(["text": "b", "probability": 0.75])], "other": []]),
+            "first_difference": .pairs([
+                "token": 1, "base": [.pairs(["text": "b", "probability": 0.75])], "other": [],
+            ]),
             "scored": [token("Q", false), token("a", true), token("b", true)],
         ])
         let page = try Report(document: .pairs(["samples": [sample]])).page()

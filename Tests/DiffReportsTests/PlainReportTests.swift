@@ -18,7 +18,9 @@ import Testing
 
     @Test func gatesAndChecksAreCases() throws {
         let document = try SampleDocument.whole.get()
-        let lines = try python(PlainReportTests.parser, Report(document: document).junit).split(separator: "\n").map(String.init)
+        let lines = try python(PlainReportTests.parser, Report(document: document).junit).split(
+            separator: "\n"
+        ).map(String.init)
         // Of 14 kinds of faults that are looked for, two were found.
         #expect(lines.first == "14 1 14 1")
         #expect(lines.contains("tessera-diff.gate|max-kl|the mean KL divergence is 0.0412, above 0.03"))
@@ -44,7 +46,9 @@ import Testing
         let page = String(decoding: try readFile(Fixtures.path("../../docs/accuracy.md")), as: UTF8.self)
         let table = try #require(page.split(separator: "| finding | what it says |").last)
         let rows = table.split(separator: "\n").drop { !$0.hasPrefix("| `") }.prefix { $0.hasPrefix("| `") }
-        let kinds = rows.flatMap { $0.split(separator: "|")[0].matches(of: /`([a-z-]+)`/).map { String($0.1) } }
+        let kinds = rows.flatMap {
+            $0.split(separator: "|")[0].matches(of: /`([a-z-]+)`/).map { String($0.1) }
+        }
         let report = Report(document: .pairs(["tensors": []])).junit
         let cases = report.matches(of: /tessera-diff.check" name="([a-z-]+)"/).map { String($0.1) }
         #expect(Set(cases) == Set(kinds) && cases.count == 14)
@@ -53,7 +57,10 @@ import Testing
     @Test func markdownHasAllThatMatters() throws {
         let text = Report(document: try SampleDocument.whole.get()).markdown
         let lines = text.split(separator: "\n")
-        #expect(lines[0] == "## qwen2\\-vl\\-2b.tessera → qwen2\\-vl\\-2b\\-int4\\-best\\-of\\-the\\-budget\\-of\\-1300\\-megabytes.tessera")
+        #expect(
+            lines[0]
+                == "## qwen2\\-vl\\-2b.tessera → qwen2\\-vl\\-2b\\-int4\\-best\\-of\\-the\\-budget\\-of\\-1300\\-megabytes.tessera"
+        )
         #expect(lines[1].hasPrefix("❌ **1 of 2 gates failed.** The answers diverge by 0.0412 nats;"))
         #expect(lines.contains("| `max-kl` | ❌ **failed** | 0.0412 | 0.03 |"))
         #expect(lines.contains { $0.hasPrefix("1. **text.block.2.mlp.down.weight is further away") })
@@ -67,7 +74,8 @@ import Testing
         // Outside of code every sign that Markdown knows is escaped.
         for line in text.split(separator: "\n") {
             // Code stands between three backticks, since the text has two.
-            let prose = line.replacing(/```.*?```/, with: "").replacing("<br>", with: "").replacing(/\\./, with: "")
+            let prose = line.replacing(/```.*?```/, with: "").replacing("<br>", with: "").replacing(
+                /\\./, with: "")
             #expect(!prose.drop { $0 == "#" }.contains { "<>@#`[]".contains($0) }, "\(line)")
             #expect(!prose.contains("www.") && !prose.contains("javascript:"))
         }
@@ -78,7 +86,10 @@ import Testing
 
     @Test func aCommentIsNeverTooLong() throws {
         let long = String(repeating: "@`|<é", count: 20_000)
-        let findings = JSON.array((0..<2000).map { _ in .pairs(["kind": "differs", "words": .string(long), "remedy": .string(long)]) })
+        let findings = JSON.array(
+            (0..<2000).map { _ in
+                .pairs(["kind": "differs", "words": .string(long), "remedy": .string(long)])
+            })
         let gates = JSON.array((0..<2000).map { _ in .pairs(["name": .string(long), "passed": false]) })
         let text = Report(
             document: .pairs(["verdict": .string(long), "findings": findings, "gates": gates])

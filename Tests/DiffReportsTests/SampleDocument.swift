@@ -29,6 +29,16 @@ enum SampleDocument {
         .object((value.members ?? []).filter { $0.key != key })
     }
 
+    /// A value with two elements of each array at most, but for those that are sizes and measures.
+    static func brief(_ value: JSON) -> JSON {
+        switch value {
+        case .array(let elements):
+            .array((elements.first?.members == nil ? elements : Array(elements.prefix(2))).map(brief))
+        case .object(let members): .object(members.map { .init($0.key, brief($0.value)) })
+        default: value
+        }
+    }
+
     /// All keys within a value.
     static func keys(_ value: JSON) -> Set<String> {
         switch value {
@@ -44,7 +54,9 @@ enum SampleDocument {
         switch value {
         case .array(let elements): .array(elements.map { replacing(key, in: $0, by: other) })
         case .object(let members):
-            .object(members.map { .init($0.key, $0.key == key ? other : replacing(key, in: $0.value, by: other)) })
+            .object(
+                members.map { .init($0.key, $0.key == key ? other : replacing(key, in: $0.value, by: other)) }
+            )
         default: value
         }
     }
