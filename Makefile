@@ -61,6 +61,11 @@ reliability: build ## inject faults into files, options and the system around th
 	$(PYTHON) Tests/Reference/reliability $(BIN) --times $(TIMES)
 
 RUNS ?= 100000
+.PHONY: test-report
+test-report: build ## open pages of tessera-diff in a headless Chromium (installed if missing), and keep pictures of them
+	@command -v chromium >/dev/null || Tests/Reference/install_dependencies.sh chromium
+	$(PYTHON) Tests/Reference/report/check_report.py $(BIN)/tessera-diff .build/report
+
 .PHONY: fuzz
 fuzz: deps ## feed every reader RUNS inputs of libFuzzer's (100000); 10000000 take hours
 	Tests/Fuzz/run.sh $(RUNS)

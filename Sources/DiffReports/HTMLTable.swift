@@ -1,8 +1,9 @@
 /// A table whose first column names its rows.
 struct HTMLTable {
-    /// A column: numbers are aligned right.
+    /// A column: numbers are aligned right, words are not broken.
     enum Column {
         case text(String)
+        case word(String)
         case number(String)
     }
 
@@ -13,9 +14,9 @@ struct HTMLTable {
     private let columns: [Column]
     private var rows: [[Markup]] = []
 
-    init(_ caption: String, _ columns: Column...) {
-        (self.caption, self.columns) = (caption, columns)
-    }
+    init(_ caption: String, _ columns: Column...) { self.init(caption, columns) }
+
+    init(_ caption: String, _ columns: [Column]) { (self.caption, self.columns) = (caption, columns) }
 
     var isEmpty: Bool { rows.isEmpty }
 
@@ -27,7 +28,7 @@ struct HTMLTable {
     var markup: Markup {
         let head = columns.map { column -> Markup in
             switch column {
-            case .text(let name): "<th scope=\"col\" class=\"t\">\(name)</th>"
+            case .text(let name), .word(let name): "<th scope=\"col\" class=\"t\">\(name)</th>"
             case .number(let name): "<th scope=\"col\">\(name)</th>"
             }
         }
@@ -50,8 +51,11 @@ struct HTMLTable {
     private func row(_ cells: [Markup]) -> Markup {
         let cells = zip(cells, columns).enumerated().map { number, cell -> Markup in
             if number == 0 { return "<th scope=\"row\" class=\"t\">\(cell.0)</th>" }
-            if case .text = cell.1 { return "<td class=\"t\">\(cell.0)</td>" }
-            return "<td>\(cell.0)</td>"
+            return switch cell.1 {
+            case .text: "<td class=\"t\">\(cell.0)</td>"
+            case .word: "<td class=\"w\">\(cell.0)</td>"
+            case .number: "<td>\(cell.0)</td>"
+            }
         }
         return "<tr>\(cells)</tr>\n"
     }

@@ -29,9 +29,14 @@ struct HeatMap {
         columns = blocks.map(Optional.some) + (cells.contains { $0.block == nil } ? [nil] : [])
     }
 
+    /// Whether there is no room for lines between cells.
+    private var isDense: Bool { columns.count > 40 }
+
     /// The figure; `id` is unique in the page.
     func markup(id: String, shade: Shade) -> Markup {
         let width = 100 / Double(max(1, columns.count))
+        // Without a gap; the next one covers what is too much.
+        let drawn = isDense ? width + 0.1 : width
         let height = HeatMap.side * Double(rows.count)
         let (rowNumbers, columnNumbers) = (numbers(rows), numbers(columns))
         // Row after row, as the arrow keys walk.
@@ -42,12 +47,12 @@ struct HeatMap {
         let rectangles = places.map { place -> Markup in
             """
             <rect class="k\(shade.step(place.cell.value))" x="\(Double(place.column) * width)%" \
-            y="\(Double(place.row) * HeatMap.side)" width="\(width)%" height="\(HeatMap.side)">\
+            y="\(Double(place.row) * HeatMap.side)" width="\(drawn)%" height="\(HeatMap.side)">\
             <title>\(place.cell.label)</title></rect>
             """
         }
         return """
-            <figure class="chart heat">
+            <figure class="chart heat\(isDense ? " dense" : "")">
             <figcaption>\(title)</figcaption>
             <div class="axes probe" tabindex="0" role="group" aria-label="\(title): arrow keys walk along">
             \(rowLabels(height))
@@ -56,7 +61,7 @@ struct HeatMap {
             \(rectangles)\(columnLabels(width, y: height + 15))
             </svg>
             </div>
-            <output aria-live="polite"></output>
+            <output aria-live="polite">\(summary)</output>
             </figure>
 
             """
@@ -84,8 +89,7 @@ struct HeatMap {
         let every = max(1, (columns.count + 7) / 8)
         return columns.enumerated().compactMap { number, block -> Markup? in
             let x = (Double(number) + 0.5) * width
-            guard let block else { return "<text class=\"below\" x=\"\(x)%\" y=\"\(y)\">·</text>" }
-            guard number.isMultiple(of: every) else { return nil }
+            guard let block, number.isMultiple(of: every) else { return nil }
             return "<text class=\"below\" x=\"\(x)%\" y=\"\(y)\">\(block)</text>"
         }
     }

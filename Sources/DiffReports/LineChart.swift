@@ -53,7 +53,7 @@ struct LineChart {
             \(grid(axis))\(series.enumerated().map { line($1, number: $0, axis) })\(marks(axis))
             </svg>
             </div>
-            <output aria-live="polite"></output>
+            <output aria-live="polite">\(summary)</output>
             </figure>
 
             """

@@ -33,7 +33,8 @@ struct Markup: ExpressibleByStringInterpolation {
 
         mutating func appendLiteral(_ literal: String) { text += literal }
 
-        /// Text, which is escaped.
+        /// Text, which is escaped. Of literals, markup is made where both could be: what is put into those is escaped in turn.
+        @_disfavoredOverload
         mutating func appendInterpolation(_ value: String) { Markup.escape(value, into: &text) }
 
         mutating func appendInterpolation(_ value: Int) { text += "\(value)" }
@@ -62,10 +63,11 @@ struct Markup: ExpressibleByStringInterpolation {
     }
 
     /// Control characters are in neither language, but for tabs and ends of lines; nor are the two that are no characters.
+    /// Orders to write in the other direction would reach beyond the text that they are in.
     static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x09, 0x0a: true
-        case 0..<0x20, 0x7f..<0xa0, 0xfffe, 0xffff: false
+        case 0..<0x20, 0x7f..<0xa0, 0x202a...0x202e, 0x2066...0x2069, 0xfffe, 0xffff: false
         default: true
         }
     }

@@ -9,7 +9,7 @@ struct PictureFigures {
     private let shade: Shade
     private var bytesLeft = PictureFile.most
     private var cellsLeft = 20_000
-    private var count = 0
+    private var (count, files) = (0, 0)
 
     /// Frames of a video that are drawn.
     private static let mostFrames = 4
@@ -34,18 +34,19 @@ struct PictureFigures {
         var figures: Markup = ""
         if file != nil || hasBoxes(picture) {
             let boxes = hasBoxes(picture) ? ": solid what the base found, dashed what the other did" : ""
-            figures += frame(picture, title: "\(name)\(boxes)", file: file, boxes: true, cells: "")
+            figures += frame(
+                picture, title: "\(name)\(boxes)", image: image(picture, file), boxes: true, cells: "")
         }
         if isDrawn, let grid {
             for frame in 0..<frames {
                 let number = grid.frames > 1 ? ", frame \(frame + 1) of \(grid.frames)" : ""
                 figures += self.frame(
-                    picture, title: "\(name)\(number): relative error of each visual token", file: file,
-                    boxes: false,
+                    picture, title: "\(name)\(number): relative error of each visual token",
+                    image: file == nil ? image(picture, nil) : "<use href=\"#file-\(files)\"/>", boxes: false,
                     cells: self.cells(picture, grid, frame))
             }
         }
-        let legend = isDrawn ? shade.legend("Relative error") : ""
+        let legend = isDrawn ? shade.legend("Relative error") { Words.percent($0, 1) } : ""
         return
             "<div class=\"picture\"><div class=\"frames\">\(figures)</div>\(legend)\(worst(picture, name))</div>\n"
     }
@@ -69,17 +70,10 @@ struct PictureFigures {
     }
 
     private mutating func frame(
-        _ picture: Picture, title: String, file: PictureFile?, boxes: Bool, cells: Markup
+        _ picture: Picture, title: String, image: Markup, boxes: Bool, cells: Markup
     ) -> Markup {
         count += 1
         let (width, height) = size(picture)
-        let image: Markup =
-            file.flatMap { file in Base64.encode(file.bytes).map { (file.medium, $0) } }.map {
-                medium, text -> Markup in
-                """
-                <image href="data:\(medium);base64,\(text)" width="\(width)" height="\(height)" preserveAspectRatio="none"/>
-                """
-            } ?? "<rect class=\"blank\" width=\"\(width)\" height=\"\(height)\"/>"
         let found: Markup =
             boxes
             ? "\(self.boxes(picture.boxes.base, "base", 0, width))\(self.boxes(picture.boxes.other, "other", 1, width))"
@@ -89,6 +83,19 @@ struct PictureFigures {
             <title id="picture-\(count)">\(title)</title>\(image)\(cells)\(found)</svg>
             <figcaption>\(title)</figcaption></figure>
 
+            """
+    }
+
+    /// The picture itself, which later figures use again.
+    private mutating func image(_ picture: Picture, _ file: PictureFile?) -> Markup {
+        let (width, height) = size(picture)
+        guard let file, let text = Base64.encode(file.bytes) else {
+            return "<rect class=\"blank\" width=\"\(width)\" height=\"\(height)\"/>"
+        }
+        files += 1
+        return """
+            <image id="file-\(files)" href="data:\(file.medium);base64,\(text)" width="\(width)" height="\(height)" \
+            preserveAspectRatio="none"/>
             """
     }
 

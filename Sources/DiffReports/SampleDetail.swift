@@ -15,13 +15,12 @@ struct SampleDetail {
 
     func markup(_ pictures: inout PictureFigures) -> Markup {
         let figures = sample.pictures.prefix(16).map { pictures.markup($0) }
+        let all: Markup = figures.isEmpty ? "" : "<div class=\"pictures\">\(figures)</div>"
         // The worst are open; to print more, open more.
         return """
             <details class="sample"\(number < 3 ? " open" : "")><summary><h4>\(Words.clipped(sample.name, 200))</h4> \
             <span class="note">mean KL \(Words.figure(sample.mean, error: sample.standardError))</span></summary>
-            \(prompt)\(answers)\(difference)
-            \(figures.isEmpty ? "" : "<div class=\"pictures\">\(figures)</div>")
-            \(text)
+            \(prompt)\(answers)\(difference)\(all)\(text)
             </details>
 
             """
@@ -64,7 +63,10 @@ struct SampleDetail {
             for candidate in candidates {
                 table.add(
                     "<code>\(SampleDetail.visible(candidate.text))</code>",
-                    "\(SampleDetail.bar(candidate.probability))\(Words.percent(candidate.probability))")
+                    """
+                    \(SampleDetail.bar(candidate.probability))\
+                    <span class="figure">\(Words.percent(candidate.probability))</span>
+                    """)
             }
             return table.markup
         }

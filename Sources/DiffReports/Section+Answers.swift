@@ -15,7 +15,7 @@ extension Section {
             "\(Words.figure(accuracy.drop, error: accuracy.dropError))", "\(Words.figure(accuracy.pValue))",
             "\(Words.count(accuracy.onlyBase))", "\(Words.count(accuracy.onlyOther))")
         return Section(
-            id: "answers", title: "Answers, right and wrong",
+            id: "answers", title: "Answers",
             body: "\(summary.markup)\(accuracy.wrong.isEmpty ? "" : wrong(accuracy.wrong))")
     }
 

@@ -16,7 +16,7 @@ extension Section {
             chart(graph, stages.filter { $0.graph == graph }, id: "layers-\(number)")
         }
         return Section(
-            id: "layers", title: "Errors along the layers",
+            id: "layers", title: "Layers",
             body: """
                 <p>Signal to quantization noise in dB: higher is closer, 6 dB is half the error. <em>Accumulated</em>: the \
                 other reads its own earlier values. <em>Own</em>: it is given the base's, so that what is left is the \
@@ -32,13 +32,13 @@ extension Section {
             guard !series.isEmpty else { return "" }
             return LineChart(
                 title: title, summary: summary, places: shown.map(\.name), labels: blockLabels(shown),
-                series: series, fromZero: false, format: { Words.fixed($0, 1, unit: " dB") }
+                series: series, fromZero: false, format: { Words.fixed($0, 1, unit: "\u{a0}dB") }
             ).markup(id: id)
         }
-        let lowest = shown.compactMap { stage in stage.accumulated?.sqnr.map { (stage.name, $0) } }
-            .min { $0.1 < $1.1 }
-        let summary =
-            lowest.map { "The lowest accumulated one is \(Words.decibels($0.1)) dB at \($0.0)." } ?? ""
+        let summary = [
+            lowest("accumulated", shown.map { ($0.name, $0.accumulated?.sqnr) }),
+            lowest("own", shown.map { ($0.name, $0.own?.sqnr) }),
+        ].compactMap { $0 }.joined(separator: " ")
         let errors = figure(
             "SQNR by stage of the \(graph) graph, dB; below: blocks", summary, "\(id)-errors",
             [
@@ -50,7 +50,7 @@ extension Section {
             ])
         let rows = figure(
             "Rows of pictures and of text in the \(graph) graph, dB; below: blocks",
-            "Accumulated errors of visual rows and of text rows apart.", "\(id)-rows",
+            lowest("of pictures' rows", shown.map { ($0.name, $0.visual?.sqnr) }) ?? "", "\(id)-rows",
             [
                 .init(name: "rows of text", mark: .line, values: finite(shown.map { $0.text?.sqnr })),
                 .init(name: "rows of pictures", mark: .dashes, values: finite(shown.map { $0.visual?.sqnr })),
@@ -59,6 +59,11 @@ extension Section {
             stages.count > shown.count
             ? "<p class=\"note\">Drawn are the first \(mostStages) stages.</p>" : ""
         return "<h3>The \(graph) graph</h3>\n\(errors)\(rows)\(left)"
+    }
+
+    private static func lowest(_ kind: String, _ values: [(name: String, sqnr: Double?)]) -> String? {
+        values.compactMap { value in value.sqnr.map { (value.name, $0) } }.min { $0.1 < $1.1 }
+            .map { "The lowest \(kind): \(Words.decibels($0.1))\u{a0}dB at \($0.0)." }
     }
 
     /// Exact stages have no place on an axis of dB.

@@ -10,10 +10,13 @@ extension Section {
         for part in attribution.modules where !graphs.contains(part.graph) && graphs.count < 8 {
             graphs.append(part.graph)
         }
+        // One scale for all maps, so that they can be compared.
+        let savings = attribution.modules.compactMap { saving($0, attribution) }
+        let shade = Shade(halfDecadesTo: attribution.modules.compactMap(\.only) + savings)
         let maps = graphs.enumerated().map { number, graph in
             Section.maps(
                 graph, attribution.modules.filter { $0.graph == graph }.prefix(mostModules), attribution,
-                id: "modules-\(number)")
+                id: "modules-\(number)", shade)
         }
         let choice: Markup = """
             <fieldset class="choice"><legend>Shaded by</legend>
@@ -25,12 +28,12 @@ extension Section {
             table("Roles", attribution.roles),
         ]
         return Section(
-            id: "modules", title: "What each module costs",
+            id: "modules", title: "Modules",
             body: """
                 \(summary(attribution))
                 \(worst(attribution))
                 \(graphs.isEmpty ? "" : choice)
-                \(maps)\(details)
+                \(maps)\(graphs.isEmpty ? "" : shade.legend("Nats"))\(details)
                 """)
     }
 
@@ -71,26 +74,27 @@ extension Section {
 
     /// Two maps of one graph, of which the choice shows one.
     private static func maps(
-        _ graph: String, _ modules: some Sequence<Attribution.Part>, _ attribution: Attribution, id: String
+        _ graph: String, _ modules: some Sequence<Attribution.Part>, _ attribution: Attribution, id: String,
+        _ shade: Shade
     ) -> Markup {
         let alone = cells(modules, graph) { $0.only }
-        let saved = cells(modules, graph) { part in
-            attribution.whole.flatMap { whole in part.without.map { whole - $0 } }
-        }
-        // One scale for both, so that they can be compared.
-        let shade = Shade(halfDecadesTo: (alone + saved).map(\.value))
+        let saved = cells(modules, graph) { saving($0, attribution) }
         let map = { (title: String, cells: [HeatMap.Cell], kind: String) -> Markup in
             guard let worst = cells.max(by: { $0.value < $1.value }) else { return "" }
-            let map = HeatMap(title: title, summary: "The largest: \(worst.label).", cells: cells)
+            let map = HeatMap(title: title, summary: "The largest is \(worst.label).", cells: cells)
             return "<div class=\"by-\(kind)\">\(map.markup(id: "\(id)-\(kind)", shade: shade))</div>\n"
         }
         let name = graph.isEmpty ? "the model" : "the \(graph) graph"
         return """
             \(map("Cost of each module of \(name) alone, by block", alone, "only"))\
-            \(map("What is saved where one module of \(name) stays the base's, by block", saved, "without"))\
-            \(shade.legend("Nats"))
+            \(map("What is saved where one module of \(name) stays the base's, by block", saved, "without"))
 
             """
+    }
+
+    /// What is saved when a part stays the base's.
+    private static func saving(_ part: Attribution.Part, _ attribution: Attribution) -> Double? {
+        attribution.whole.flatMap { whole in part.without.map { whole - $0 } }
     }
 
     private static func cells(

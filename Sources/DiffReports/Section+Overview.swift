@@ -5,15 +5,15 @@ extension Section {
     static func gates(_ gates: [Gate]) -> Section? {
         guard !gates.isEmpty else { return nil }
         var table = HTMLTable(
-            "Limits and what was measured", .text("gate"), .text("result"), .number("measured"),
-            .number("limit"),
-            .text("what it says"))
+            "Limits and what was measured", .text("gate"), .word("result"), .number("measured"),
+            .number("limit"))
         for gate in gates.filter({ !$0.passed }) + gates.filter(\.passed) {
+            let words: Markup = gate.words.map { words in "<br><span class=\"note\">\(words)</span>" } ?? ""
             table.add(
-                "\(gate.name)",
+                "\(gate.name)\(words)",
                 gate.passed
                     ? "<span class=\"passed\">✓ passed</span>" : "<strong class=\"failed\">✗ failed</strong>",
-                "\(Words.figure(gate.figure))", "\(Words.figure(gate.limit))", "\(gate.words ?? "")")
+                "\(Words.figure(gate.figure))", "\(Words.figure(gate.limit))")
         }
         return Section(id: "gates", title: "Gates", body: table.markup)
     }
@@ -66,32 +66,38 @@ extension Section {
         ] {
             guard let summary else { continue }
             columns.append((name, summary))
-            columns += summary.reverse.map { ("\(name), KL(other ‖ base)", $0) }
+            columns += summary.reverse.map { ("the same, KL(other ‖ base)", $0) }
         }
         guard !columns.isEmpty else { return nil }
+        // Measures are rows, so that the table fits a phone.
         var table = HTMLTable(
-            "KL(base ‖ other) in nats over", .text("over"), .number("positions"),
-            .number("mean ± standard error"),
-            .number("median"), .number("95 %"), .number("99 %"), .number("99.9 %"), .number("largest"),
-            .number("same top token"), .number("perplexity"), .number("change of p(token), rms"),
-            .number("not finite"))
-        for (name, summary) in columns {
-            let perplexity = [summary.basePerplexity, summary.otherPerplexity].compactMap { $0 }
-            table.add(
-                "\(name)", "\(Words.count(summary.positions))",
-                "\(Words.figure(summary.mean, error: summary.standardError))",
-                "\(Words.figure(summary.median))",
-                "\(Words.figure(summary.p95))", "\(Words.figure(summary.p99))",
-                "\(Words.figure(summary.p999))",
-                "\(Words.figure(summary.maximum))", "\(share(summary.sameTop1, summary.sameTop1Error))",
-                perplexity.count == 2
-                    ? "\(Words.fixed(perplexity[0], 3)) → \(Words.fixed(perplexity[1], 3))" : "\(Words.none)",
-                "\(share(summary.probabilityChange, summary.probabilityChangeError))",
-                "\(Words.count(summary.nonFinite))")
+            "KL(base ‖ other) in nats, and what goes with it",
+            [.text("measure")] + columns.map { .number($0.name) })
+        for (name, measure) in measures {
+            let cells = columns.map { measure($0.summary) }
+            guard cells.contains(where: { $0 != Words.none }) else { continue }
+            table.add(["\(name)"] + cells.map { "\($0)" })
         }
-        return Section(
-            id: "divergence", title: "Divergence of the answers' distributions", body: table.markup)
+        return Section(id: "divergence", title: "Divergence", body: table.markup)
     }
+
+    private static let measures: [(name: String, text: @Sendable (DivergenceSummary) -> String)] = [
+        ("positions", { Words.count($0.positions) }),
+        ("mean ± standard error", { Words.figure($0.mean, error: $0.standardError) }),
+        ("median", { Words.figure($0.median) }),
+        ("95 %", { Words.figure($0.p95) }),
+        ("99 %", { Words.figure($0.p99) }),
+        ("99.9 %", { Words.figure($0.p999) }),
+        ("largest", { Words.figure($0.maximum) }),
+        ("same most likely token", { share($0.sameTop1, $0.sameTop1Error) }),
+        (
+            "change of the token's probability, rms",
+            { share($0.probabilityChange, $0.probabilityChangeError) }
+        ),
+        ("perplexity of the base", { Words.fixed($0.basePerplexity, 3) }),
+        ("perplexity of the other", { Words.fixed($0.otherPerplexity, 3) }),
+        ("positions that are not finite", { Words.count($0.nonFinite) }),
+    ]
 
     private static func share(_ value: Double?, _ error: Double?) -> String {
         guard let value, let error, value.isFinite, error.isFinite else { return Words.percent(value) }
@@ -108,7 +114,7 @@ extension Section {
             "Sizes and speeds", .text("side"), .text("file"), .number("bytes"), .number("of weights"),
             .number("bits a weight"), .number("seconds"), .number("tokens a second"))
         var encodings = HTMLTable(
-            "How weights are stored", .text("side"), .text("encoding"), .number("tensors"), .number("bytes"))
+            "How weights are stored", .text("side"), .word("encoding"), .number("tensors"), .number("bytes"))
         for (name, side) in sides {
             table.add(
                 "\(name)", .name(side.path ?? Words.none), "\(Words.bytes(side.bytes))",
@@ -122,7 +128,7 @@ extension Section {
             }
         }
         return Section(
-            id: "sides", title: "Sizes, speeds and encodings",
+            id: "sides", title: "Sizes and speeds",
             body: "\(table.markup)\(ratio(document))\(encodings.isEmpty ? "" : encodings.markup)")
     }
 

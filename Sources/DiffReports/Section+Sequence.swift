@@ -32,7 +32,7 @@ extension Section {
                 "\(Words.figure(band.standardError))")
         }
         return Section(
-            id: "sequence", title: "Along the sequence",
+            id: "sequence", title: "Sequence",
             body: """
                 <p>Bars are one standard error to either side.</p>
                 \(chart.markup(id: "sequence-chart"))\(table.folded("All bands in numbers"))

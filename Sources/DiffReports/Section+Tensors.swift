@@ -10,12 +10,12 @@ extension Section {
         guard !tensors.isEmpty else { return nil }
         let worst = tensors.filter { !$0.isRewritten && $0.error != 0 }.worstFirst(\.excess)
         var furthest = HTMLTable(
-            "Weights that are furthest away for their format", .text("weight"), .text("base"), .text("other"),
+            "Weights that are furthest away for their format", .text("weight"), .word("base"), .word("other"),
             .number("error"), .number("its format costs"), .number("median of its role"), .number("cosine"),
             .text("worst row"), .text("worst group"))
         for tensor in worst.prefix(8) { add(tensor, to: &furthest) }
         var all = HTMLTable(
-            "All weights", .text("weight"), .text("base"), .text("other"), .number("error"),
+            "All weights", .text("weight"), .word("base"), .word("other"), .number("error"),
             .number("its format costs"), .number("median of its role"), .number("cosine"), .text("worst row"),
             .text("worst group"), .text("shape"), .number("bytes"))
         for tensor in tensors.prefix(mostTensors) { add(tensor, to: &all, isWhole: true) }

@@ -40,9 +40,9 @@ struct Shade {
     }
 
     /// What each shade stands for.
-    func legend(_ what: String) -> Markup {
+    func legend(_ what: String, _ text: (Double?) -> String = Words.figure) -> Markup {
         let steps = (0...thresholds.count).map { step -> Markup in
-            let words = step == 0 ? "< \(Words.figure(thresholds[0]))" : Words.figure(thresholds[step - 1])
+            let words = step == 0 ? "< \(text(thresholds[0]))" : text(thresholds[step - 1])
             return "<li class=\"k\(step)\">\(words)</li>"
         }
         return "<div class=\"scale\"><span>\(what), each shade from</span><ol>\(steps)</ol></div>"

@@ -1,3 +1,4 @@
+import Glibc
 import Storage
 
 /// Numbers as people read them.
@@ -13,19 +14,34 @@ enum Words {
         if value == 0 { return "0" }
         // Limits are whole numbers as often as not.
         if let whole = Int(exactly: value), whole.magnitude < 1_000_000 { return "\(whole)" }
-        return abs(value) >= 1e15 ? "\(value)" : significant(value)
+        return withoutZeros(abs(value) >= 1e15 ? "\(value)" : significant(value))
     }
 
-    /// A measure and its standard error.
+    /// The zeros behind a decimal point that say nothing are left out: `0.03`, `1e-6`.
+    private static func withoutZeros(_ text: String) -> String {
+        let parts = text.split(separator: "e", maxSplits: 1)
+        guard let digits = parts.first, digits.contains(".") else { return text }
+        var kept = digits
+        while kept.last == "0" { kept.removeLast() }
+        if kept.last == "." { kept.removeLast() }
+        return ([kept] + parts.dropFirst()).joined(separator: "e")
+    }
+
+    /// A measure and its standard error, to two digits of the error.
     static func figure(_ value: Double?, error: Double?) -> String {
-        guard let error, value != nil else { return figure(value) }
-        return "\(figure(value)) ± \(figure(error))"
+        guard let value, let error else { return figure(value) }
+        guard value.isFinite, error.isFinite, error > 0, error < 1e6 else {
+            return "\(figure(value)) ± \(figure(error))"
+        }
+        let decimals = max(0, 1 - Int(log10(error).rounded(.down)))
+        guard decimals <= 9 else { return "\(figure(value)) ± \(figure(error))" }
+        return "\(fixed(value, decimals)) ± \(fixed(error, decimals))"
     }
 
-    /// A share as `97.45 %`.
+    /// A share as `97.45 %`, which no line breaks.
     static func percent(_ value: Double?, _ decimals: Int = 2) -> String {
         guard let value, value.isFinite else { return figure(value) }
-        return "\(fixed(100 * value, decimals)) %"
+        return "\(fixed(100 * value, decimals))\u{a0}%"
     }
 
     /// A number with so many decimals, and its unit.

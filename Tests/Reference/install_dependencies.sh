@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the system packages that are missing, with apt; uses sudo unless run by root.
-# With the word "arm", those that `make test-arm` needs, too.
+# With the word "arm", those that `make test-arm` needs, too; with "chromium", what `make test-report` needs.
 set -eu
 
 missing=""
@@ -26,6 +26,9 @@ if [ "${1:-}" = arm ]; then
     command -v qemu-aarch64 >/dev/null || missing="$missing qemu-user"
     [ -e /usr/aarch64-linux-gnu/include/stdio.h ] || missing="$missing libc6-dev-arm64-cross"
     [ -e /usr/lib/gcc-cross/aarch64-linux-gnu/12/libgcc.a ] || missing="$missing libgcc-12-dev-arm64-cross"
+fi
+if [ "${1:-}" = chromium ]; then
+    command -v chromium >/dev/null || missing="$missing chromium"
 fi
 
 [ -z "$missing" ] && exit 0

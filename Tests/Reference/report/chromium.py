@@ -107,6 +107,8 @@ class Chromium:
 
     def screenshots(self, prefix, piece=1500, most=12):
         """The whole page, in pieces from top to bottom."""
+        # What is off the screen is not drawn otherwise.
+        self.evaluate("document.querySelectorAll('.sample').forEach(one => one.style.contentVisibility = 'visible')")
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         for number, top in enumerate(range(0, int(size["height"]), piece)):
             if number == most:
@@ -114,6 +116,7 @@ class Chromium:
             clip = {"x": 0, "y": top, "width": size["width"], "height": min(piece, size["height"] - top), "scale": 1}
             shot = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
             Path(f"{prefix}-{number}.png").write_bytes(base64.b64decode(shot["data"]))
+        self.evaluate("document.querySelectorAll('.sample').forEach(one => one.removeAttribute('style'))")
 
     def pdf(self, path):
         made = self.call("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)

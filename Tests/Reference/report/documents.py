@@ -3,7 +3,6 @@
 import math
 import random
 import struct
-import sys
 from pathlib import Path
 
 PICTURES = Path(__file__).resolve().parents[2] / "Fixtures" / "demo-pictures"
@@ -99,7 +98,7 @@ def picture(random_, number):
 def sample(random_, number, tokens):
     level = 0.02 * math.exp(random_.gauss(0, 1))
     base = "One red circle on a light background, with the digit 2 at the top left."
-    parts = random_.random() < 0.3
+    parts = number == 0 or random_.random() < 0.3
     one = {
         "name": f"line {number + 1} of set.jsonl", "tokens": 340 + number % 200, "visual_tokens": 64 if number % 3 == 0 else 0,
         "mean": level, "standard_error": level / 9, "same_top1": 1 - min(0.4, level), "prompt": "Describe the picture.",
@@ -233,11 +232,24 @@ def hostile():
     return spoil(document(samples=6, blocks={"vision": 2, "text": 2}, tokens=40))
 
 
-if __name__ == "__main__":
-    import json
-    which = sys.argv[1] if len(sys.argv) > 1 else "plain"
-    made = {
-        "plain": document, "hostile": hostile, "large": lambda: document(samples=2000, tokens=120),
-        "deep": lambda: document(blocks={"vision": 27, "text": 80}),
-    }[which]()
-    print(json.dumps(made))
+def small():
+    """What Tests/Fixtures/diff/report.json holds: all parts, little of each, and no more digits than a test needs."""
+    def short(value):
+        if isinstance(value, dict):
+            return {k: short(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [short(v) for v in value]
+        if isinstance(value, float):
+            return float(f"{value:.3g}")
+        return Path(value).name if isinstance(value, str) and value.endswith(".png") else value
+    made = document(samples=3, blocks={"vision": 1, "text": 3}, tokens=16)
+    made["findings"], made["accuracy"]["wrong"] = made["findings"][:3], made["accuracy"]["wrong"][:3]
+    return short(made)
+
+
+MADE = {
+    "plain": document,
+    "deep": lambda: document(blocks={"vision": 27, "text": 80}),
+    "hostile": hostile,
+    "large": lambda: document(samples=2000, tokens=120),
+}
