@@ -28,7 +28,7 @@ public enum DefaultSet: String, Sendable {
     }
 
     /// The bytes of one of its files, which stay where they are as long as the program runs.
-    func bytes(_ name: String) throws(Failure) -> UnsafeRawBufferPointer {
+    package func bytes(_ name: String) throws(Failure) -> UnsafeRawBufferPointer {
         guard let file = files.first(where: { $0.name == name }) else {
             throw .badInput("has no file '\(name)'", file: word)
         }
