@@ -5,6 +5,11 @@ import Testing
 
 /// The sets that ship with the program.
 @Suite struct DefaultSetTests {
+    @Test func theirWordsStandForThem() throws {
+        let both = try DefaultSet.calibration.conversations() + DefaultSet.evaluation.conversations()
+        #expect(try SampleSource.find(["default", "evaluation"]) == both)
+    }
+
     /// What is embedded is what lies in the folder: no conversation missing, no picture unused or another.
     @Test(arguments: [(DefaultSet.calibration, 1_000_000), (.evaluation, 450_000)])
     func everyFileIsEmbedded(set: DefaultSet, limit: Int) throws {
