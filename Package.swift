@@ -96,7 +96,7 @@ let package = Package(
             name: "Formats", path: "formats",
             exclude: [
                 "bundle.md", "calibration.md", "calibration-data.md", "graph.md", "graph.schema.json",
-                "adapters.md", "diff.md", "manifest.md", "recipe.md", "settings.md",
+                "adapters.md", "diff.md", "evaluation-data.md", "manifest.md", "recipe.md", "settings.md",
             ],
             resources: [
                 .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),

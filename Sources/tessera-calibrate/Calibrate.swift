@@ -78,7 +78,7 @@ import Threads
         let prepared = builder.prepared
         if builder.leftOut > 0 {
             Console.log(
-                "\(builder.leftOut) conversations of the default set are longer than the model takes and were left out"
+                "\(builder.leftOut) conversations of the sets that ship are longer than the model takes and were left out"
             )
         }
         let recorder = try CalibrationRecorder(

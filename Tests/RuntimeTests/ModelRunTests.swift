@@ -3,6 +3,7 @@ import Calibration
 import GraphIR
 import Prompts
 import Runtime
+import SampleSets
 import Storage
 import Tessera
 import TestSupport

@@ -1,6 +1,5 @@
 """Charts and diagrams with values to be read off."""
 import heapq
-import math
 
 from drawing import INK, bold, page, text
 from evaluation import Posed, answered, expects
@@ -99,8 +98,8 @@ def visits():
     """A heat map with a number in each cell."""
     days = ["Mo", "Tu", "We", "Th", "Fr", "Sa"]
     hours = ["9", "11", "13", "15", "17", "19"]
-    counts = [[12, 18, 25, 21, 33, 14], [15, 22, 19, 24, 31, 17], [9, 16, 27, 46, 28, 11], [13, 20, 23, 26, 35, 38], [17, 29, 41, 30, 36, 44],
-              [32, 47, 39, 34, 10, 6]]
+    counts = [[12, 18, 25, 21, 33, 14], [15, 22, 19, 24, 31, 17], [9, 16, 27, 46, 28, 11], [13, 20, 23, 26, 35, 38],
+              [17, 29, 41, 30, 36, 44], [32, 47, 39, 34, 10, 6]]
     image, canvas = page(532, 532)
     bold(canvas, (280, 26), "Visitors by day and hour", 18, anchor="mm")
     for row, hour in enumerate(hours):
@@ -123,8 +122,8 @@ def visits():
 def network():
     """A diagram of stations and minutes; the answers come from a search for the shortest way."""
     places = {"A": (70, 220), "B": (210, 80), "C": (220, 350), "D": (370, 210), "E": (510, 80), "F": (520, 350), "G": (650, 210)}
-    links = [("A", "B", 7), ("A", "C", 4), ("B", "D", 3), ("C", "D", 9), ("B", "E", 12), ("C", "F", 11), ("D", "E", 6), ("D", "F", 5), ("E", "G", 4),
-             ("F", "G", 8)]
+    links = [("A", "B", 7), ("A", "C", 4), ("B", "D", 3), ("C", "D", 9), ("B", "E", 12), ("C", "F", 11), ("D", "E", 6), ("D", "F", 5),
+             ("E", "G", 4), ("F", "G", 8)]
     image, canvas = page(728, 434, (250, 250, 246))
     for first, second, minutes in links:
         (x0, y0), (x1, y1) = places[first], places[second]
@@ -183,8 +182,8 @@ def floor_plan():
     area = {name: wide * deep for name, (_, _, _, _, wide, deep) in rooms.items()}
     largest = max(area, key=area.get)
     return Posed({"floor_plan.png": image}, [
-        expects("Doors are marked in orange. The kitchen has one door: into which room does it lead? Answer with the name of the room.", "Living room",
-                "the living room"),
+        expects("Doors are marked in orange. The kitchen has one door: into which room does it lead? Answer with the name of the room.",
+                "Living room", "the living room"),
         answered("What is the largest room, and how large is it in square metres?",
                  f"The {largest.lower()}: 5.7 m × 4.3 m = {area[largest]:.2f} square metres.")])
 

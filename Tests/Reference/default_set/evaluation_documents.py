@@ -2,7 +2,7 @@
 import json
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from drawing import INK, bold, finish, font, lines, mix, page, power_noise, text
 from evaluation import Posed, answered, expects, handwriting
@@ -149,31 +149,43 @@ def league():
 
 
 BYLAWS = [
-    ("1. Plots", "Each plot is let to one member, who works it in person. A plot may be shared with one helper whose name is on the list at the "
-     "gate. Plots are not sublet. A plot left unworked for eight weeks between March and October is offered to the next name on the waiting list, "
-     "after one written reminder."),
-    ("2. Rent", "The rent is 46 crowns a year for a whole plot and 25 crowns for a half. It is due on the first of February. Whoever pays after the "
-     "twentieth of February adds 5 crowns. Members over seventy pay half."),
-    ("3. Water", "The tanks are filled on Monday and Thursday. Hoses are used before nine in the morning and after seven in the evening only. Nobody "
-     "draws more than 120 litres a day from the tanks while the blue flag is up."),
-    ("4. Sheds", "A shed covers at most six square metres and is no higher than 2.20 metres. Before it is built a sketch is shown to the warden, who "
-     "answers within ten days. Concrete floors are not allowed."),
-    ("5. Fires", "Dry garden waste may be burnt on the gravel by the south wall on the last Saturday of a month from October to March, never in "
-     "wind. Two buckets of water stand ready. Treated wood, plastic and weeds in seed are taken home."),
-    ("6. Animals", "Hens are kept with the consent of all neighbours, at most five on a plot, and no cocks. Bees stand along the north hedge; their "
-     "keeper puts up a sign. Dogs are on a lead."),
-    ("7. Paths", "Every member mows the path on the east side of the plot. Barrows are not left on paths overnight. The middle gate stays open "
-     "until dusk; who leaves last locks it."),
-    ("8. Common work", "Each member gives nine hours of common work a year or pays 8 crowns for each missing hour. Hours are entered in the green "
-     "book in the hut on the same day and are signed by the warden."),
-    ("9. Leaving", "A member who gives up a plot says so in writing by the end of September. Trees and bushes stay. For a shed in good order the next "
-     "member pays what the committee thinks fair, and not more than 300 crowns."),
-    ("10. Disputes", "Members first talk to each other, then to the warden. The committee hears both sides within three weeks and decides by "
-     "majority. Against its decision the yearly meeting may be called upon once."),
-    ("11. Keys", "A member gets one key to the outer gate and one to the tool house against a deposit of 15 crowns. Lost keys are reported at once. No "
-     "copies are made; whoever needs a second key asks the warden."),
-    ("12. Tools", "The two mowers and the shredder are lent for a day at most. They are brought back clean, with a full can. The shredder is not used "
-     "on Sundays or between noon and two o'clock."),
+    ("1. Plots",
+     "Each plot is let to one member, who works it in person. A plot may be shared with one helper whose name is on "
+     "the list at the gate. Plots are not sublet. A plot left unworked for eight weeks between March and October is "
+     "offered to the next name on the waiting list, after one written reminder."),
+    ("2. Rent",
+     "The rent is 46 crowns a year for a whole plot and 25 crowns for a half. It is due on the first of February. "
+     "Whoever pays after the twentieth of February adds 5 crowns. Members over seventy pay half."),
+    ("3. Water",
+     "The tanks are filled on Monday and Thursday. Hoses are used before nine in the morning and after seven in the "
+     "evening only. Nobody draws more than 120 litres a day from the tanks while the blue flag is up."),
+    ("4. Sheds",
+     "A shed covers at most six square metres and is no higher than 2.20 metres. Before it is built a sketch is shown "
+     "to the warden, who answers within ten days. Concrete floors are not allowed."),
+    ("5. Fires",
+     "Dry garden waste may be burnt on the gravel by the south wall on the last Saturday of a month from October to "
+     "March, never in wind. Two buckets of water stand ready. Treated wood, plastic and weeds in seed are taken home."),
+    ("6. Animals",
+     "Hens are kept with the consent of all neighbours, at most five on a plot, and no cocks. Bees stand along the "
+     "north hedge; their keeper puts up a sign. Dogs are on a lead."),
+    ("7. Paths",
+     "Every member mows the path on the east side of the plot. Barrows are not left on paths overnight. The middle "
+     "gate stays open until dusk; who leaves last locks it."),
+    ("8. Common work",
+     "Each member gives nine hours of common work a year or pays 8 crowns for each missing hour. Hours are entered in "
+     "the green book in the hut on the same day and are signed by the warden."),
+    ("9. Leaving",
+     "A member who gives up a plot says so in writing by the end of September. Trees and bushes stay. For a shed in "
+     "good order the next member pays what the committee thinks fair, and not more than 300 crowns."),
+    ("10. Disputes",
+     "Members first talk to each other, then to the warden. The committee hears both sides within three weeks and "
+     "decides by majority. Against its decision the yearly meeting may be called upon once."),
+    ("11. Keys",
+     "A member gets one key to the outer gate and one to the tool house against a deposit of 15 crowns. Lost keys are "
+     "reported at once. No copies are made; whoever needs a second key asks the warden."),
+    ("12. Tools",
+     "The two mowers and the shredder are lent for a day at most. They are brought back clean, with a full can. The "
+     "shredder is not used on Sundays or between noon and two o'clock."),
 ]
 
 
@@ -218,13 +230,14 @@ def postcard():
     handwriting(image, (44, 74), rows, 31, (34, 36, 66), 1410, 1.72)
     return Posed({"postcard.jpg": finish(np.asarray(image, float), 1402, 2)}, [
         answered("Write out what the card says, line by line.", "\n".join(rows)),
-        expects("At what height does the hut stand, according to the card? Answer with the height only.", "2140 m", "2140", "2,140 m",
-                "2140 meters", "2140 metres")])
+        expects("At what height does the hut stand, according to the card? Answer with the height only.", "2140 m", "2140",
+                "2,140 m", "2140 meters", "2140 metres")])
 
 
 def taverna():
     """A Greek menu in two columns."""
-    dishes = [("Φακές", "5,50"), ("Γεμιστά", "8,20"), ("Μουσακάς", "9,80"), ("Σαρδέλες σχάρας", "11,40"), ("Χόρτα", "4,70"), ("Γιαούρτι με μέλι", "4,30")]
+    dishes = [("Φακές", "5,50"), ("Γεμιστά", "8,20"), ("Μουσακάς", "9,80"), ("Σαρδέλες σχάρας", "11,40"),
+              ("Χόρτα", "4,70"), ("Γιαούρτι με μέλι", "4,30")]
     image, canvas = page(476, 560, (244, 248, 252))
     canvas.rectangle([14, 14, 462, 546], outline=(28, 84, 150), width=4)
     bold(canvas, (238, 66), "ΤΑΒΕΡΝΑ Ο ΠΛΑΤΑΝΟΣ", 28, (28, 84, 150), "mm")

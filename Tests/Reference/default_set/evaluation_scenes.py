@@ -4,7 +4,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from drawing import bold, finish, mix, page, power_noise, shade_ball, text
+from drawing import bold, finish, mix, page, power_noise, text
 from evaluation import Posed, answered, expects, locates
 
 CARS = {"white": (238, 238, 236), "black": (34, 34, 38), "red": (190, 36, 40), "blue": (40, 84, 190), "yellow": (236, 196, 50)}
@@ -79,7 +79,8 @@ def dice():
     """Five dice of two colours on felt."""
     spots = {1: [(0, 0)], 2: [(-1, -1), (1, 1)], 3: [(-1, -1), (0, 0), (1, 1)], 4: [(-1, -1), (-1, 1), (1, -1), (1, 1)],
              5: [(-1, -1), (-1, 1), (0, 0), (1, -1), (1, 1)], 6: [(-1, -1), (-1, 0), (-1, 1), (1, -1), (1, 0), (1, 1)]}
-    thrown = [(80, 110, 12, "ivory", 5), (190, 84, -20, "green", 3), (292, 128, 31, "ivory", 6), (396, 92, -8, "green", 2), (492, 124, 18, "ivory", 4)]
+    thrown = [(80, 110, 12, "ivory", 5), (190, 84, -20, "green", 3), (292, 128, 31, "ivory", 6), (396, 92, -8, "green", 2),
+              (492, 124, 18, "ivory", 4)]
     height, width = 224, 560
     felt = mix((94, 30, 46), (128, 44, 62), power_noise(height, width, 0.8, 1801))
     image = Image.fromarray(np.clip(felt, 0, 255).astype(np.uint8))
@@ -118,7 +119,8 @@ def _shelf(seed, things):
         canvas.rectangle([16, y, 404, y + 12], fill=(150, 108, 70))
     for kind, x, base, color in things:
         if kind == "vase":
-            canvas.polygon([(x - 12, base - 86), (x + 12, base - 86), (x + 26, base - 44), (x + 14, base), (x - 14, base), (x - 26, base - 44)], fill=color)
+            canvas.polygon([(x - 12, base - 86), (x + 12, base - 86), (x + 26, base - 44), (x + 14, base), (x - 14, base),
+                            (x - 26, base - 44)], fill=color)
         elif kind == "books":
             for number, tall in enumerate((88, 74, 96)):
                 left = x - 33 + 22 * number

@@ -38,7 +38,8 @@ def main(folder):
                 save(image, os.path.join(folder, file))
             for conversation in posed.conversations:
                 first = conversation["messages"][0]
-                first["content"] = [{"type": "image", "image": file} for file in posed.pictures] + [{"type": "text", "text": first["content"]}]
+                shown = [{"type": "image", "image": file} for file in posed.pictures]
+                first["content"] = shown + [{"type": "text", "text": first["content"]}]
             lists.append(posed.conversations)
         with open(os.path.join(folder, f"{kind}.jsonl"), "w", encoding="utf-8") as file:
             for conversation in in_turn(lists):
