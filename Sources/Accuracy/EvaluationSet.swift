@@ -9,7 +9,7 @@ public struct EvaluationSet {
     /// A sample, for people.
     public struct Item: Sendable {
         /// Which positions are compared.
-        public enum Scored: Sendable {
+        public enum Scored: Equatable, Sendable {
             /// Those that foretell a token of text.
             case all
             /// Those of its second half, as llama.cpp's perplexity tool does.

@@ -31,16 +31,12 @@ struct RunReport {
     }
 
     private var overview: String {
-        let count = run.samples.count
-        let tokens = run.set.tokenCount
-        let windows = run.set.items.allSatisfy {
-            $0.question == nil && $0.media.isEmpty && $0.name.hasPrefix("window")
-        }
+        let (count, tokens) = (run.samples.count, run.set.tokenCount)
         let what =
-            windows
-            ? "windows of \(tokens / max(1, count)) tokens, the second half of each scored"
-            : "samples, \(tokens) tokens"
-        return "\(count) \(what); \(run.stageSamples.count) of them part by part"
+            run.set.items.allSatisfy { $0.scored == .secondHalf }
+            ? "\(count) windows of \(tokens / max(1, count)) tokens, the second half of each scored"
+            : "\(count) sample\(count == 1 ? "" : "s"), \(tokens) tokens"
+        return "\(what); \(run.stageSamples.count) of them part by part"
     }
 
     /// Whole blocks, or all.
@@ -122,15 +118,21 @@ struct AttributionReport {
             roles.add(role.name, significant(role.cost.only), significant(role.cost.without))
         }
         lines.append(roles.text)
-        var modules = Table(
-            "what costs most", "alone", "of the sum", "all but it", "a recipe's rule that mends it")
-        for module in attribution.costliest.prefix(Self.listed) {
+        var modules = Table("what costs most", "alone", "of the sum", "all but it")
+        let costliest = attribution.costliest.prefix(Self.listed)
+        for module in costliest {
             let share = attribution.sum > 0 ? 100 * module.cost.only / attribution.sum : 0
             modules.add(
                 module.name, significant(module.cost.only), "\(fixed(share, 1)) %",
-                significant(module.cost.without), module.rule)
+                significant(module.cost.without))
         }
         lines.append(modules.text)
+        if !costliest.isEmpty {
+            lines.append(
+                (["Rules of a recipe that give the costliest more bits:"]
+                    + costliest.prefix(3).map { "    " + $0.rule })
+                    .joined(separator: "\n"))
+        }
         return lines.joined(separator: "\n\n")
     }
 }

@@ -1,3 +1,4 @@
+import Accuracy
 import Prompts
 import SampleSets
 import Storage
@@ -13,7 +14,6 @@ import Testing
         (evaluation, calibration) = (try ShippedSet(.evaluation), try ShippedSet(.calibration))
     }
 
-    /// As `formats/evaluation-data.md` compares answers.
     private static func words(_ text: String) -> [String] {
         text.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init)
     }
@@ -24,8 +24,9 @@ import Testing
         for entry in evaluation.entries {
             guard let expected = entry.json["expected"] else { continue }
             let accepted = try #require(expected.string.map { [$0] } ?? expected.strings)
-            let compared = Set(accepted.map(Self.words))
-            #expect(!accepted.isEmpty && !compared.contains([]), "\(entry.file): \(entry.line)")
+            let compared = Set(accepted.map(AnswerText.normalized))
+            let hasWords = accepted.allSatisfy { !Self.words($0).isEmpty }
+            #expect(!accepted.isEmpty && hasWords, "\(entry.file): \(entry.line)")
             #expect(compared.count == accepted.count, "\(entry.file): \(entry.line)")
             questions += 1
         }
