@@ -63,10 +63,8 @@ extension Divergence {
 
         /// By how much the other's probability of the token that follows is above the base's, if that is known.
         public var probabilityChange: Double? {
-            losses.base < 0 ? nil : Self.probability(losses.other) - Self.probability(losses.base)
+            losses.base < 0 ? nil : exp(-losses.other) - exp(-losses.base)
         }
-
-        private static func probability(_ loss: Double) -> Double { exp(-loss) }
 
         /// The token that the base finds most likely; nil for a row that is no distribution.
         public var baseTop: Int32? { tops.base < 0 ? nil : tops.base }
