@@ -36,7 +36,7 @@ import Threads
         var divergence = Divergence()
         try base.withUnsafeBufferPointer { base in
             try other.withUnsafeBufferPointer { other in
-                try divergence.add(base: base, other: other, targets: targets, places: 50..<50 + rows, pool)
+                try divergence.add(base: base, other: other, targets: targets, places: Array(50..<50 + rows), pool)
             }
         }
         return divergence
@@ -152,7 +152,7 @@ import Threads
                     #expect(throws: Failure.self) {
                         try divergence.add(
                             base: base, other: other, targets: Array(repeating: nil, count: targets),
-                            places: places, pool)
+                            places: Array(places), pool)
                     }
                 }
             }

@@ -117,10 +117,10 @@ import Testing
         #expect(resumed.divergence == whole.divergence)
         #expect(resumed.samples.map(\.parting) == whole.samples.map(\.parting))
         #expect(resumed.attribution?.modules.map(\.cost) == whole.attribution?.modules.map(\.cost))
-        let other = #expect(throws: Failure.self) {
+        let foreign = #expect(throws: Failure.self) {
             _ = try RunJournal(path, identity: try SHA256.digest([]), inputs: [])
         }
-        #expect(other?.kind == .badInput)
+        #expect(foreign?.kind == .badInput)
     }
 
     /// Exchanging everything is the whole, exchanging a role is its blocks' modules together, and costs are divergences.
