@@ -100,7 +100,7 @@ import Threads
     @Flag(help: "Report as JSON.")
     var json = false
 
-    @OptionGroup(title: "How a checkpoint is read") var reading: ReadingOptions
+    @OptionGroup var reading: ReadingOptions
 
     @Flag(
         name: [.short, .long], help: "List every stage, not only whole blocks; every weight, not only roles.")
