@@ -30,7 +30,7 @@ func alter(
     for name in values.keys where source[name] == nil {
         throw Failure.badInput("is not there", at: "tensor '\(name)'")
     }
-    return try rewrite(bundle, at: path) { tensor, bytes in
+    func edit(_ tensor: TensorEntry, _ bytes: inout [UInt8]) {
         guard let value = values[tensor.name] else { return }
         let width = tensor.byteCount / tensor.shape.count
         // A BF16 is the upper half of a float.
@@ -39,4 +39,5 @@ func alter(
             bytes.replaceSubrange(number * width..<(number + 1) * width, with: element)
         }
     }
+    return try rewrite(bundle, at: path, tensors: edit)
 }
