@@ -7,17 +7,20 @@ MODEL_DIR is a folder of Qwen2-VL, Qwen2.5-VL or Qwen3-VL (dense or of experts).
 modules, and then on for a greedy answer.  FILE holds what the model was fed (ids, pixels, grids), its positions, the values
 between its blocks, logits, and the answer's ids, under the names that are listed at the end of docs/accuracy.md.
 
-Needs torch, transformers 4.51 or later, safetensors, Pillow; for videos torchvision and whatever decodes them.
+Needs torch, transformers 4.51 or later, safetensors, numpy, Pillow; for videos 4.57 or later, torchvision, and for files of
+videos av or another decoder that transformers knows.
 """
 import argparse
 import glob
+import importlib.util
 import inspect
 import os
 import sys
 
+import numpy as np
 import torch
 import transformers
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.torch import save_file
 
 
@@ -49,7 +52,6 @@ def arguments():
 
 def upright(path):
     """A picture as people see it."""
-    from PIL import ImageOps
     return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
 
 
@@ -57,11 +59,13 @@ def frames(path, fps):
     """The frames of a video, and what is known of their times."""
     if not os.path.isdir(path):
         from transformers.video_utils import load_video
-        return load_video(path)
+        backends = [name for name in ("torchcodec", "av", "decord", "cv2") if importlib.util.find_spec(name)]
+        if not backends:
+            sys.exit(f"{path}: nothing here decodes videos: install av, or give a folder of frames")
+        return load_video(path, backend={"av": "pyav", "cv2": "opencv"}.get(backends[0], backends[0]))
     names = sorted(glob.glob(os.path.join(glob.escape(path), "*")))
-    pictures = [torch.from_numpy(__import__("numpy").array(upright(name))) for name in names]
-    stacked = torch.stack(pictures).permute(0, 3, 1, 2).contiguous()
-    return stacked, {"total_num_frames": len(names), "fps": fps, "duration": len(names) / fps,
+    stacked = np.stack([np.array(upright(name)) for name in names])
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous(), {"total_num_frames": len(names), "fps": fps, "duration": len(names) / fps,
                      "frames_indices": list(range(len(names)))}
 
 
@@ -226,6 +230,7 @@ def greedy(model, inputs, count):
     end = model.generation_config.eos_token_id
     config = transformers.GenerationConfig(
         do_sample=False, max_new_tokens=count, eos_token_id=end, pad_token_id=end[0] if isinstance(end, list) else end)
+    # generate() takes what this does not say, such as a penalty, from the model's own.
     model.generation_config = config
     ids = model.generate(**inputs, generation_config=config)
     return ids[:, inputs["input_ids"].shape[1]:].cpu()

@@ -132,7 +132,10 @@ public struct BundleVerification {
             )
         }
         if notJudged > 0 { counts.append("\(notJudged) were changed together by the recipe and not judged") }
-        if different > 0 { counts.append("\(different) are not as they should be") }
+        if different > 0 {
+            counts.append(
+                different == 1 ? "1 is not as it should be" : "\(different) are not as they should be")
+        }
         let all = counts.joined(separator: ", ")
         guard let first = findings.first else { return "The bundle is as converted: \(all)." }
         let more = findings.count - 1
@@ -163,7 +166,8 @@ extension WeightFinding {
         WeightFinding(
             .notAsConverted, tensor: tensor.name, figure: remade.error, expected: 0,
             "\(tensor.name) is not what the recipe makes of the checkpoint: \(remade.differentBytes) of its "
-                + "\(tensor.byteCount) bytes differ, the first at \(first)", remedy: remedy)
+                + "\(tensor.byteCount) bytes \(remade.differentBytes == 1 ? "differs" : "differ"), the first at \(first)",
+            remedy: remedy)
     }
 }
 

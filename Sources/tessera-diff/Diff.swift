@@ -63,7 +63,7 @@ import Threads
     @Option(help: "Run nothing: make the report of this file, which --json wrote.")
     var from: String?
 
-    @OptionGroup(title: "How a checkpoint is read") var reading: ReadingOptions
+    @OptionGroup var reading: ReadingOptions
 
     @Flag(
         name: [.short, .long], help: "List every stage, not only whole blocks; every weight, not only roles.")

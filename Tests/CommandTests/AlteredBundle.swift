@@ -30,15 +30,14 @@ func alter(
     for name in values.keys where source[name] == nil {
         throw Failure.badInput("is not there", at: "tensor '\(name)'")
     }
-    return try rewrite(
-        bundle, at: path,
-        tensors: { tensor, bytes in
-            guard let value = values[tensor.name] else { return }
-            let width = tensor.byteCount / tensor.shape.count
-            // A BF16 is the upper half of a float.
-            let element = withUnsafeBytes(of: value) { Array($0.suffix(width)) }
-            for number in elements ?? 0..<tensor.shape.count {
-                bytes.replaceSubrange(number * width..<(number + 1) * width, with: element)
-            }
-        })
+    func edit(_ tensor: TensorEntry, _ bytes: inout [UInt8]) {
+        guard let value = values[tensor.name] else { return }
+        let width = tensor.byteCount / tensor.shape.count
+        // A BF16 is the upper half of a float.
+        let element = withUnsafeBytes(of: value) { Array($0.suffix(width)) }
+        for number in elements ?? 0..<tensor.shape.count {
+            bytes.replaceSubrange(number * width..<(number + 1) * width, with: element)
+        }
+    }
+    return try rewrite(bundle, at: path, tensors: edit)
 }

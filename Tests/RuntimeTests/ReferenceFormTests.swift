@@ -1,4 +1,5 @@
 import Accuracy
+import Prompts
 import Runtime
 import Storage
 import Tessera
