@@ -152,7 +152,8 @@ public struct EvaluationSet {
     }
 
     private mutating func add(_ json: JSON, _ files: MediaFiles, name: String) throws(Failure) {
-        let sample = try ConversationSample(json, files: files, model, answerTokens: answerTokens)
+        let sample = try ConversationSample(
+            json, files: files, model, answerTokens: answerTokens, answer: answer)
         let messages = json["messages"]?.array ?? []
         let asks = messages.last?["role"]?.string != "assistant"
         let parts = messages.flatMap { $0["content"]?.array ?? [] }
@@ -178,6 +179,14 @@ public struct EvaluationSet {
                     try AnswerQuestion(
                         conversation: json, image: media.last.map { Path.name($0.path) }, question: question)
                 }, media: media))
+    }
+
+    /// The base's answer; it ends where logits are no distribution, which the comparison finds by itself.
+    private func answer(_ prompt: PreparedPrompt, _ most: Int) throws(Failure) -> [Int32] {
+        let context = try TextContext(model.engine, capacity: prompt.tokens.count + most)
+        let hidden = try context.evaluate(prompt: prompt.input(try model.encodeVisuals(of: prompt)))
+        return try context.continueGreedily(
+            from: hidden, next: prompt.positions.next, count: most, stops: model.prompt.stopTokens)
     }
 
     /// The words of a message.

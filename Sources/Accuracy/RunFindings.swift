@@ -1,3 +1,5 @@
+import Storage
+
 /// What is out of line where two models were run.
 ///
 /// What a stage's linears cost alone is measured in units of what the formats of their weights cost, and of the rounding of activations
@@ -15,6 +17,17 @@ public struct RunFindings {
     static let activations = 0.01
     /// Where weights and graphs are the same, values are; in float32 nearly.
     static let unchanged = 1e-3
+
+    /// Judges a run: where it is not finite that alone is said, since all that follows is not.
+    public init(_ run: RunComparison, expected: [String: Double]) {
+        self.init(run.nonFinite == nil ? run.stages : [], expected: expected)
+        guard let failure = run.nonFinite else { return }
+        findings = [
+            WeightFinding(
+                .notFinite, stage: failure.place, figure: .infinity, expected: 0, failure.description,
+                remedy: "look at the weights of this stage and before it; convert and quantize again")
+        ]
+    }
 
     /// Judges stages.
     /// - Parameter expected: the relative error that a weight's format costs, by name; 0 or absent for weights that are the same.

@@ -18,8 +18,12 @@ package struct ConversationSample {
     /// - Parameters:
     ///   - files: where its pictures and videos are.
     ///   - answerTokens: how long an answer of the model's own may be, where the conversation ends with a question; 0 for none.
+    ///   - answer: gives an answer to a prompt, of so many tokens at most; as the model's session does where it is nil.
     /// - Throws: `badInput` when it is malformed, or a picture or video cannot be read; `limit` when the model takes fewer tokens.
-    package init(_ json: JSON, files: MediaFiles, _ model: Model, answerTokens: Int) throws(Failure) {
+    package init(
+        _ json: JSON, files: MediaFiles, _ model: Model, answerTokens: Int,
+        answer: ((PreparedPrompt, Int) throws(Failure) -> [Int32])? = nil
+    ) throws(Failure) {
         guard let entries = json["messages"]?.array, !entries.isEmpty else {
             throw .badInput("has no list of messages")
         }
@@ -55,9 +59,14 @@ package struct ConversationSample {
             (self.tokens, self.answers, ownAnswer) = (tokens, answers, nil)
             return
         }
-        let session = try Session(model, capacity: tokens.count + room)
-        let answer = try session.answer(prompt, options: .init(sampling: .init(), maximumTokens: room))
-        self.tokens = tokens + answer.tokens
+        let said: [Int32]
+        if let answer {
+            said = try answer(prompt, room)
+        } else {
+            let session = try Session(model, capacity: tokens.count + room)
+            said = try session.answer(prompt, options: .init(sampling: .init(), maximumTokens: room)).tokens
+        }
+        self.tokens = tokens + said
         ownAnswer = tokens.count
         let own = tokens.count..<self.tokens.count
         self.answers = answers + (own.isEmpty ? [] : [own])

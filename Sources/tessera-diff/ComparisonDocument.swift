@@ -17,7 +17,7 @@ struct ComparisonDocument {
 
     /// Worst first.
     var findings: [WeightFinding] {
-        let run = self.run.map { RunFindings($0.stages, expected: expectedErrors).findings } ?? []
+        let run = self.run.map { RunFindings($0, expected: expectedErrors).findings } ?? []
         return WeightFinding.worstFirst((weights?.findings ?? []) + run)
     }
 
@@ -67,7 +67,13 @@ struct ComparisonDocument {
             members.append(.init("tensors", .array(weights.tensors.map(\.json))))
         }
         members += runMembers
-        if let answers { members.append(.init("accuracy", AccuracyDocument(answers).json)) }
+        if let answers {
+            members.append(.init("accuracy", AccuracyDocument(answers).json))
+            members.append(
+                .init(
+                    "answers",
+                    .array([answers.base.json, answers.other.json.setting("difference", to: answers.json)])))
+        }
         return .object(members)
     }
 

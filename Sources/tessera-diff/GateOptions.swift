@@ -87,7 +87,8 @@ extension GateOptions {
             gates.append(
                 Gate(
                     "max-weight-error", atMost: limit, furthest.error,
-                    "tensor '\(furthest.name)' has the relative error \(significant(furthest.error)); --max-weight-error is \(limit)"
+                    "tensor '\(furthest.name)' is \(furthest.error <= limit ? "within" : "beyond") --max-weight-error \(limit): "
+                        + "relative error \(significant(furthest.error))"
                 ))
         }
         if let run { gates += self.gates(run) }

@@ -49,7 +49,7 @@ struct RunReport {
             table.add(
                 stage.name, significant(error.relativeMaximum), significant(error.relativeL2),
                 error.signalToNoise == .infinity ? "exact" : fixed(error.signalToNoise, 1),
-                fixed(error.cosine, 6), significant(stage.own.relativeL2),
+                error.cosine.isFinite ? fixed(error.cosine, 6) : "", significant(stage.own.relativeL2),
                 stage.expectedOwn.map(significant) ?? "",
                 stage.visual.map { significant($0.relativeL2) } ?? "",
                 stage.text.map { significant($0.relativeL2) } ?? "")

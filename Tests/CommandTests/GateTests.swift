@@ -126,7 +126,8 @@ import Testing
             ["--max-kl", "--max-rel-error"].map { [model, model, "-p", "Hello", "\($0)=\(limit)"] }
         }
         let calls = [
-            [model, model, "--text", text, "--max-rel-error", "1"],
+            [model, model, "--max-rel-error", "1"], [model, model, "--min-top1", "90"],
+            [model, model, "--resume", "x"], [model, model, "--attribute"], [model, "--baseline", "x"],
             [model, "--answers", answers, "--max-kl", "1"],
             [model, "--answers", answers, "--max-rel-error", "1"],
             [model, "--answers", answers, "--max-accuracy-drop", "1"],
@@ -175,9 +176,11 @@ import Testing
         let wrong = there.map { $0.setting("answer", to: "something else") }
         let two = try ask(there, 2, json: true)
         #expect(two.status == 0, "\(two.errors)")
-        let reports = try #require(try JSON(parsing: Array(two.output.utf8)).array)
-        #expect(reports.count == 2 && reports.allSatisfy { $0["right"]?.int == 2 })
-        #expect(reports[1]["difference"]?["p_value"]?.double == 1 && reports[0]["difference"] == nil)
+        let report = try JSON(parsing: Array(two.output.utf8))
+        let counts = try #require(report["answers"]?.array)
+        #expect(counts.count == 2 && counts.allSatisfy { $0["right"]?.int == 2 })
+        #expect(report["accuracy"]?["base_right"]?.int == 2 && report["accuracy"]?["drop"]?.double == 0)
+        #expect(counts[1]["difference"]?["p_value"]?.double == 1 && counts[0]["difference"] == nil)
         let one = try ask(there, 1, json: true)
         #expect(try JSON(parsing: Array(one.output.utf8))["questions"]?.int == 2)
         for models in 1...2 {

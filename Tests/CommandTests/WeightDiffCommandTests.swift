@@ -56,7 +56,7 @@ import Testing
         #expect(outcome.errors.contains("--max-weight-error 0.001") && outcome.errors.contains("tensor '"))
         _ = try JSON(parsing: Array(outcome.output.utf8))
         for arguments in [
-            [base, "--max-weight-error", "1"], [base, other, "-p", "Hello", "--max-weight-error", "1"],
+            [base, "--max-weight-error", "1"], [base, other, "--verify", "--max-weight-error", "1"],
             [base, other, "--max-kl", "1"], [base, other, "--max-rel-error", "1"],
         ] {
             #expect(try run("tessera-diff", arguments: arguments).status == 2, "\(arguments)")

@@ -42,7 +42,8 @@ import Testing
     @Test(arguments: [("BF16", 1.0 / 512), ("F16", 1.0 / 4096)])
     func halfPrecisionIsRead(type: String, rounding: Double) throws {
         let comparison = try compare(["scene_0"]) { tensor in
-            guard tensor.type == "F32" else { return tensor }
+            // Pixels are fed: rounded, they would change every stage.
+            guard tensor.type == "F32", !tensor.name.hasPrefix("pixel") else { return tensor }
             let bytes = ReferenceFormTests.floats(tensor).flatMap { value in
                 let bits =
                     type == "F16"
