@@ -60,7 +60,7 @@ import Testing
             let outcome = try run("tessera-diff", arguments: sides + ["--json"])
             #expect(outcome.status == 0, "\(outcome.errors)")
             let document = try document(outcome)
-            #expect(document["tensors"]?.array?.allSatisfy { $0["error"] == 0 } == true)
+            #expect(document["tensors"]?.array?.allSatisfy { $0["error"]?.double == 0 } == true)
             #expect(document["findings"]?.array?.allSatisfy { $0["kind"] == "prompt-settings" } == true)
         }
     }
