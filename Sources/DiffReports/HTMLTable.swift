@@ -48,6 +48,15 @@ struct HTMLTable {
         "<details><summary>\(words)</summary>\n\(markup)</details>\n"
     }
 
+    /// The same, folded behind words and how many there are; where they are more than the rows, it says so.
+    func folded(_ words: String, of total: Int) -> Markup {
+        let left: Markup =
+            rows.count < total
+            ? "<p class=\"note\">Listed are the first \(Words.count(rows.count)) of \(Words.count(total)).</p>\n"
+            : ""
+        return "<details><summary>\(words) (\(Words.count(total)))</summary>\n\(left)\(markup)</details>\n"
+    }
+
     private func row(_ cells: [Markup]) -> Markup {
         let cells = zip(cells, columns).enumerated().map { number, cell -> Markup in
             if number == 0 { return "<th scope=\"row\" class=\"t\">\(cell.0)</th>" }

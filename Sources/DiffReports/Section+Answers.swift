@@ -51,6 +51,6 @@ extension Section {
                     : cells)
         }
         return wrong.count > 10
-            ? table.folded("Wrong answers (\(Words.count(wrong.count)))") : table.markup
+            ? table.folded("Wrong answers", of: wrong.count) : table.markup
     }
 }

@@ -21,7 +21,7 @@ extension Section {
                 <p>Signal to quantization noise in dB: higher is closer, 6 dB is half the error. <em>Accumulated</em>: the \
                 other reads its own earlier values. <em>Own</em>: it is given the base's, so that what is left is the \
                 cost of these linears alone.</p>
-                \(charts)\(table(stages).folded("All stages in numbers (\(Words.count(stages.count)))"))
+                \(charts)\(table(stages).folded("All stages in numbers", of: stages.count))
                 """)
     }
 

@@ -119,6 +119,6 @@ extension Section {
         for part in parts.prefix(mostModules) {
             table.add(.name(part.name), "\(Words.figure(part.only))", "\(Words.figure(part.without))")
         }
-        return table.folded("\(caption) in numbers (\(Words.count(parts.count)))")
+        return table.folded("\(caption) in numbers", of: parts.count)
     }
 }

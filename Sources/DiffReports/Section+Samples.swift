@@ -3,7 +3,7 @@ import Storage
 /// What of the samples a page has room for.
 struct SampleLimits {
     /// Samples that are listed.
-    static let listed = 20_000
+    static let listed = 5000
     /// Samples whose texts and pictures are shown.
     static let shown = 24
     /// Tokens that are shown of all samples together, and of one.
@@ -29,7 +29,7 @@ extension Section {
         let list = table(worst)
         let folded =
             samples.count > 10
-            ? list.folded("All samples in numbers (\(Words.count(samples.count)))") : list.markup
+            ? list.folded("All samples in numbers", of: samples.count) : list.markup
         let left: Markup =
             samples.count > shown.count
             ? """

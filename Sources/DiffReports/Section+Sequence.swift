@@ -35,7 +35,7 @@ extension Section {
             id: "sequence", title: "Sequence",
             body: """
                 <p>Bars are one standard error to either side.</p>
-                \(chart.markup(id: "sequence-chart"))\(table.folded("All bands in numbers"))
+                \(chart.markup(id: "sequence-chart"))\(table.folded("All bands in numbers", of: bands.count))
                 """)
     }
 

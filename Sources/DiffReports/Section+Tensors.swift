@@ -28,7 +28,7 @@ extension Section {
             body: """
                 \(furthest.isEmpty ? "<p>All weights are the same.</p>" : furthest.markup)
                 \(histograms.isEmpty ? "" : section(histograms))
-                \(all.folded("All weights in numbers (\(Words.count(tensors.count)))"))
+                \(all.folded("All weights in numbers", of: tensors.count))
                 """)
     }
 

@@ -75,7 +75,7 @@ struct ReportOptions: ParsableArguments {
         return try? file.withBytes { (bytes) throws(Failure) in Array(bytes) }
     }
 
-    /// The most values and bytes of a document that was kept: twenty thousand samples with their first tokens.
+    /// The most values and bytes of a document that was kept: two thousand samples with 512 tokens each are half of it.
     private static let mostValues = 16 << 20
     private static let mostBytes = 512 << 20
 

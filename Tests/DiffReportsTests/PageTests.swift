@@ -167,6 +167,13 @@ import Testing
         #expect(page.ranges(of: "<i class=\"k").count == 12_000)
     }
 
+    @Test func whatIsLeftOutIsSaid() throws {
+        let tensors = JSON.array((0..<5001).map { .pairs(["name": .string("w\($0)"), "error": 0.5]) })
+        let page = try Report(document: .pairs(["tensors": tensors])).page()
+        #expect(page.contains("All weights in numbers (5\u{202f}001)"))
+        #expect(page.contains("Listed are the first 5\u{202f}000 of 5\u{202f}001."))
+    }
+
     /// The answers' tokens are counted from the first of them.
     @Test func theAnswersPartWhereTheySay() throws {
         let token = { (text: String, answer: Bool) -> JSON in

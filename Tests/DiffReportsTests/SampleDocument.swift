@@ -29,13 +29,15 @@ enum SampleDocument {
         .object((value.members ?? []).filter { $0.key != key })
     }
 
-    /// A value with two elements of each array at most, but for those that are sizes and measures.
+    /// A value with three elements of each array of objects at most: the first, one in the middle and the last.
     static func brief(_ value: JSON) -> JSON {
         switch value {
         case .array(let elements):
-            .array((elements.first?.members == nil ? elements : Array(elements.prefix(2))).map(brief))
-        case .object(let members): .object(members.map { .init($0.key, brief($0.value)) })
-        default: value
+            let kept = [0, elements.count / 2, elements.count - 1]
+            let isLong = elements.count > 3 && elements[0].members != nil
+            return .array((isLong ? kept.map { elements[$0] } : elements).map(brief))
+        case .object(let members): return .object(members.map { .init($0.key, brief($0.value)) })
+        default: return value
         }
     }
 

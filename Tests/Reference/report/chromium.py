@@ -108,7 +108,11 @@ class Chromium:
     def screenshots(self, prefix, piece=1500, most=12):
         """The whole page, in pieces from top to bottom."""
         # What is off the screen is not drawn otherwise.
-        self.evaluate("document.querySelectorAll('.sample').forEach(one => one.style.contentVisibility = 'visible')")
+        self.evaluate("""(() => {
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync('.sample { content-visibility: visible }');
+            document.adoptedStyleSheets = [sheet];
+        })()""")
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         for number, top in enumerate(range(0, int(size["height"]), piece)):
             if number == most:
@@ -116,7 +120,7 @@ class Chromium:
             clip = {"x": 0, "y": top, "width": size["width"], "height": min(piece, size["height"] - top), "scale": 1}
             shot = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
             Path(f"{prefix}-{number}.png").write_bytes(base64.b64decode(shot["data"]))
-        self.evaluate("document.querySelectorAll('.sample').forEach(one => one.removeAttribute('style'))")
+        self.evaluate("document.adoptedStyleSheets = []")
 
     def pdf(self, path):
         made = self.call("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)
