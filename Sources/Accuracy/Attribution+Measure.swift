@@ -4,16 +4,22 @@ import SampleSets
 import Storage
 
 extension Attribution {
-    typealias ID = AttributionModules.ID
+    private typealias ID = AttributionModules.ID
+
+    /// A figure that is measured: a mixture of both models.
+    private struct Figure {
+        let name: String
+        let mixture: AttributionRun.Mixture
+    }
 
     /// Measures every part that differs between two models.
     /// - Parameters:
+    ///   - threads: how many mixtures, at most, are run side by side.
     ///   - journal: keeps each figure.
     ///   - report: told how many figures there are, of how many.
     init(
-        _ models: AttributionModels, _ set: PreparedSet, patches: any PatchStore,
-        journal: RunJournal,
-        report: (Int, Int) throws(Failure) -> Void
+        _ models: AttributionModels, _ set: PreparedSet, patches: any PatchStore, threads: Int,
+        journal: RunJournal, report: (Int, Int) throws(Failure) -> Void
     ) throws(Failure) {
         let run = try AttributionRun(models.sides, set, patches: patches)
         let all = run.modules.modules
@@ -21,46 +27,67 @@ extension Attribution {
             module.block.map { "\(module.id.graph).block.\($0)" }
         }
         let roles = Self.groups(all) { $0.role }
-        let total = 2 * (all.count + blocks.count + roles.count) + 3
-        var done = 0
-        func figure(_ name: String, _ value: () throws(Failure) -> Double) throws(Failure) -> Double {
-            let figure = try journal.number("attribution \(name)", value)
-            done += 1
-            try report(done, total)
-            return figure
+        let parts = all.map { ($0.name, [$0.id]) }
+        let groups = [("", parts), ("block ", blocks), ("role ", roles)].flatMap { kind, groups in
+            groups.map { (kind + $0.0, $0.1) }
         }
-        func cost(_ name: String, _ parts: [ID]) throws(Failure) -> Cost {
-            Cost(
-                only: try figure("only \(name)") { () throws(Failure) in
-                    try run.cost(.init(most: .base, exceptions: Set(parts)))
-                },
-                without: try figure("without \(name)") { () throws(Failure) in
-                    try run.cost(.init(most: .other, exceptions: Set(parts)))
-                })
+        let figures =
+            [Figure(name: "whole", mixture: .init(most: .other, exceptions: []))]
+            + groups.flatMap { name, parts in
+                [
+                    Figure(name: "only \(name)", mixture: .init(most: .base, exceptions: Set(parts))),
+                    Figure(name: "without \(name)", mixture: .init(most: .other, exceptions: Set(parts))),
+                ]
+            }
+        let values = try Self.measure(figures, run, models.sides, threads, journal, report)
+        func cost(_ name: String) -> Cost {
+            Cost(only: values["only \(name)"] ?? 0, without: values["without \(name)"] ?? 0)
         }
-        whole = try figure("whole") { () throws(Failure) in
-            try run.cost(.init(most: .other, exceptions: []))
-        }
-        modules = try all.map { (module) throws(Failure) in
+        whole = values["whole"] ?? 0
+        modules = all.map { module in
             Module(
                 name: module.name, graph: module.id.graph, block: module.block, role: module.role,
-                weightRoles: module.weightRoles, cost: try cost(module.name, [module.id]))
+                weightRoles: module.weightRoles, cost: cost(module.name))
         }
-        self.blocks = try blocks.map { (name, parts) throws(Failure) in
-            Group(name: name, cost: try cost("block \(name)", parts))
-        }
-        self.roles = try roles.map { (name, parts) throws(Failure) in
-            Group(name: name, cost: try cost("role \(name)", parts))
-        }
-        weights = try figure("weights") { () throws(Failure) in
+        self.blocks = blocks.map { Group(name: $0.0, cost: cost("block \($0.0)")) }
+        self.roles = roles.map { Group(name: $0.0, cost: cost("role \($0.0)")) }
+        weights = try journal.number("attribution weights") { () throws(Failure) in
             let dequantized = Sides(base: models.sides.base, other: models.dequantized)
-            return try AttributionRun(dequantized, set, patches: patches)
-                .cost(.init(most: .other, exceptions: []))
+            let run = try AttributionRun(dequantized, set, patches: patches)
+            let lane = MixtureLane(dequantized, run.modules, keepsParts: false)
+            return try run.cost(.init(most: .other, exceptions: []), lane)
         }
-        cache = try figure("cache") { () throws(Failure) in try run.cost(cachedBy: models.cached) }
+        cache = try journal.number("attribution cache") { () throws(Failure) in
+            let lane = MixtureLane(models.sides, run.modules, keepsParts: false)
+            return try run.cost(cachedBy: models.cached, lane)
+        }
         samples = set.samples.count
         tokens = set.tokenCount
         positions = run.positionCount
+    }
+
+    /// The figures by their names: those that the journal knows, and those that are measured now.
+    private static func measure(
+        _ figures: [Figure], _ run: AttributionRun, _ models: Sides<PartedModel>, _ threads: Int,
+        _ journal: RunJournal, _ report: (Int, Int) throws(Failure) -> Void
+    ) throws(Failure) -> [String: Double] {
+        var values: [String: Double] = [:]
+        for figure in figures { values[figure.name] = journal.number("attribution \(figure.name)") }
+        let due = figures.indices.filter { values[figures[$0].name] == nil }
+        let lanes = try Lanes(threads: threads, jobs: due.count) { (threads) throws(Failure) in
+            MixtureLane(
+                Sides(
+                    base: try models.base.twin(threads: threads),
+                    other: try models.other.twin(threads: threads)), run.modules)
+        }
+        try lanes.run(due, { (lane, number) throws(Failure) in try run.cost(figures[number].mixture, lane) })
+        {
+            (number, value) throws(Failure) in
+            try journal.keep("attribution \(figures[number].name)", value)
+            values[figures[number].name] = value
+            try report(values.count, figures.count)
+        }
+        return values
     }
 
     /// Parts by what they have in common, in the order in which each first comes.
@@ -89,7 +116,7 @@ struct AttributionModels {
 
 extension AttributionRun {
     /// The mean KL divergence from the base of a model whose keys and values are kept as an engine does.
-    func cost(cachedBy engine: Engine) throws(Failure) -> Double {
+    fileprivate func cost(cachedBy engine: Engine, _ lane: MixtureLane) throws(Failure) -> Double {
         let visuals = trunkVisuals(.other)
         let hidden = try set.samples.map { (sample) throws(Failure) -> [Float] in
             let context = try TextContext(engine, capacity: sample.tokens.count)
@@ -101,6 +128,6 @@ extension AttributionRun {
                 visualRows: sample.visualRows)
             return try context.evaluate(input, wanted: .all).values
         }
-        return divergence(try head(Mixture(most: .other, exceptions: []), hidden))
+        return divergence(try head(Mixture(most: .other, exceptions: []), lane, hidden))
     }
 }

@@ -32,11 +32,9 @@ final class AttributionRun {
     }
 
     let modules: AttributionModules
-    private let models: Sides<PartedModel>
     let set: PreparedSet
     private let patches: any PatchStore
     private var trunks: [Side: Trunk] = [:]
-    private var runners: [Side: [ID: PartRunner]] = [:]
     /// By sample: the positions that are compared, and the base's logits there.
     private let scored: [[Int]]
     private var reference: [[Float]] = []
@@ -46,19 +44,20 @@ final class AttributionRun {
 
     /// Runs both models over the samples.
     init(_ models: Sides<PartedModel>, _ set: PreparedSet, patches: any PatchStore) throws(Failure) {
-        self.models = models
         self.set = set
         self.patches = patches
         modules = try AttributionModules(models.base, models.other, hasVisuals: !set.visuals.isEmpty)
         scored = Self.spread(set.samples.map(\.textRows), Self.positions)
+        // Each part is run once here: to keep its weights at hand would be of no use.
+        let lane = MixtureLane(models, modules, keepsParts: false)
         for side in [Side.base, .other] {
             let whole = Mixture(most: side, exceptions: [])
             var starts: [ID: CarriedValues]? = [:]
-            let visuals = try vision(whole, from: 0, recordingIn: &starts)
-            let hidden = try text(whole, visuals, from: 0, recordingIn: &starts)
+            let visuals = try vision(whole, lane, from: 0, recordingIn: &starts)
+            let hidden = try text(whole, lane, visuals, from: 0, recordingIn: &starts)
             trunks[side] = Trunk(starts: starts ?? [:], visuals: visuals, hidden: hidden)
         }
-        reference = try head(Mixture(most: .base, exceptions: []), trunks[.base]?.hidden ?? [])
+        reference = try head(Mixture(most: .base, exceptions: []), lane, trunks[.base]?.hidden ?? [])
     }
 
     /// So many positions at most of all samples, evenly spread.
@@ -79,8 +78,8 @@ final class AttributionRun {
     /// Positions that are compared.
     var positionCount: Int { scored.reduce(0) { $0 + $1.count } }
 
-    /// The mean KL divergence of a mixture from the base.
-    func cost(_ mixture: Mixture) throws(Failure) -> Double {
+    /// The mean KL divergence of a mixture from the base, run by one of several lanes.
+    func cost(_ mixture: Mixture, _ lane: MixtureLane) throws(Failure) -> Double {
         var unrecorded: [ID: CarriedValues]?
         let first = Dictionary(grouping: mixture.exceptions, by: \.graph).mapValues {
             $0.map(\.part).min() ?? 0
@@ -89,17 +88,17 @@ final class AttributionRun {
         var hidden = trunks[mixture.most]?.hidden ?? []
         if let part = first["vision"] {
             visuals = try vision(
-                mixture, from: modules.start(before: ID(graph: "vision", part: part)),
+                mixture, lane, from: modules.start(before: ID(graph: "vision", part: part)),
                 recordingIn: &unrecorded)
         }
         if first["vision"] != nil {
-            hidden = try text(mixture, visuals, from: 0, recordingIn: &unrecorded)
+            hidden = try text(mixture, lane, visuals, from: 0, recordingIn: &unrecorded)
         } else if let part = first["text"] {
             hidden = try text(
-                mixture, visuals, from: modules.start(before: ID(graph: "text", part: part)),
+                mixture, lane, visuals, from: modules.start(before: ID(graph: "text", part: part)),
                 recordingIn: &unrecorded)
         }
-        return divergence(try head(mixture, hidden))
+        return divergence(try head(mixture, lane, hidden))
     }
 
     /// Visual rows that a side gave when it ran alone.
@@ -124,26 +123,27 @@ final class AttributionRun {
     }
 
     private func vision(
-        _ mixture: Mixture, from start: Int, recordingIn record: inout [ID: CarriedValues]?
+        _ mixture: Mixture, _ lane: MixtureLane, from start: Int,
+        recordingIn record: inout [ID: CarriedValues]?
     ) throws(Failure) -> SpooledRows {
         guard let graph = modules.parts["vision"]?.base.first?.graph else { return .none }
         let rows = try walk(
-            "vision", mixture, VisionFeed(prepared: set, patches: patches), from: start, &record)
+            "vision", mixture, lane, VisionFeed(prepared: set, patches: patches), from: start, &record)
         return try SpooledRows(rows, columns: graph[graph.output].type.columns ?? 1)
     }
 
     private func text(
-        _ mixture: Mixture, _ visuals: SpooledRows, from start: Int,
+        _ mixture: Mixture, _ lane: MixtureLane, _ visuals: SpooledRows, from start: Int,
         recordingIn record: inout [ID: CarriedValues]?
     ) throws(Failure) -> [[Float]] {
-        try walk("text", mixture, TextFeed(prepared: set, visuals: visuals), from: start, &record)
+        try walk("text", mixture, lane, TextFeed(prepared: set, visuals: visuals), from: start, &record)
     }
 
     /// The logits of the positions that are compared, by sample.
-    func head(_ mixture: Mixture, _ hidden: [[Float]]) throws(Failure) -> [[Float]] {
+    func head(_ mixture: Mixture, _ lane: MixtureLane, _ hidden: [[Float]]) throws(Failure) -> [[Float]] {
         let id = ID(graph: "head", part: 0)
         guard let part = modules.parts["head"]?.base.first else { return [] }
-        let runner = try runner(mixture.side(id), id)
+        let runner = try lane.runner(mixture.side(id), id)
         let columns = part.graph[part.given[0]].type.columns ?? 1
         return try zip(scored, hidden).map { (rows, values) throws(Failure) in
             guard !rows.isEmpty else { return [] }
@@ -155,7 +155,7 @@ final class AttributionRun {
     /// Runs a graph from part `start` on, and gives its output for each run.
     /// - Parameter record: gets what is handed on where a run may begin, unless it is nil.
     private func walk(
-        _ graph: String, _ mixture: Mixture, _ feed: some GraphFeed, from start: Int,
+        _ graph: String, _ mixture: Mixture, _ lane: MixtureLane, _ feed: some GraphFeed, from start: Int,
         _ record: inout [ID: CarriedValues]?
     ) throws(Failure) -> [[Float]] {
         guard let parts = modules.parts[graph]?.base, let output = parts.last?.graph.output else { return [] }
@@ -170,7 +170,7 @@ final class AttributionRun {
             if record != nil, number > 0, modules.starts[graph]?.contains(number) == true {
                 record?[id] = try Self.keep(parts[number - 1].results, values)
             }
-            let runner = try runner(mixture.side(id), id)
+            let runner = try lane.runner(mixture.side(id), id)
             for run in values.indices {
                 let inputs = try part.given.map { (id) throws(Failure) in
                     if let floats = values[run][id] { return PlanInput.floats(floats) }
@@ -189,18 +189,5 @@ final class AttributionRun {
         var carried = try CarriedValues(ids)
         for run in values { try carried.append(ids.map { run[$0] ?? [] }) }
         return carried
-    }
-
-    private func runner(_ side: Side, _ id: ID) throws(Failure) -> PartRunner {
-        if let runner = runners[side]?[id] { return runner }
-        let (model, parts) =
-            side == .base
-            ? (models.base, modules.parts[id.graph]?.base) : (models.other, modules.parts[id.graph]?.other)
-        guard let part = parts?[id.part] else {
-            throw Failure(.mismatch, "the two bundles are not of the same model")
-        }
-        let runner = try model.runner(part)
-        runners[side, default: [:]][id] = runner
-        return runner
     }
 }

@@ -34,6 +34,11 @@ struct PartedModel {
         PartedModel(graph, pool, largeProduct, weight: weight)
     }
 
+    /// The same with threads and memory of its own, to be run beside it.
+    func twin(threads: Int) throws(Failure) -> PartedModel {
+        PartedModel(graph, try ThreadPool(threads: threads), largeProduct, weight: weight)
+    }
+
     /// Compiles a part of one of its graphs.
     func runner(_ part: GraphPart) throws(Failure) -> PartRunner {
         try PartRunner(

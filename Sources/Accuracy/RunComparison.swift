@@ -21,7 +21,7 @@ public struct RunComparison {
         public var attributionTokens: Int?
 
         /// What is measured by default.
-        public init(answerTokens: Int = 64, stageTokens: Int = 2048, attributionTokens: Int? = nil) {
+        public init(answerTokens: Int = 64, stageTokens: Int = 512, attributionTokens: Int? = nil) {
             self.answerTokens = answerTokens
             self.stageTokens = stageTokens
             self.attributionTokens = attributionTokens
@@ -69,18 +69,13 @@ public struct RunComparison {
     ) throws(Failure) {
         try PartedModel.check(base.engine.graph, other.engine.graph)
         self.set = set
-        var run = SampleRun(
-            base: base, other: other, set, kept: kept, answerTokens: options.answerTokens)
-        var samples: [SampleComparison] = []
+        let run = try Self.samples(base, other, set, kept, options.answerTokens, journal, report)
+        let samples = run.samples
         var (all, answers) = (Divergence(), Divergence())
-        for number in set.items.indices {
-            let sample = try Self.sample(number, &run, journal)
+        for (number, sample) in samples.enumerated() {
             all.merge(sample.divergence)
             answers.merge(
                 Divergence(zip(sample.divergence.positions, set.areAnswers(number)).filter(\.1).map(\.0)))
-            samples.append(sample)
-            let mean = all.mean.map { ", mean KL so far \(TensorDiagnosis.short($0))" } ?? ""
-            try report(Progress(done: number + 1, total: set.items.count, step: "samples" + mean))
         }
         self.samples = samples
         speeds = run.speeds
@@ -104,21 +99,56 @@ public struct RunComparison {
             let excerpt = set.prepared.excerpt(tokens: tokens)
             return try Attribution(
                 models, excerpt.set, patches: PatchSelection(store: set.patches, numbers: excerpt.visuals),
-                journal: journal
+                threads: base.engine.options.threads, journal: journal
             ) { (done, total) throws(Failure) in
                 try report(Progress(done: done, total: total, step: "parts exchanged"))
             }
         }
     }
 
-    private static func sample(
-        _ number: Int, _ run: inout SampleRun, _ journal: RunJournal
-    ) throws(Failure) -> SampleComparison {
-        let key = "sample \(number)"
-        if let bytes = journal.value(key) { return try SampleComparison(bytes: bytes) }
-        let sample = try run.compare(number)
-        try journal.keep(key, sample.bytes)
-        return sample
+    /// Runs what the journal does not know yet.
+    private static func samples(
+        _ base: Model, _ other: Model, _ set: EvaluationSet, _ kept: KeptRun?, _ answerTokens: Int,
+        _ journal: RunJournal, _ report: (Progress) throws(Failure) -> Void
+    ) throws(Failure) -> (samples: [SampleComparison], speeds: RunSpeeds) {
+        var samples: [SampleComparison?] = try set.items.indices.map { (number) throws(Failure) in
+            try journal.value("sample \(number)").map { (bytes) throws(Failure) in
+                try SampleComparison(bytes: bytes)
+            }
+        }
+        let due = samples.indices.filter { samples[$0] == nil }
+        var lanes: [SampleRun] = []
+        let run = try Lanes(threads: base.engine.options.threads, jobs: due.count) {
+            (threads) throws(Failure) -> SampleRun in
+            func twin(_ model: Model) throws(Failure) -> Model {
+                var options = model.engine.options
+                options.threads = threads
+                return try model.twin(options)
+            }
+            let lane = SampleRun(
+                base: try twin(base), other: try twin(other), set, kept: kept, answerTokens: answerTokens)
+            lanes.append(lane)
+            return lane
+        }
+        var (sum, count) = (0.0, 0)
+        for sample in samples { add(sample, &sum, &count) }
+        var done = samples.count - due.count
+        try run.run(due, { (lane, number) throws(Failure) in try lane.compare(number) }) {
+            (number, sample) throws(Failure) in
+            try journal.keep("sample \(number)", sample.bytes)
+            samples[number] = sample
+            add(sample, &sum, &count)
+            done += 1
+            let mean = count > 0 ? ", mean KL so far \(TensorDiagnosis.short(sum / Double(count)))" : ""
+            try report(Progress(done: done, total: samples.count, step: "samples" + mean))
+        }
+        return (samples.compactMap { $0 }, RunSpeeds(lanes.map(\.speeds)))
+    }
+
+    private static func add(_ sample: SampleComparison?, _ sum: inout Double, _ count: inout Int) {
+        guard let sample, let mean = sample.divergence.mean else { return }
+        sum += mean * Double(sample.divergence.count)
+        count += sample.divergence.count
     }
 
     private static func models(_ base: Model, _ other: Model) throws(Failure) -> AttributionModels {

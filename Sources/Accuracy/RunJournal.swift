@@ -81,24 +81,24 @@ public final class RunJournal {
         try file.sync()
     }
 
-    /// A number that is known, or is measured now.
-    func number(_ key: String, _ measure: () throws(Failure) -> Double) throws(Failure) -> Double {
-        if let bytes = known[key], bytes.count == 8 {
-            return Double(
-                bitPattern: bytes.enumerated().reduce(0) {
-                    $0 | UInt64($1.element) << (8 * UInt64($1.offset))
-                })
-        }
-        let number = try measure()
-        try keep(key, withUnsafeBytes(of: number.bitPattern.littleEndian, Array.init))
-        return number
+    /// A number that is known; nil when it is not.
+    func number(_ key: String) -> Double? {
+        guard let bytes = known[key], bytes.count == 8 else { return nil }
+        return Double(
+            bitPattern: bytes.enumerated().reduce(0) { $0 | UInt64($1.element) << (8 * UInt64($1.offset)) })
     }
 
-    /// A document that is known, or is made now.
-    func document(_ key: String, _ make: () throws(Failure) -> JSON) throws(Failure) -> JSON {
-        if let bytes = known[key], let json = try? JSON(parsing: bytes) { return json }
-        let json = try make()
-        try keep(key, Array(json.serialized().utf8))
-        return json
+    /// Keeps a number.
+    /// - Throws: `io` when the disk is full.
+    func keep(_ key: String, _ number: Double) throws(Failure) {
+        try keep(key, withUnsafeBytes(of: number.bitPattern.littleEndian, Array.init))
+    }
+
+    /// A number that is known, or is measured now.
+    func number(_ key: String, _ measure: () throws(Failure) -> Double) throws(Failure) -> Double {
+        if let number = number(key) { return number }
+        let number = try measure()
+        try keep(key, number)
+        return number
     }
 }

@@ -4,7 +4,7 @@ public struct RunSpeeds: Sendable {
     public struct Speed: Sendable {
         /// Tokens that were read.
         public fileprivate(set) var tokens = 0
-        /// Seconds that it took, without pictures and answers.
+        /// Seconds that it took, without pictures and answers; where samples are run side by side, divided by how many are.
         public fileprivate(set) var seconds = 0.0
     }
 
@@ -12,6 +12,18 @@ public struct RunSpeeds: Sendable {
     public private(set) var base = Speed()
     /// Of the other.
     public private(set) var other = Speed()
+
+    /// Of several runs side by side.
+    init(_ lanes: [RunSpeeds]) {
+        for lane in lanes {
+            base.tokens += lane.base.tokens
+            base.seconds += lane.base.seconds / Double(lanes.count)
+            other.tokens += lane.other.tokens
+            other.seconds += lane.other.seconds / Double(lanes.count)
+        }
+    }
+
+    init() {}
 
     mutating func add(_ side: Side, tokens: Int, _ duration: Duration) {
         let seconds = Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18

@@ -5,7 +5,7 @@ import Storage
 import Tessera
 
 /// Runs two models over samples, and compares what they foretell.
-struct SampleRun {
+final class SampleRun {
     private let base: Model
     private let other: Model
     private let set: EvaluationSet
@@ -24,7 +24,7 @@ struct SampleRun {
     }
 
     /// Compares over sample `number` of the set.
-    mutating func compare(_ number: Int) throws(Failure) -> SampleComparison {
+    func compare(_ number: Int) throws(Failure) -> SampleComparison {
         let sample = set.prepared.samples[number]
         let rows = set.rows(number)
         guard let first = rows.first else {
@@ -80,7 +80,7 @@ struct SampleRun {
             visualRows: sample.visualRows)
     }
 
-    private mutating func evaluate(
+    private func evaluate(
         _ side: Side, _ sample: PreparedSet.Sample, _ visuals: Engine.Rows?, from first: Int
     ) throws(Failure) -> Engine.Rows {
         let clock = ContinuousClock()

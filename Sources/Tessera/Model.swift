@@ -69,6 +69,17 @@ public final class Model {
         }
     }
 
+    /// The same model with an engine of its own, to be run beside this one.
+    public func twin(_ options: Engine.Options) throws(Failure) -> Model {
+        Model(self, try Engine(bundle, options))
+    }
+
+    private init(_ model: Model, _ engine: Engine) {
+        (bundle, self.engine, decoder) = (model.bundle, engine, model.decoder)
+        (prompt, tokenizer, sampling) = (model.prompt, model.tokenizer, model.sampling)
+        contextLimit = model.contextLimit
+    }
+
     /// The tokens of a conversation unless somebody says how many: a few thousand, where the model was made for them.
     public var defaultCapacity: Int { min(4096, contextLimit) }
 
