@@ -27,28 +27,34 @@ extension Attribution {
             module.block.map { "\(module.id.graph).block.\($0)" }
         }
         let roles = Self.groups(all) { $0.role }
-        let parts = all.map { ($0.name, [$0.id]) }
-        let groups = [("", parts), ("block ", blocks), ("role ", roles)].flatMap { kind, groups in
-            groups.map { (kind + $0.0, $0.1) }
+        let groups = blocks.map { ("block " + $0.0, $0.1) } + roles.map { ("role " + $0.0, $0.1) }
+        func only(_ name: String, _ parts: [ID]) -> Figure {
+            Figure(name: "only \(name)", mixture: .init(most: .base, exceptions: Set(parts)))
         }
-        let figures =
+        func without(_ name: String, _ parts: [ID]) -> Figure {
+            Figure(name: "without \(name)", mixture: .init(most: .other, exceptions: Set(parts)))
+        }
+        let measurement = Measurement(run: run, models: models.sides, threads: threads, journal: journal)
+        let total = 1 + all.count + 2 * groups.count + min(all.count, Self.probed)
+        let values = try measurement.values(
             [Figure(name: "whole", mixture: .init(most: .other, exceptions: []))]
-            + groups.flatMap { name, parts in
-                [
-                    Figure(name: "only \(name)", mixture: .init(most: .base, exceptions: Set(parts))),
-                    Figure(name: "without \(name)", mixture: .init(most: .other, exceptions: Set(parts))),
-                ]
-            }
-        let values = try Self.measure(figures, run, models.sides, threads, journal, report)
+                + all.map { only($0.name, [$0.id]) } + groups.map(only) + groups.map(without)
+        ) { (done) throws(Failure) in try report(done, total) }
         func cost(_ name: String) -> Cost {
             Cost(only: values["only \(name)"] ?? 0, without: values["without \(name)"] ?? 0)
         }
         whole = values["whole"] ?? 0
-        modules = all.map { module in
+        var modules = all.map { module in
             Module(
                 name: module.name, graph: module.id.graph, block: module.block, role: module.role,
-                weightRoles: module.weightRoles, cost: cost(module.name))
+                weightRoles: module.weightRoles, only: values["only \(module.name)"] ?? 0)
         }
+        let costliest = Set(Self.costliestFirst(modules).prefix(Self.probed).map(\.name))
+        let kept = try measurement.values(
+            all.filter { costliest.contains($0.name) }.map { without($0.name, [$0.id]) }
+        ) { (done) throws(Failure) in try report(values.count + done, total) }
+        for index in modules.indices { modules[index].without = kept["without \(modules[index].name)"] }
+        self.modules = modules
         self.blocks = blocks.map { Group(name: $0.0, cost: cost("block \($0.0)")) }
         self.roles = roles.map { Group(name: $0.0, cost: cost("role \($0.0)")) }
         weights = try journal.number("attribution weights") { () throws(Failure) in
@@ -66,28 +72,35 @@ extension Attribution {
         positions = run.positionCount
     }
 
-    /// The figures by their names: those that the journal knows, and those that are measured now.
-    private static func measure(
-        _ figures: [Figure], _ run: AttributionRun, _ models: Sides<PartedModel>, _ threads: Int,
-        _ journal: RunJournal, _ report: (Int, Int) throws(Failure) -> Void
-    ) throws(Failure) -> [String: Double] {
-        var values: [String: Double] = [:]
-        for figure in figures { values[figure.name] = journal.number("attribution \(figure.name)") }
-        let due = figures.indices.filter { values[figures[$0].name] == nil }
-        let lanes = try Lanes(threads: threads, jobs: due.count) { (threads) throws(Failure) in
-            MixtureLane(
-                Sides(
-                    base: try models.base.twin(threads: threads),
-                    other: try models.other.twin(threads: threads)), run.modules)
+    /// Measures figures, several side by side.
+    private struct Measurement {
+        let run: AttributionRun
+        let models: Sides<PartedModel>
+        let threads: Int
+        let journal: RunJournal
+
+        /// The figures by their names: those that the journal knows, and those that are measured now.
+        func values(
+            _ figures: [Figure], report: (Int) throws(Failure) -> Void
+        ) throws(Failure) -> [String: Double] {
+            var values: [String: Double] = [:]
+            for figure in figures { values[figure.name] = journal.number("attribution \(figure.name)") }
+            let due = figures.indices.filter { values[figures[$0].name] == nil }
+            let lanes = try Lanes(threads: threads, jobs: due.count) { (threads) throws(Failure) in
+                MixtureLane(
+                    Sides(
+                        base: try models.base.twin(threads: threads),
+                        other: try models.other.twin(threads: threads)), run.modules)
+            }
+            try lanes.run(
+                due, { (lane, number) throws(Failure) in try run.cost(figures[number].mixture, lane) }
+            ) { (number, value) throws(Failure) in
+                try journal.keep("attribution \(figures[number].name)", value)
+                values[figures[number].name] = value
+                try report(values.count)
+            }
+            return values
         }
-        try lanes.run(due, { (lane, number) throws(Failure) in try run.cost(figures[number].mixture, lane) })
-        {
-            (number, value) throws(Failure) in
-            try journal.keep("attribution \(figures[number].name)", value)
-            values[figures[number].name] = value
-            try report(values.count, figures.count)
-        }
-        return values
     }
 
     /// Parts by what they have in common, in the order in which each first comes.

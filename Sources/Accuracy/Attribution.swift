@@ -26,12 +26,17 @@ public struct Attribution: Sendable {
         public let role: String
         /// The roles of its weights, as recipes name them.
         public let weightRoles: [String]
-        /// What it costs.
-        public let cost: Cost
+        /// The mean KL when nothing but it is the other model's.
+        public let only: Double
+        /// The mean KL when everything but it is the other model's; nil where it is not among the ``probed`` costliest.
+        public internal(set) var without: Double?
 
         /// The rule of a recipe that keeps it at 8 bits.
         public var rule: String { RecipeLine(roles: weightRoles, block: block).text }
     }
+
+    /// Of so many modules, those that cost most alone, both measures are taken: the second says what mending them brings.
+    public static let probed = 12
 
     /// Modules together.
     public struct Group: Sendable {
@@ -61,13 +66,15 @@ public struct Attribution: Sendable {
     public let cache: Double
 
     /// The modules that cost most alone first.
-    public var costliest: [Module] {
+    public var costliest: [Module] { Self.costliestFirst(modules) }
+
+    static func costliestFirst(_ modules: [Module]) -> [Module] {
         modules.enumerated().sorted {
-            $0.element.cost.only != $1.element.cost.only
-                ? $0.element.cost.only > $1.element.cost.only : $0.offset < $1.offset
+            $0.element.only != $1.element.only
+                ? $0.element.only > $1.element.only : $0.offset < $1.offset
         }.map(\.element)
     }
 
     /// What all modules cost alone, added up.
-    public var sum: Double { modules.reduce(0) { $0 + $1.cost.only } }
+    public var sum: Double { modules.reduce(0) { $0 + $1.only } }
 }

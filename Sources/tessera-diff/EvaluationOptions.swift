@@ -61,7 +61,7 @@ struct EvaluationOptions: ParsableArguments {
     @Option(
         help: "Tokens of the samples over which parts are exchanged, at most, where samples are so short.",
         transform: whole(16...Allowed.tokens.upperBound))
-    var attributionTokens: Int = 64
+    var attributionTokens: Int = 48
 
     /// Whether anything is to be run.
     var runs: Bool { prompt != nil || text != nil || !data.isEmpty }

@@ -210,7 +210,7 @@ extension Attribution {
                     .pairs([
                         "name": .string(module.name), "graph": .string(module.graph),
                         "block": module.block.map(JSON.int) ?? .null, "role": .string(module.role),
-                        "only": .measure(module.cost.only), "without": .measure(module.cost.without),
+                        "only": .measure(module.only), "without": module.without.map(JSON.measure) ?? .null,
                     ])
                 }),
             "blocks": .array(blocks.map(\.json)), "roles": .array(roles.map(\.json)),

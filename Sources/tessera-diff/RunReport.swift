@@ -100,9 +100,6 @@ struct RunReport {
 struct AttributionReport {
     private let attribution: Attribution
 
-    /// Parts that are listed.
-    private static let listed = 12
-
     init(_ attribution: Attribution) { self.attribution = attribution }
 
     var text: String {
@@ -119,12 +116,12 @@ struct AttributionReport {
         }
         lines.append(roles.text)
         var modules = Table("what costs most", "alone", "of the sum", "all but it")
-        let costliest = attribution.costliest.prefix(Self.listed)
+        let costliest = attribution.costliest.prefix(Attribution.probed)
         for module in costliest {
-            let share = attribution.sum > 0 ? 100 * module.cost.only / attribution.sum : 0
+            let share = attribution.sum > 0 ? 100 * module.only / attribution.sum : 0
             modules.add(
-                module.name, significant(module.cost.only), "\(fixed(share, 1)) %",
-                significant(module.cost.without))
+                module.name, significant(module.only), "\(fixed(share, 1)) %",
+                module.without.map(significant) ?? "")
         }
         lines.append(modules.text)
         if !costliest.isEmpty {
