@@ -35,26 +35,32 @@ extension Attribution {
             Figure(name: "without \(name)", mixture: .init(most: .other, exceptions: Set(parts)))
         }
         let measurement = Measurement(run: run, models: models.sides, threads: threads, journal: journal)
-        let total = 1 + all.count + 2 * groups.count + min(all.count, Self.probed)
+        let total =
+            1 + all.count + groups.count
+            + [all.count, blocks.count, roles.count].reduce(0) { $0 + min($1, Self.probed) }
         let values = try measurement.values(
             [Figure(name: "whole", mixture: .init(most: .other, exceptions: []))]
-                + all.map { only($0.name, [$0.id]) } + groups.map(only) + groups.map(without)
+                + all.map { only($0.name, [$0.id]) } + groups.map(only)
         ) { (done) throws(Failure) in try report(done, total) }
-        func cost(_ name: String) -> Cost {
-            Cost(only: values["only \(name)"] ?? 0, without: values["without \(name)"] ?? 0)
-        }
         whole = values["whole"] ?? 0
-        var modules = all.map { module in
+        var parts: [String: [ID]] = [:]
+        for module in all { parts[module.name] = [module.id] }
+        for (name, members) in groups { parts[name] = members }
+        let kinds = [all.map(\.name), blocks.map { "block " + $0.0 }, roles.map { "role " + $0.0 }]
+        let costliest = kinds.flatMap { names in
+            Self.largestFirst(names) { values["only \($0)"] ?? 0 }.prefix(Self.probed)
+        }
+        let kept = try measurement.values(costliest.map { without($0, parts[$0] ?? []) }) {
+            (done) throws(Failure) in try report(values.count + done, total)
+        }
+        func cost(_ name: String) -> Cost {
+            Cost(only: values["only \(name)"] ?? 0, without: kept["without \(name)"])
+        }
+        modules = all.map { module in
             Module(
                 name: module.name, graph: module.id.graph, block: module.block, role: module.role,
-                weightRoles: module.weightRoles, only: values["only \(module.name)"] ?? 0)
+                weightRoles: module.weightRoles, cost: cost(module.name))
         }
-        let costliest = Set(Self.costliestFirst(modules).prefix(Self.probed).map(\.name))
-        let kept = try measurement.values(
-            all.filter { costliest.contains($0.name) }.map { without($0.name, [$0.id]) }
-        ) { (done) throws(Failure) in try report(values.count + done, total) }
-        for index in modules.indices { modules[index].without = kept["without \(modules[index].name)"] }
-        self.modules = modules
         self.blocks = blocks.map { Group(name: $0.0, cost: cost("block \($0.0)")) }
         self.roles = roles.map { Group(name: $0.0, cost: cost("role \($0.0)")) }
         weights = try journal.number("attribution weights") { () throws(Failure) in

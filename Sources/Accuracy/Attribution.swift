@@ -4,11 +4,11 @@ public struct Attribution: Sendable {
     public struct Cost: Sendable, Equatable {
         /// When nothing but it is the other model's.
         public let only: Double
-        /// When everything but it is the other model's.
-        public let without: Double
+        /// When everything but it is the other model's; nil where it is not among the ``probed`` costliest of its kind.
+        public let without: Double?
 
         /// A cost from both measures.
-        public init(only: Double, without: Double) {
+        public init(only: Double, without: Double?) {
             self.only = only
             self.without = without
         }
@@ -26,16 +26,14 @@ public struct Attribution: Sendable {
         public let role: String
         /// The roles of its weights, as recipes name them.
         public let weightRoles: [String]
-        /// The mean KL when nothing but it is the other model's.
-        public let only: Double
-        /// The mean KL when everything but it is the other model's; nil where it is not among the ``probed`` costliest.
-        public internal(set) var without: Double?
+        /// What it costs.
+        public let cost: Cost
 
         /// The rule of a recipe that keeps it at 8 bits.
         public var rule: String { RecipeLine(roles: weightRoles, block: block).text }
     }
 
-    /// Of so many modules, those that cost most alone, both measures are taken: the second says what mending them brings.
+    /// Of so many modules, blocks and roles, those that cost most alone, both measures are taken: the second says what mending brings.
     public static let probed = 12
 
     /// Modules together.
@@ -66,15 +64,18 @@ public struct Attribution: Sendable {
     public let cache: Double
 
     /// The modules that cost most alone first.
-    public var costliest: [Module] { Self.costliestFirst(modules) }
+    public var costliest: [Module] { Self.largestFirst(modules, \.cost.only) }
 
-    static func costliestFirst(_ modules: [Module]) -> [Module] {
-        modules.enumerated().sorted {
-            $0.element.only != $1.element.only
-                ? $0.element.only > $1.element.only : $0.offset < $1.offset
+    /// In falling order of a measure; equals keep theirs.
+    static func largestFirst<Element>(
+        _ elements: [Element], _ measure: (Element) -> Double
+    ) -> [Element] {
+        elements.enumerated().sorted {
+            let (a, b) = (measure($0.element), measure($1.element))
+            return a != b ? a > b : $0.offset < $1.offset
         }.map(\.element)
     }
 
     /// What all modules cost alone, added up.
-    public var sum: Double { modules.reduce(0) { $0 + $1.only } }
+    public var sum: Double { modules.reduce(0) { $0 + $1.cost.only } }
 }

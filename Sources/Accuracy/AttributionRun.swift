@@ -47,7 +47,9 @@ final class AttributionRun {
         self.set = set
         self.patches = patches
         modules = try AttributionModules(models.base, models.other, hasVisuals: !set.visuals.isEmpty)
-        scored = Self.spread(set.samples.map(\.textRows), Self.positions)
+        let rows = set.samples.map(\.textRows)
+        // Neighbours tell much the same, and logits are dear.
+        scored = Self.spread(rows, min(Self.positions, (rows.joined().count + 1) / 2))
         // Each part is run once here: to keep its weights at hand would be of no use.
         let lane = MixtureLane(models, modules, keepsParts: false)
         for side in [Side.base, .other] {

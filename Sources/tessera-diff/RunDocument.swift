@@ -210,7 +210,8 @@ extension Attribution {
                     .pairs([
                         "name": .string(module.name), "graph": .string(module.graph),
                         "block": module.block.map(JSON.int) ?? .null, "role": .string(module.role),
-                        "only": .measure(module.only), "without": module.without.map(JSON.measure) ?? .null,
+                        "only": .measure(module.cost.only),
+                        "without": module.cost.without.map(JSON.measure) ?? .null,
                     ])
                 }),
             "blocks": .array(blocks.map(\.json)), "roles": .array(roles.map(\.json)),
@@ -228,6 +229,8 @@ extension Attribution.Group {
             members.append(.init("role", .string(name)))
         }
         return .object(
-            members + [.init("only", .measure(cost.only)), .init("without", .measure(cost.without))])
+            members + [
+                .init("only", .measure(cost.only)), .init("without", cost.without.map(JSON.measure) ?? .null),
+            ])
     }
 }

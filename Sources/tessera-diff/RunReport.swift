@@ -112,16 +112,16 @@ struct AttributionReport {
         ]
         var roles = Table("role", "alone", "all but it")
         for role in attribution.roles {
-            roles.add(role.name, significant(role.cost.only), significant(role.cost.without))
+            roles.add(role.name, significant(role.cost.only), role.cost.without.map(significant) ?? "")
         }
         lines.append(roles.text)
         var modules = Table("what costs most", "alone", "of the sum", "all but it")
         let costliest = attribution.costliest.prefix(Attribution.probed)
         for module in costliest {
-            let share = attribution.sum > 0 ? 100 * module.only / attribution.sum : 0
+            let share = attribution.sum > 0 ? 100 * module.cost.only / attribution.sum : 0
             modules.add(
-                module.name, significant(module.only), "\(fixed(share, 1)) %",
-                module.without.map(significant) ?? "")
+                module.name, significant(module.cost.only), "\(fixed(share, 1)) %",
+                module.cost.without.map(significant) ?? "")
         }
         lines.append(modules.text)
         if !costliest.isEmpty {

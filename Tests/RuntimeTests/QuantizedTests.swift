@@ -116,7 +116,7 @@ import Testing
         let resumed = try compare(stopAfter: .max)
         #expect(resumed.divergence == whole.divergence)
         #expect(resumed.samples.map(\.parting) == whole.samples.map(\.parting))
-        #expect(resumed.attribution?.modules.map(\.only) == whole.attribution?.modules.map(\.only))
+        #expect(resumed.attribution?.modules.map(\.cost) == whole.attribution?.modules.map(\.cost))
         let foreign = #expect(throws: Failure.self) {
             _ = try RunJournal(path, identity: try SHA256.digest([]), inputs: [])
         }
@@ -132,14 +132,13 @@ import Testing
         #expect(attribution.modules.contains { $0.name == "text.block.2.mlp.gate+up" })
         #expect(attribution.modules.contains { $0.name == "vision.block.1.attention.qkv" })
         let costs = (attribution.blocks + attribution.roles).map(\.cost)
-        #expect(costs.allSatisfy { $0.only > 0 && $0.without > 0 })
-        #expect(attribution.modules.allSatisfy { $0.only > 0 })
+        #expect((costs + attribution.modules.map(\.cost)).allSatisfy { $0.only > 0 && $0.without ?? 1 > 0 })
         #expect(
-            attribution.costliest.map { $0.without != nil }
+            attribution.costliest.map { $0.cost.without != nil }
                 == attribution.modules.indices.map { $0 < Attribution.probed })
         #expect(attribution.sum > attribution.whole / 4 && attribution.sum < attribution.whole * 4)
         // What one part alone costs is less than what all do together.
-        #expect(attribution.modules.allSatisfy { $0.only < attribution.whole })
+        #expect(attribution.modules.allSatisfy { $0.cost.only < attribution.whole })
         #expect(attribution.roles.count == Set(attribution.modules.map(\.role)).count)
         #expect(abs(attribution.weights - attribution.whole) < attribution.whole / 4)
     }
