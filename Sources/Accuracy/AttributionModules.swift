@@ -51,10 +51,13 @@ struct AttributionModules {
                 guard let name = part.moduleName,
                     try !Self.areSame(Sides(base: part, other: sides.other[number]), base, other)
                 else { continue }
+                // A table that is embedding and head is two modules.
+                let isTaken = modules.contains { $0.name == name }
+                let own = isTaken ? part.weightRoles.first ?? "\(graph).\(name)" : name
                 modules.append(
                     Module(
-                        id: ID(graph: graph, part: number), name: name, block: block,
-                        role: Self.role(name, block), weightRoles: part.weightRoles))
+                        id: ID(graph: graph, part: number), name: own, block: block,
+                        role: Self.role(own, block), weightRoles: part.weightRoles))
             }
         }
     }

@@ -131,6 +131,9 @@ import Testing
         let attribution = try #require(comparison.attribution)
         #expect(attribution.modules.contains { $0.name == "text.block.2.mlp.gate+up" })
         #expect(attribution.modules.contains { $0.name == "vision.block.1.attention.qkv" })
+        // The head is the embedding's table.
+        #expect(attribution.modules.last?.name == "text.head")
+        #expect(Set(attribution.modules.map(\.name)).count == attribution.modules.count)
         let costs = (attribution.blocks + attribution.roles).map(\.cost)
         #expect((costs + attribution.modules.map(\.cost)).allSatisfy { $0.only > 0 && $0.without ?? 1 > 0 })
         #expect(
