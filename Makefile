@@ -49,7 +49,8 @@ sanitize: deps ## run the tests that compute little with the address sanitizer, 
 	ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no TESSERA_MUTANTS=$(MUTANTS) \
 	    $(SWIFT) test --sanitize=address --scratch-path .build-asan --filter '$(READERS)' \
 	    --skip everyFlippedByteBehindItIsFound
-	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize=thread --scratch-path .build-tsan --filter PoolTests
+	TESSERA_SUITE=CKernelsTests SWIFT_BACKTRACE=enable=no \
+	    $(SWIFT) test --sanitize=thread --scratch-path .build-tsan --filter PoolTests
 
 .PHONY: sanitize-all
 sanitize-all: deps ## run all tests with the address sanitizer: an hour or more

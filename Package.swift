@@ -256,3 +256,17 @@ if isFuzzing {
             path: "Tests/Fuzz", exclude: ["run.sh"], swiftSettings: strict)
     ]
 }
+
+/// For a sanitizer that one suite is run with: that suite and what it needs, instead of everything.
+if let suite = Context.environment["TESSERA_SUITE"] {
+    var needed: Set<String> = []
+    var due = [suite]
+    while let name = due.popLast() {
+        guard needed.insert(name).inserted, let target = package.targets.first(where: { $0.name == name })
+        else { continue }
+        for case .byNameItem(let dependency, _) in target.dependencies { due.append(dependency) }
+    }
+    package.targets.removeAll { !needed.contains($0.name) }
+    package.products = []
+    package.dependencies = []
+}

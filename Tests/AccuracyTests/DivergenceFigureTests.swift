@@ -36,7 +36,8 @@ import Threads
         var divergence = Divergence()
         try base.withUnsafeBufferPointer { base in
             try other.withUnsafeBufferPointer { other in
-                try divergence.add(base: base, other: other, targets: targets, places: Array(50..<50 + rows), pool)
+                try divergence.add(
+                    base: base, other: other, targets: targets, places: Array(50..<50 + rows), pool)
             }
         }
         return divergence
