@@ -141,7 +141,10 @@ import Threads
             document.run = run
             document.runMembers = try RunDocument(run, base: models.0, other: models.1).members()
             document.answers = try run.answers(models.0, models.1)
-            text.append(try RunReport(run, base: models.0, other: models.1, allStages: verbose).text())
+            text.append(
+                try RunReport(
+                    run, base: models.0, other: models.1, allStages: verbose, findings: document.findings
+                ).text())
             faults += [run.nonFinite].compactMap { $0 }
         } else if let answers {
             let comparison = try self.answers(try model(base), try model(other), answers)

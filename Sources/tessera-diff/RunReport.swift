@@ -10,12 +10,17 @@ struct RunReport {
     private let base: Model
     private let other: Model
     private let allStages: Bool
+    /// Stages that findings are about.
+    private let marked: Set<String>
 
-    init(_ run: RunComparison, base: Model, other: Model, allStages: Bool) {
+    init(
+        _ run: RunComparison, base: Model, other: Model, allStages: Bool, findings: [WeightFinding]
+    ) {
         self.run = run
         self.base = base
         self.other = other
         self.allStages = allStages
+        marked = Set(findings.compactMap(\.stage))
     }
 
     /// Without an end of line.
@@ -44,7 +49,7 @@ struct RunReport {
         var table = Table(
             "stage", "max |error| / max |base|", "relative L2", "SQNR dB", "cosine", "alone",
             "its kind alone", "pictures", "text")
-        for stage in run.stages where allStages || isBlock(stage.name) {
+        for stage in run.stages where allStages || isBlock(stage.name) || marked.contains(stage.name) {
             let error = stage.accumulated
             table.add(
                 stage.name, significant(error.relativeMaximum), significant(error.relativeL2),
@@ -105,7 +110,7 @@ struct AttributionReport {
     var text: String {
         let whole = attribution.whole
         var lines = [
-            "Parts exchanged one by one, over \(attribution.samples) samples, \(attribution.tokens) tokens, "
+            "Parts exchanged one by one, over \(attribution.samples) sample\(attribution.samples == 1 ? "" : "s"), \(attribution.tokens) tokens, "
                 + "\(attribution.positions) positions: the whole costs \(significant(whole)) nats, all parts alone add up to "
                 + "\(significant(attribution.sum)). Weights alone cost \(significant(attribution.weights)), rounded activations "
                 + "as well \(significant(whole)), the runtime's cache as well \(significant(attribution.cache))."
