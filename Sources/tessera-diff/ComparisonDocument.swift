@@ -8,23 +8,43 @@ import Storage
 struct ComparisonDocument {
     let base: Bundle
     let other: Bundle
-    let weights: WeightComparison?
+    let weights: WeightComparison
     var run: RunComparison?
     /// The document's parts of the run.
     var runMembers: [JSON.Member] = []
     var answers: AnswerComparison?
     var gates: [Gate] = []
+    /// Of the weights that are furthest from what is expected.
+    private let histograms: [String: TensorHistogram]
+
+    /// Weights whose values are counted.
+    private static let counted = 8
+
+    /// Of two bundles, with what their weights differ in.
+    init(base: Bundle, other: Bundle, weights: WeightComparison) throws(Failure) {
+        (self.base, self.other, self.weights) = (base, other, weights)
+        let named = weights.findings.compactMap(\.tensor)
+        let furthest = weights.tensors.filter { $0.error > 0 }.sorted {
+            $0.error / max($0.expected, 1e-9) > $1.error / max($1.expected, 1e-9)
+        }.map(\.name)
+        var histograms: [String: TensorHistogram] = [:]
+        for name in (named + furthest).prefix(2 * Self.counted)
+        where histograms.count < Self.counted && histograms[name] == nil {
+            histograms[name] = try TensorHistogram(name, base: base, other: other)
+        }
+        self.histograms = histograms
+    }
 
     /// Worst first.
     var findings: [WeightFinding] {
         let run = self.run.map { RunFindings($0, expected: expectedErrors).findings } ?? []
-        return WeightFinding.worstFirst((weights?.findings ?? []) + run)
+        return WeightFinding.worstFirst(weights.findings + run)
     }
 
     /// By weight: what its format costs where it is not the same in both.
     private var expectedErrors: [String: Double] {
         var errors: [String: Double] = [:]
-        for tensor in weights?.tensors ?? [] {
+        for tensor in weights.tensors {
             errors[tensor.name] =
                 tensor.isRewritten || tensor.error > 0 ? max(tensor.expected, tensor.error) : 0
         }
@@ -34,7 +54,7 @@ struct ComparisonDocument {
     /// One sentence.
     var verdict: String {
         let findings = findings
-        guard let run else { return weights?.verdict ?? "" }
+        guard let run else { return weights.verdict }
         let figure = run.divergence.divergence.mean
         let cost =
             figure.value == 0
@@ -46,7 +66,7 @@ struct ComparisonDocument {
             return "\(first.words); \(cost)"
                 + (more > 0 ? "; \(more) more finding\(more > 1 ? "s" : "")." : ".")
         }
-        guard let medians = weights?.medians else { return capitalized(cost) + ": nothing is out of line." }
+        guard let medians = weights.medians else { return capitalized(cost) + ": nothing is out of line." }
         return capitalized(cost)
             + "; weights that differ do so by \(significant(100 * medians.error)) % where their formats "
             + "cost \(significant(100 * medians.expected)) %: nothing is out of line."
@@ -63,9 +83,14 @@ struct ComparisonDocument {
             .init("base", side(base, run?.speeds.base)), .init("other", side(other, run?.speeds.other)),
         ]
         if !gates.isEmpty { members.append(.init("gates", .array(gates.map(\.json)))) }
-        if let weights {
-            members.append(.init("tensors", .array(weights.tensors.map(\.json))))
-        }
+        members.append(
+            .init(
+                "tensors",
+                .array(
+                    weights.tensors.map { tensor in
+                        guard let histogram = histograms[tensor.name] else { return tensor.json }
+                        return tensor.json.setting("histogram", to: histogram.json)
+                    })))
         members += runMembers
         if let answers {
             members.append(.init("accuracy", AccuracyDocument(answers).json))
@@ -109,5 +134,14 @@ struct ComparisonDocument {
                 "encoding": .string(name), "tensors": .int(count.tensors), "bytes": .int(count.bytes),
             ])
         }
+    }
+}
+
+extension TensorHistogram {
+    fileprivate var json: JSON {
+        .pairs([
+            "from": .double(Double(range.lowerBound)), "to": .double(Double(range.upperBound)),
+            "base": .array(base.map(JSON.int)), "other": .array(other.map(JSON.int)),
+        ])
     }
 }

@@ -132,7 +132,8 @@ import Threads
         let places = try reports.places(inputs: inputs)
         let baseline = try limits.baseline.map { (path) throws(Failure) in try Baseline(path) }
         let (base, other) = (try side(basePath), try side(otherPath))
-        var document = ComparisonDocument(base: base, other: other, weights: try weights(base, other))
+        var document = try ComparisonDocument(
+            base: base, other: other, weights: try weights(base, other))
         var text: [String] = []
         var faults: [Failure] = []
         if evaluation.runs {
@@ -170,8 +171,8 @@ import Threads
         let findings = document.findings
         if !findings.isEmpty { Console.print("\n" + WeightReport.text(findings)) }
         for gate in document.gates { Console.print("\(gate.passed ? "kept" : "FAILED"): \(gate.words)") }
-        if let weights = document.weights, text.isEmpty || verbose {
-            WeightReport(weights).print(allTensors: verbose)
+        if text.isEmpty || verbose {
+            WeightReport(document.weights).print(allTensors: verbose)
         }
         for block in text { Console.print("\n" + block) }
     }

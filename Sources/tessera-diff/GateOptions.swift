@@ -80,10 +80,10 @@ struct Gate {
 extension GateOptions {
     /// The limits that were given, against what was compared.
     func gates(
-        weights: WeightComparison?, run: RunComparison?, answers: AnswerComparison?
+        weights: WeightComparison, run: RunComparison?, answers: AnswerComparison?
     ) -> [Gate] {
         var gates: [Gate] = []
-        if let limit = maxWeightError, let furthest = weights?.furthest {
+        if let limit = maxWeightError, let furthest = weights.furthest {
             gates.append(
                 Gate(
                     "max-weight-error", atMost: limit, furthest.error,
@@ -92,7 +92,7 @@ extension GateOptions {
                 ))
         }
         if let run { gates += self.gates(run) }
-        if let limit = minSqnr, run == nil, let furthest = weights?.furthest {
+        if let limit = minSqnr, run == nil, let furthest = weights.furthest {
             let ratio = furthest.error > 0 ? -20 * log10(furthest.error) : .infinity
             gates.append(
                 Gate(

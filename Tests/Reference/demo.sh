@@ -25,8 +25,10 @@ for model in demo demo-int8 demo-int4; do
     "$bin/tessera-run" "$work/$model.tessera" --image "$picture" -p "$question"
 done
 
-say "What int4 cost, stage by stage, with the picture in the prompt"
-"$bin/tessera-diff" "$work/demo.tessera" "$work/demo-int4.tessera" --image "$picture" -p "$question"
+say "What int4 cost, and where, with the picture in the prompt"
+"$bin/tessera-diff" "$work/demo.tessera" "$work/demo-int4.tessera" --image "$picture" -p "$question" --attribute \
+    --html "$work/report.html" --force
+echo "The same as a page: $work/report.html"
 
 say "What it cost in right answers, over all pictures and questions"
 for model in demo demo-int8 demo-int4; do
