@@ -68,7 +68,9 @@ public struct AnswerCount: Sendable {
     public init(_ model: Model, file path: String, maximumTokens: Int = 64) throws(Failure) {
         var items: [Item] = []
         for question in try AnswerQuestion.questions(file: path) {
-            let image = Path.join(Path.directory(path), question.image)
+            let image =
+                question.image.hasPrefix("/")
+                ? question.image : Path.join(Path.directory(path), question.image)
             let picture = try model.picture(image)
             let prompt = try Session(model, capacity: 1).prepare([.image(picture), .text(question.question)])
             let session = try Session(model, capacity: prompt.tokens.count + maximumTokens)

@@ -34,6 +34,14 @@ struct GraphDifference {
                 "the graph \(graph) has \(first.count) operations in the base and \(second.count) in the other",
                 stage: graph)
         }
+        if let index = first.indices.first(where: { first[$0]["op"] != second[$0]["op"] }) {
+            // From there on nothing stands in its place: to compare on would list everything.
+            let place = first[index]["weight"]?.string ?? "\(graph).\(first[index]["result"]?.string ?? "")"
+            let operations = [first[index], second[index]].map { $0["op"]?.string ?? "nothing" }
+            return add(
+                "the graph \(graph) takes another way from \(place) on: \(operations[0]) in the base, \(operations[1]) in the "
+                    + "other", stage: graph, tensor: first[index]["weight"]?.string)
+        }
         // One difference in every block is one finding.
         var places: [(stage: String, tensor: String?)] = []
         var changes: [[String]: [Int]] = [:]

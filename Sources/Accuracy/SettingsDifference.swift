@@ -36,16 +36,22 @@ struct SettingsDifference {
             for key in keys { compare(base[key] ?? .null, other[key] ?? .null, "\(path).\(key)") }
             return
         }
-        let (first, second) = (SettingsDifference.shown(base), SettingsDifference.shown(other))
+        let (first, second) = SettingsDifference.shown(base, other)
         let isReversed = base.array.map { $0.count > 1 && Array($0.reversed()) == other.array } ?? false
         let isColours = path.hasSuffix("mean") || path.hasSuffix("std")
         let hint = isReversed && isColours ? ": red and blue are exchanged" : ""
         add(path, "the setting \(path) is \(first) in the base and \(second) in the other\(hint)")
     }
 
-    /// A value in a few words.
-    private static func shown(_ json: JSON) -> String {
-        let text = json == .null ? "not there" : json.serialized()
-        return text.count > 60 ? text.prefix(57) + "..." : text
+    /// Two values in a few words each, from shortly before they part.
+    private static func shown(_ base: JSON, _ other: JSON) -> (String, String) {
+        let texts = [base, other].map { $0 == .null ? "not there" : $0.serialized() }
+        let common = zip(texts[0], texts[1]).prefix { $0 == $1 }.count
+        let skipped = texts.contains { $0.count > 60 } ? max(0, common - 20) : 0
+        let shown = texts.map { text in
+            let rest = text.dropFirst(skipped)
+            return (skipped > 0 ? "..." : "") + (rest.count > 60 ? rest.prefix(57) + "..." : rest)
+        }
+        return (shown[0], shown[1])
     }
 }

@@ -86,10 +86,12 @@ public struct WeightFinding: Sendable, Equatable {
         case .swappedWith, .rowsPermuted, .rowsSwapped, .rowNegated, .channelsSwapped, .rowScaled,
             .groupScaled:
             2
-        case .differs, .notAsConverted, .stage: 3
+        case .differs, .notAsConverted: 3
         case .graph: 4
         case .promptSettings: 5
-        case .encodingWorseThanExpected: 6
+        // What follows from all these.
+        case .stage: 6
+        case .encodingWorseThanExpected: 7
         }
     }
 

@@ -19,6 +19,18 @@ public enum GivenSide {
         self = isCheckpoint ? .checkpoint(path) : .bundle(path)
     }
 
+    /// The files that it may be read from, none of which is ever to be written.
+    public var files: [String] {
+        get throws(Failure) {
+            switch self {
+            case .bundle(let path): return [path]
+            case .checkpoint(let path):
+                guard Path.isDirectory(path) else { return [path] }
+                return try Path.list(path).map { Path.join(path, $0) }
+            }
+        }
+    }
+
     /// Opens the bundle, or makes one of the checkpoint, which has no name and goes when it is no longer mapped.
     /// - Parameters:
     ///   - options: how a checkpoint is read.

@@ -23,7 +23,7 @@ struct Baseline {
     /// What of a new document is worse, as gates named `baseline-…`.
     /// - Throws: `badInput` when the two are not of the same samples.
     func gates(_ new: JSON) throws(Failure) -> [Gate] {
-        guard positions(document) == positions(new) else {
+        guard samples(document) == samples(new) else {
             throw .badInput(
                 "was made over other samples", file: path, remedy: "give the same --data, --text or --prompt")
         }
@@ -64,7 +64,13 @@ struct Baseline {
         return gates
     }
 
-    private func positions(_ json: JSON) -> Int? { json["divergence"]?["positions"]?.int }
+    /// What was compared over.
+    private func samples(_ json: JSON) -> [JSON] {
+        let samples = (json["samples"]?.array ?? []).flatMap { sample in
+            ["name", "tokens", "visual_tokens", "prompt"].map { sample[$0] ?? .null }
+        }
+        return samples + [json["divergence"]?["positions"] ?? .null, json["accuracy"]?["questions"] ?? .null]
+    }
 
     private func largestError(_ json: JSON) -> JSON? {
         json["tensors"]?.array?.compactMap { $0["error"]?.double }.max().map(JSON.double)

@@ -54,7 +54,7 @@ struct ComparisonDocument {
     /// One sentence.
     var verdict: String {
         let findings = findings
-        guard let run else { return weights.verdict }
+        guard let run else { return capitalized(weights.verdict) }
         let figure = run.divergence.divergence.mean
         let cost =
             figure.value == 0
@@ -63,7 +63,7 @@ struct ComparisonDocument {
                 + "the same token is most likely at \(fixed(run.divergence.agreement * 100, 1)) % of positions"
         if let first = findings.first {
             let more = findings.count - 1
-            return "\(first.words); \(cost)"
+            return "\(capitalized(first.words)); \(cost)"
                 + (more > 0 ? "; \(more) more finding\(more > 1 ? "s" : "")." : ".")
         }
         guard let medians = weights.medians else { return capitalized(cost) + ": nothing is out of line." }
@@ -72,8 +72,12 @@ struct ComparisonDocument {
             + "cost \(significant(100 * medians.expected)) %: nothing is out of line."
     }
 
+    /// Names of files and weights stay as they are.
     private func capitalized(_ text: String) -> String {
-        text.hasPrefix("both") ? "Both" + text.dropFirst(4) : text
+        for word in ["both ", "the "] where text.hasPrefix(word) {
+            return text.prefix(1).uppercased() + text.dropFirst()
+        }
+        return text
     }
 
     var json: JSON {

@@ -111,6 +111,11 @@ import Threads
         guard !others.contains(true) || golden == nil && !verify && other != nil else {
             throw ValidationError("--max-weight-error, --min-sqnr and --baseline are for two models")
         }
+        let kept = [evaluation.resume, evaluation.keepBase].compactMap { $0 }
+        guard ![reports.junitPath, reports.htmlPath].contains(where: { $0.map(kept.contains) ?? false })
+        else {
+            throw ValidationError("--resume and --keep-base need files of their own")
+        }
         guard !reports.wantsMore || golden == nil && !verify && other != nil else {
             throw ValidationError("--markdown, --junit and --html are for two models, or --from")
         }
@@ -128,7 +133,9 @@ import Threads
 
     /// Compares two models: their weights, and what they foretell or answer where something is given to run.
     private func compare(_ basePath: String, _ otherPath: String) throws(Failure) {
-        let inputs = [basePath, otherPath] + (try evaluation.inputs()) + [answers].compactMap { $0 }
+        let inputs =
+            try GivenSide(basePath).files + GivenSide(otherPath).files + evaluation.inputs()
+            + [answers, limits.baseline].compactMap { $0 }
         let places = try reports.places(inputs: inputs)
         let baseline = try limits.baseline.map { (path) throws(Failure) in try Baseline(path) }
         let (base, other) = (try side(basePath), try side(otherPath))
@@ -137,16 +144,14 @@ import Threads
         var text: [String] = []
         var faults: [Failure] = []
         if evaluation.runs {
-            let models = (try model(base), try model(other))
-            let run = try self.run(models.0, models.1, inputs)
-            document.run = run
-            document.runMembers = try RunDocument(run, base: models.0, other: models.1).members()
-            document.answers = try run.answers(models.0, models.1)
-            text.append(
-                try RunReport(
-                    run, base: models.0, other: models.1, allStages: verbose, findings: document.findings
-                ).text())
-            faults += [run.nonFinite].compactMap { $0 }
+            do throws(Failure) {
+                text.append(try run(&document, inputs))
+            } catch {
+                // Weights, graphs and settings often say why two models cannot be run side by side.
+                guard error.kind == .mismatch, let first = document.findings.first else { throw error }
+                faults.append(Failure(.mismatch, "\(error.message): \(first.words)"))
+            }
+            faults += [document.run?.nonFinite].compactMap { $0 }
         } else if let answers {
             let comparison = try self.answers(try model(base), try model(other), answers)
             document.answers = comparison
@@ -175,6 +180,20 @@ import Threads
             WeightReport(document.weights).print(allTensors: verbose)
         }
         for block in text { Console.print("\n" + block) }
+    }
+
+    /// Runs both sides, and gives the tables.
+    private func run(
+        _ document: inout ComparisonDocument, _ inputs: [String]
+    ) throws(Failure) -> String {
+        let (base, other) = (try model(document.base), try model(document.other))
+        let run = try self.run(base, other, inputs)
+        document.run = run
+        document.runMembers = try RunDocument(run, base: base, other: other).members()
+        document.answers = try run.answers(base, other)
+        return try RunReport(
+            run, base: base, other: other, allStages: verbose, findings: document.findings
+        ).text()
     }
 
     private func run(_ base: Model, _ other: Model, _ inputs: [String]) throws(Failure) -> RunComparison {

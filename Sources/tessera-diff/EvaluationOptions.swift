@@ -85,10 +85,10 @@ struct EvaluationOptions: ParsableArguments {
         }
     }
 
-    /// Everything that is read.
+    /// Everything that is read or kept.
     func inputs() throws(Failure) -> [String] {
         let sources = try SampleSource.find(data)
-        return image + video + [text].compactMap { $0 } + sources.flatMap(\.files)
+        return image + video + [text, keepBase, resume].compactMap { $0 } + sources.flatMap(\.files)
     }
 
     /// The samples, made ready by the base.

@@ -9,9 +9,8 @@ struct WeightReport {
 
     init(_ comparison: WeightComparison) { self.comparison = comparison }
 
+    /// What each role costs, and each weight where all are wanted.
     func print(allTensors: Bool) {
-        Console.print(comparison.verdict)
-        if !comparison.findings.isEmpty { Console.print("\n" + WeightReport.text(comparison.findings)) }
         Console.print("\n" + roles)
         if allTensors { Console.print("\n" + tensors) }
     }

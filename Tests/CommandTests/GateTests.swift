@@ -191,6 +191,28 @@ import Testing
         expect(try ask([], 1, json: false), 3, "no list of questions")
     }
 
+    /// A report that was kept is a limit for the next of the same samples, and nothing that is read is written.
+    @Test func aBaselineIsALimit() throws {
+        let (model, other) = (try Self.demo.get(), directory.file("int8.tessera"))
+        let made = try run("tessera-quantize", model, "-o", other, "--recipe", "int8")
+        #expect(made.status == 0, "\(made.errors)")
+        let kept = directory.file("kept.json")
+        func compare(_ second: String, _ prompt: String, _ more: [String] = []) throws -> Outcome {
+            try run(
+                "tessera-diff", arguments: [model, second, "-p", prompt, "-n", "4", "--json"] + more)
+        }
+        try writeFile(kept, Array(try compare(model, "Hello").output.utf8))
+        #expect(try compare(model, "Hello", ["--baseline", kept]).status == 0)
+        expect(try compare(other, "Hello", ["--baseline", kept]), 1, "the mean KL divergence is")
+        expect(try compare(model, "Hollo", ["--baseline", kept]), 3, "other samples")
+        for output in [kept, other] {
+            let outcome = try compare(other, "Hello", ["--baseline", kept, "--html", output, "--force"])
+            expect(outcome, 2, "is the same file as the input")
+        }
+        let report = try JSON(parsing: Array(compare(other, "Hello", ["--max-kl", "0"]).output.utf8))
+        #expect(report["gates"]?.array?.first?["passed"] == false)
+    }
+
     /// What was kept of a base is taken for that and nothing else, and only as it was kept.
     @Test func aKeptBaseIsChecked() throws {
         let (model, kept, text) = (

@@ -61,7 +61,8 @@ import Testing
         for arguments in [
             ["--from", kept], ["--from", kept, "model.tessera", "--markdown"], ["--markdown"],
             ["--from", kept, "--json", "--markdown"], ["--from", kept, "--html", page, "--junit", page],
-            ["a.tessera", "b.tessera", "-p", "Hello", "--html", page],
+            ["a.tessera", "--reference", "b.safetensors", "--html", page],
+            ["a.tessera", "b.tessera", "-p", "Hello", "--html", page, "--resume", page],
             ["--from", kept, "--markdown", "--force"],
         ] {
             #expect(try run("tessera-diff", arguments: arguments).status == 2, "\(arguments)")
