@@ -34,7 +34,7 @@ public struct Attribution: Sendable {
     }
 
     /// Of so many modules, blocks and roles, those that cost most alone, both measures are taken: the second says what mending brings.
-    public static let probed = 12
+    public static let probed = 8
 
     /// Modules together.
     public struct Group: Sendable {

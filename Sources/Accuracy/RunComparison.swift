@@ -21,7 +21,7 @@ public struct RunComparison {
         public var attributionTokens: Int?
 
         /// What is measured by default.
-        public init(answerTokens: Int = 64, stageTokens: Int = 512, attributionTokens: Int? = nil) {
+        public init(answerTokens: Int = 64, stageTokens: Int = 256, attributionTokens: Int? = nil) {
             self.answerTokens = answerTokens
             self.stageTokens = stageTokens
             self.attributionTokens = attributionTokens
@@ -161,7 +161,7 @@ public struct RunComparison {
         // Parts run with a cache of float32; what is asked about is the runtime's.
         if options.cachePrecision == .float32 { options.cachePrecision = Engine.Options().cachePrecision }
         return AttributionModels(
-            sides: sides, dequantized: sides.other.lending(DequantizedWeight.lending(other.bundle)),
+            sides: sides, dequantized: sides.other.lending(DequantizedWeight.lending(other.bundle, pool)),
             cached: try Engine(other.bundle, options))
     }
 
