@@ -49,31 +49,34 @@ struct PartStages {
         guard let module = part.moduleName else { return }
         let hasNamed = part.nodes.contains { part.graph[$0.result].isNamed }
         var weights: [String] = []
+        var isSum = false
         for node in part.nodes {
             let value = part.graph[node.result]
             let own = node.operation.weightNames
             weights += own
+            if case .add = node.operation { isSum = true }
             guard let columns = value.type.columns else { continue }
             if value.isNamed {
-                add("\(name).\(value.name)", .named(value.name), columns, module, weights)
+                add("\(name).\(value.name)", .named(value.name), columns, module, weights, isSum)
             } else if let index = part.results.firstIndex(of: node.result) {
                 if let first = own.first {
-                    add(GraphPart.stem(first), .result(index), columns, GraphPart.stem(first), weights)
+                    add(GraphPart.stem(first), .result(index), columns, GraphPart.stem(first), weights, isSum)
                 } else if !hasNamed {
-                    add(module, .result(index), columns, module, weights)
+                    add(module, .result(index), columns, module, weights, isSum)
                 }
             }
         }
     }
 
     private mutating func add(
-        _ name: String, _ source: Source, _ columns: Int, _ module: String, _ weights: [String]
+        _ name: String, _ source: Source, _ columns: Int, _ module: String, _ weights: [String],
+        _ isSum: Bool
     ) {
         guard !stages.contains(where: { $0.name == name }) else { return }
         stages.append(
             Stage(
-                name: name, source: source, columns: columns, errors: .init(module: module, weights: weights))
-        )
+                name: name, source: source, columns: columns,
+                errors: .init(module: module, weights: weights, isSum: isSum)))
     }
 
     /// Adds a sample.

@@ -47,7 +47,7 @@ public struct RunFindings {
             if unit == 0 {
                 guard own > Self.unchanged else { continue }
                 add(stage, expected: 0, "though their weights are the same")
-            } else if let kind = kinds[stage.kind], kind.count > 2, own > Self.harmless,
+            } else if let kind = kinds[stage.kind], kind.count > 2, !stage.isSum, own > Self.harmless,
                 own / unit > Self.factor * kind.median
             {
                 let others = kind.median * unit

@@ -28,7 +28,8 @@ struct SettingsDifference {
     }
 
     private mutating func compare(_ base: JSON, _ other: JSON, _ path: String) {
-        guard base != other else { return }
+        // What a template is called, which is the file that it comes of, changes nothing.
+        guard base != other, path != "prompt.chat_template.name" else { return }
         if let first = base.double, let second = other.double, first == second { return }
         if base.members != nil, other.members != nil {
             var keys = (base.members ?? []).map(\.key)

@@ -9,6 +9,8 @@ public struct StageDifference: Sendable {
     public let module: String
     /// The weights of these.
     public let weights: [String]
+    /// Whether it is a residual sum, or a norm of one: what its linears cost is then small or large beside what they are added to.
+    public let isSum: Bool
     /// Where each model read its own earlier values.
     public let accumulated: StageError
     /// Where the other model was given the base's values before these linears: what they alone cost.
@@ -65,15 +67,17 @@ extension [StageDifference] {
 struct StageAccumulator {
     private let module: String
     private let weights: [String]
+    private let isSum: Bool
     private var visual = StageError.Accumulator()
     private var text = StageError.Accumulator()
     private var own = StageError.Accumulator()
     private var worst: StageDifference.Row?
     private var rows = 0
 
-    init(module: String, weights: [String]) {
+    init(module: String, weights: [String], isSum: Bool) {
         self.module = module
         self.weights = weights
+        self.isSum = isSum
     }
 
     var isEmpty: Bool { rows == 0 }
@@ -103,7 +107,8 @@ struct StageAccumulator {
 
     func finish(_ name: String) -> StageDifference {
         StageDifference(
-            name: name, module: module, weights: weights, accumulated: visual.merged(text).finish(name),
+            name: name, module: module, weights: weights, isSum: isSum,
+            accumulated: visual.merged(text).finish(name),
             own: own.finish(name),
             expectedOwn: nil, visual: visual.isEmpty ? nil : visual.finish(name),
             text: text.isEmpty ? nil : text.finish(name), worstRow: worst)
