@@ -20,9 +20,6 @@ struct Lanes<Lane> {
         pool = try ThreadPool(threads: count)
     }
 
-    /// How many there are.
-    var count: Int { lanes.count }
-
     /// Runs `job` for each of these numbers; after a failure no further one is begun.
     /// - Parameter finish: called after each job, one at a time, in whatever order they end.
     func run<Result>(

@@ -85,11 +85,14 @@ struct EvaluationOptions: ParsableArguments {
         }
     }
 
-    /// Everything that is read or kept.
+    /// Everything that is read.
     func inputs() throws(Failure) -> [String] {
         let sources = try SampleSource.find(data)
-        return image + video + [text, keepBase, resume].compactMap { $0 } + sources.flatMap(\.files)
+        return image + video + [text].compactMap { $0 } + sources.flatMap(\.files)
     }
+
+    /// What is kept for other runs, and read by them.
+    var kept: [String] { [keepBase, resume].compactMap { $0 } }
 
     /// The samples, made ready by the base.
     func set(_ base: Model, _ progress: SampleProgress) throws(Failure) -> EvaluationSet {

@@ -66,6 +66,12 @@ struct Gate {
         passed = figure >= limit
     }
 
+    /// A limit that nothing was measured for: a gate passes on something that was compared, or not at all.
+    init(_ name: String, _ limit: Double, nothing words: String) {
+        (self.name, self.limit, figure, self.words) = (name, limit, .nan, words)
+        passed = false
+    }
+
     var json: JSON {
         .pairs([
             "name": .string(name), "limit": .measure(limit), "figure": .measure(figure),
@@ -78,94 +84,102 @@ struct Gate {
 }
 
 extension GateOptions {
-    /// The limits that were given, against what was compared.
+    /// The limits that were given, against what was compared; one that nothing was measured for is not kept.
     func gates(
         weights: WeightComparison, run: RunComparison?, answers: AnswerComparison?
     ) -> [Gate] {
-        var gates: [Gate] = []
-        if let limit = maxWeightError, let furthest = weights.furthest {
-            gates.append(
-                Gate(
-                    "max-weight-error", atMost: limit, furthest.error,
-                    "tensor '\(furthest.name)' is \(furthest.error <= limit ? "within" : "beyond") --max-weight-error \(limit): "
-                        + "relative error \(significant(furthest.error))"
-                ))
-        }
-        if let run { gates += self.gates(run) }
-        if let limit = minSqnr, run == nil, let furthest = weights.furthest {
-            let ratio = furthest.error > 0 ? -20 * log10(furthest.error) : .infinity
-            gates.append(
-                Gate(
-                    "min-sqnr", atLeast: limit, ratio,
-                    "tensor '\(furthest.name)' has \(fixed(ratio, 1)) dB; --min-sqnr is \(limit)"))
-        }
-        if let limit = maxAccuracyDrop, let answers {
-            let drop = answers.accuracyDrop
-            gates.append(
-                Gate(
-                    "max-accuracy-drop", atMost: limit, drop,
-                    answers.drop(beyond: limit)?.message
-                        ?? "the accuracy drops by \(fixed(drop, 2)) percentage points; --max-accuracy-drop is \(limit)"
-                ))
-        }
-        return gates
+        let all = [
+            maxWeightError.map { GateOptions.weightError($0, weights.furthest) },
+            maxKl.flatMap { limit in run.map { GateOptions.kl(limit, $0.divergence.mean) } },
+            minTop1.flatMap { limit in run.map { GateOptions.top1(limit, $0.divergence.agreement) } },
+            maxRelError.flatMap { limit in run.map { GateOptions.relativeError(limit, $0.stages) } },
+            minSqnr.map { limit in
+                run.map { GateOptions.signalToNoise(limit, $0.stages) }
+                    ?? GateOptions.signalToNoise(limit, weights.furthest)
+            },
+            maxAccuracyDrop.map { GateOptions.accuracyDrop($0, answers) },
+        ]
+        return all.compactMap { $0 }
     }
 
     /// The limits that were given, against a reference.
     func gates(_ reference: GoldenComparison) -> [Gate] {
-        guard let limit = maxKl, let divergence = reference.divergence else { return [] }
-        return [GateOptions.maxKl(limit, divergence.mean)]
+        guard let limit = maxKl else { return [] }
+        guard let divergence = reference.divergence else {
+            return [Gate("max-kl", limit, nothing: "there are no logits to measure a divergence by")]
+        }
+        return [GateOptions.kl(limit, divergence.mean)]
     }
 
-    private static func maxKl(_ limit: Double, _ mean: Double) -> Gate {
+    private static func weightError(_ limit: Double, _ furthest: TensorDifference?) -> Gate {
+        guard let furthest else {
+            return Gate("max-weight-error", limit, nothing: "there are no weights to compare")
+        }
+        let place = furthest.error <= limit ? "within" : "beyond"
+        return Gate(
+            "max-weight-error", atMost: limit, furthest.error,
+            "tensor '\(furthest.name)' is \(place) --max-weight-error \(limit): relative error "
+                + significant(furthest.error))
+    }
+
+    private static func kl(_ limit: Double, _ mean: Double) -> Gate {
         let much = mean.isFinite ? significant(mean) : "infinite"
         let place = mean <= limit ? "within" : "above"
         return Gate(
             "max-kl", atMost: limit, mean, "the mean KL divergence is \(much), \(place) \(limit) (--max-kl)")
     }
 
-    private func gates(_ run: RunComparison) -> [Gate] {
-        var gates: [Gate] = []
-        if let limit = maxKl {
-            let mean = run.divergence.mean
-            let much = mean.isFinite ? significant(mean) : "infinite"
-            let place = mean <= limit ? "within" : "above"
-            gates.append(
-                Gate(
-                    "max-kl", atMost: limit, mean,
-                    "the mean KL divergence is \(much), \(place) \(limit) (--max-kl)"))
+    private static func top1(_ limit: Double, _ share: Double) -> Gate {
+        let least = limit > 1 ? limit / 100 : limit
+        return Gate(
+            "min-top1", atLeast: least, share,
+            "the same token is most likely at \(fixed(share * 100, 2)) % of positions; --min-top1 is "
+                + "\(fixed(least * 100, 2)) %")
+    }
+
+    /// The first stage that is beyond the limit says more than the furthest.
+    private static func relativeError(_ limit: Double, _ stages: [StageDifference]) -> Gate {
+        let errors = stages.map(\.accumulated)
+        let first = errors.first { !($0.relativeMaximum <= limit) }
+        guard let stage = first ?? errors.max(by: { $0.relativeMaximum < $1.relativeMaximum }) else {
+            return Gate("max-rel-error", limit, nothing: "there are no stages to compare")
         }
-        if let limit = minTop1 {
-            let least = limit > 1 ? limit / 100 : limit
-            let share = run.divergence.agreement
-            gates.append(
-                Gate(
-                    "min-top1", atLeast: least, share,
-                    "the same token is most likely at \(fixed(share * 100, 2)) % of positions; --min-top1 is \(fixed(least * 100, 2)) %"
-                ))
+        let place = first == nil ? "the furthest stage, within" : "the first stage beyond"
+        return Gate(
+            "max-rel-error", atMost: limit, stage.relativeMaximum,
+            "\(stage.name) is \(place) \(limit): relative error \(significant(stage.relativeMaximum)) (--max-rel-error)"
+        )
+    }
+
+    private static func signalToNoise(_ limit: Double, _ stages: [StageDifference]) -> Gate {
+        guard let stage = stages.map(\.accumulated).min(by: { $0.signalToNoise < $1.signalToNoise }) else {
+            return Gate("min-sqnr", limit, nothing: "there are no stages to compare")
         }
-        if let limit = maxRelError {
-            let errors = run.stages.map(\.accumulated)
-            // The first stage that is beyond the limit says more than the furthest.
-            if let stage = errors.first(where: { !($0.relativeMaximum <= limit) })
-                ?? errors.max(by: { $0.relativeMaximum < $1.relativeMaximum })
-            {
-                let beyond = !(stage.relativeMaximum <= limit)
-                gates.append(
-                    Gate(
-                        "max-rel-error", atMost: limit, stage.relativeMaximum,
-                        "\(stage.name) is \(beyond ? "the first stage beyond" : "the furthest stage, within") \(limit): "
-                            + "relative error \(significant(stage.relativeMaximum)) (--max-rel-error)"))
-            }
+        return Gate(
+            "min-sqnr", atLeast: limit, stage.signalToNoise,
+            "\(stage.name) has \(fixed(stage.signalToNoise, 1)) dB; --min-sqnr is \(limit)")
+    }
+
+    private static func signalToNoise(_ limit: Double, _ furthest: TensorDifference?) -> Gate {
+        guard let furthest else {
+            return Gate("min-sqnr", limit, nothing: "there are no weights to compare")
         }
-        if let limit = minSqnr,
-            let stage = run.stages.map(\.accumulated).min(by: { $0.signalToNoise < $1.signalToNoise })
-        {
-            gates.append(
-                Gate(
-                    "min-sqnr", atLeast: limit, stage.signalToNoise,
-                    "\(stage.name) has \(fixed(stage.signalToNoise, 1)) dB; --min-sqnr is \(limit)"))
+        let ratio = furthest.error > 0 ? -20 * log10(furthest.error) : .infinity
+        return Gate(
+            "min-sqnr", atLeast: limit, ratio,
+            "tensor '\(furthest.name)' has \(fixed(ratio, 1)) dB; --min-sqnr is \(limit)")
+    }
+
+    private static func accuracyDrop(_ limit: Double, _ answers: AnswerComparison?) -> Gate {
+        guard let answers else {
+            return Gate(
+                "max-accuracy-drop", limit, nothing: "the set has no question whose answer is known")
         }
-        return gates
+        let drop = answers.accuracyDrop
+        return Gate(
+            "max-accuracy-drop", atMost: limit, drop,
+            answers.drop(beyond: limit)?.message
+                ?? "the accuracy drops by \(fixed(drop, 2)) percentage points; --max-accuracy-drop is \(limit)"
+        )
     }
 }

@@ -213,6 +213,39 @@ import Testing
         #expect(report["gates"]?.array?.first?["passed"] == false)
     }
 
+    /// What is finished is not run again, and no report takes its place.
+    @Test func aComparisonGoesOnFromItsFile() throws {
+        let (model, kept) = (try Self.demo.get(), directory.file("finished"))
+        let arguments = [model, model, "-p", "Hello", "-n", "4", "--attribute", "--json", "--resume", kept]
+        let first = try run("tessera-diff", arguments: arguments)
+        #expect(first.status == 0, "\(first.errors)")
+        let bytes = try readFile(kept)
+        #expect(bytes.count > 100)
+        let again = try run("tessera-diff", arguments: arguments)
+        #expect(again.status == 0, "\(again.errors)")
+        #expect(try readFile(kept) == bytes)
+        let (one, two) = (
+            try JSON(parsing: Array(first.output.utf8)), try JSON(parsing: Array(again.output.utf8))
+        )
+        #expect(one["divergence"] == two["divergence"] && one["attribution"] == two["attribution"])
+        expect(
+            try run("tessera-diff", arguments: arguments + ["--html", kept, "--force"]), 2,
+            "files of their own")
+        expect(
+            try run("tessera-diff", model, model, "-p", "Hollo", "-n", "4", "--resume", kept), 3,
+            "another comparison")
+    }
+
+    /// Nothing is known of the answer, so there is no accuracy that could drop.
+    @Test func aLimitWithoutAMeasureIsNotKept() throws {
+        let (model, data) = (try Self.demo.get(), directory.file("set.jsonl"))
+        let line = "{\"messages\": [{\"role\": \"user\", \"content\": \"Describe the picture.\"}]}"
+        try writeFile(data, Array(line.utf8))
+        let outcome = try run(
+            "tessera-diff", model, model, "--data", data, "-n", "4", "--max-accuracy-drop", "5")
+        expect(outcome, 1, "no question whose answer is known")
+    }
+
     /// What was kept of a base is taken for that and nothing else, and only as it was kept.
     @Test func aKeptBaseIsChecked() throws {
         let (model, kept, text) = (
