@@ -157,14 +157,7 @@ public struct EvaluationSet {
         let messages = json["messages"]?.array ?? []
         let asks = messages.last?["role"]?.string != "assistant"
         let parts = messages.flatMap { $0["content"]?.array ?? [] }
-        try prepared.add(
-            sample.tokens,
-            sample.visuals.map {
-                .init(
-                    $0.medium, $0.patches.grid, secondsPerFrame: $0.secondsPerFrame, timestamps: $0.timestamps
-                )
-            }, answers: sample.answers)
-        for visual in sample.visuals { try patches.append(visual.patches.values) }
+        try prepared.add(sample, patches: patches)
         var media: [Medium] = []
         for part in parts {
             guard let name = (part["image"] ?? part["video"])?.string else { continue }

@@ -4,7 +4,7 @@ import Storage
 struct GraphDifference {
     /// Whether the other's recipe adds biases.
     private let addsBiases: Bool
-    private(set) var findings: [WeightFinding] = []
+    private(set) var findings: [Finding] = []
 
     private static let remedy = "convert both from the same checkpoint, or look into its config.json"
 
@@ -24,7 +24,7 @@ struct GraphDifference {
 
     private mutating func add(_ words: String, stage: String, tensor: String? = nil) {
         findings.append(
-            WeightFinding(.graph, tensor: tensor, stage: stage, words, remedy: GraphDifference.remedy))
+            Finding(.graph, tensor: tensor, stage: stage, words, remedy: GraphDifference.remedy))
     }
 
     private mutating func compare(_ base: JSON, _ other: JSON, _ graph: String) {

@@ -31,7 +31,7 @@ public struct ModelSetup: Sendable {
     var steps: [String] { metadata["provenance"]?["recipe"]?["steps"]?.strings ?? [] }
 
     /// What another has that this one has not, or otherwise: tensors and shapes, operations, settings, the tokenizer.
-    public func findings(against other: ModelSetup) -> [WeightFinding] {
+    public func findings(against other: ModelSetup) -> [Finding] {
         let addsBiases = (steps + other.steps).contains("correct-biases")
         return UnpairedTensors(tensors, other.tensors, addsBiases: addsBiases).findings
             + GraphDifference(graph, other.graph, addsBiases: addsBiases).findings

@@ -7,7 +7,7 @@ import Storage
 /// other values.
 public struct RunFindings {
     /// In the order of execution.
-    public private(set) var findings: [WeightFinding] = []
+    public private(set) var findings: [Finding] = []
 
     /// A stage is out of line beyond so many times the median.
     static let factor = 6.0
@@ -23,7 +23,7 @@ public struct RunFindings {
         self.init(run.nonFinite == nil ? run.stages : [], expected: expected)
         guard let failure = run.nonFinite else { return }
         findings = [
-            WeightFinding(
+            Finding(
                 .notFinite, stage: failure.place, figure: .infinity, expected: 0, failure.description,
                 remedy: "look at the weights of this stage and before it; convert and quantize again")
         ]
@@ -67,7 +67,7 @@ public struct RunFindings {
             stage.own.relativeL2.isFinite
             ? TensorDiagnosis.short(100 * stage.own.relativeL2) + " %" : "without limit"
         findings.append(
-            WeightFinding(
+            Finding(
                 .stage, tensor: stage.weights.first, stage: stage.name, figure: stage.own.relativeL2,
                 expected: expected,
                 "\(stage.name) is \(percent) away where \(stage.module) alone is exchanged, \(why)",

@@ -2,7 +2,7 @@ import Storage
 
 /// What two bundles prepare differently: prompts, pictures, sampling.
 struct SettingsDifference {
-    private(set) var findings: [WeightFinding] = []
+    private(set) var findings: [Finding] = []
 
     /// Settings beyond these are only counted.
     private static let most = 20
@@ -24,7 +24,7 @@ struct SettingsDifference {
 
     private mutating func add(_ path: String, _ words: String) {
         findings.append(
-            WeightFinding(.promptSettings, stage: path, words, remedy: SettingsDifference.remedy))
+            Finding(.promptSettings, stage: path, words, remedy: SettingsDifference.remedy))
     }
 
     private mutating func compare(_ base: JSON, _ other: JSON, _ path: String) {

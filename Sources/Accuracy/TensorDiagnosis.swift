@@ -27,7 +27,7 @@ struct TensorDiagnosis {
 
     /// What explains the tensor best; nil when nothing is out of line after all.
     /// - Parameter candidates: other tensors of the base with the same shape.
-    func finding(_ candidates: [StoredRows]) -> WeightFinding? {
+    func finding(_ candidates: [StoredRows]) -> Finding? {
         guard subject.scan.error.isFinite else { return notFinite }
         let isFar = subject.scan.error > TensorDiagnosis.factor * subject.scan.expected
         let byTensor = isFar ? channels ?? exchanged(candidates) ?? values ?? multiple : nil
@@ -35,15 +35,15 @@ struct TensorDiagnosis {
     }
 
     private func found(
-        _ kind: WeightFinding.Kind, _ words: String, figure: Double? = nil, expected: Double? = nil
-    ) -> WeightFinding {
-        WeightFinding(
+        _ kind: Finding.Kind, _ words: String, figure: Double? = nil, expected: Double? = nil
+    ) -> Finding {
+        Finding(
             kind, tensor: subject.name, figure: figure ?? subject.scan.error,
             expected: expected ?? subject.scan.expected, "\(subject.name) \(words)",
             remedy: TensorDiagnosis.remedy)
     }
 
-    private var notFinite: WeightFinding? {
+    private var notFinite: Finding? {
         found(
             .notFinite,
             "has values that are not finite, or nothing where the other has something, in row "
@@ -65,7 +65,7 @@ extension TensorDiagnosis {
     }
 
     /// The kernel of patches with the colours in another order: columns are colours, then frames and pixels.
-    private var channels: WeightFinding? {
+    private var channels: Finding? {
         let (rows, width) = (sample, subject.base.columns / 3)
         guard subject.role.hasSuffix("patch_embed"), subject.base.columns == 3 * width else { return nil }
         for order in [[2, 1, 0], [1, 0, 2], [0, 2, 1], [1, 2, 0], [2, 0, 1]] {
@@ -83,7 +83,7 @@ extension TensorDiagnosis {
     }
 
     /// Another tensor of the base in its place.
-    private func exchanged(_ candidates: [StoredRows]) -> WeightFinding? {
+    private func exchanged(_ candidates: [StoredRows]) -> Finding? {
         let rows = sample
         var best: (name: String, error: Double)?
         for candidate in candidates {
@@ -96,7 +96,7 @@ extension TensorDiagnosis {
     }
 
     /// All of it times a constant.
-    private var multiple: WeightFinding? {
+    private var multiple: Finding? {
         let sums = subject.scan.sums
         guard sums.base > 0, sums.other > 0, subject.base.rows > 1 else { return nil }
         let left = max(0, 1 - sums.product * sums.product / (sums.base * sums.other)).squareRoot()
@@ -105,7 +105,7 @@ extension TensorDiagnosis {
     }
 
     /// A vector with the same values in another order.
-    private var values: WeightFinding? {
+    private var values: Finding? {
         guard subject.base.rows == 1, subject.base.columns > 2 else { return nil }
         let sorted = PairSums(subject.base.row(0).sorted(), subject.other.row(0).sorted())
         guard explains(sorted.relativeError) else { return nil }
@@ -115,7 +115,7 @@ extension TensorDiagnosis {
 
 // Of some rows.
 extension TensorDiagnosis {
-    private var rows: WeightFinding? {
+    private var rows: Finding? {
         guard !subject.scan.strangeRows.isEmpty, subject.base.rows > 1 else { return nil }
         let matching = RowMatching(
             subject.base, subject.other, strange: subject.scan.strangeRows, expected: subject.scan.expected)
@@ -166,7 +166,7 @@ extension TensorDiagnosis {
 // Times a constant, and whatever else.
 extension TensorDiagnosis {
     /// A row, or one group of it, times a constant.
-    private var scaled: WeightFinding? {
+    private var scaled: Finding? {
         for group in subject.scan.slopedGroups {
             let (a, b) = (subject.base.row(group.row), subject.other.row(group.row))
             guard let slope = group.slope, isBeyondRounding(a, b, group.columns, group.row) else { continue }
@@ -213,7 +213,7 @@ extension TensorDiagnosis {
     }
 
     /// Too far, in no way that is known.
-    private var differing: WeightFinding? {
+    private var differing: Finding? {
         let scan = subject.scan
         let beyondFormat = scan.error > TensorDiagnosis.factor * scan.expected
         // A role that is off as a whole is said once.

@@ -3,7 +3,7 @@ import Storage
 
 /// Tensors that only one of two bundles has, or that have another shape there.
 struct UnpairedTensors {
-    private(set) var findings: [WeightFinding] = []
+    private(set) var findings: [Finding] = []
 
     /// Beyond so many they are only counted: the bundles are of two models.
     private static let most = 10
@@ -29,13 +29,13 @@ struct UnpairedTensors {
         let more = findings.count - UnpairedTensors.most
         findings.removeLast(more)
         findings.append(
-            WeightFinding(
+            Finding(
                 .missing, "\(more) more weights are only in one bundle, or have another shape there",
                 remedy: UnpairedTensors.remedy))
     }
 
-    private mutating func add(_ kind: WeightFinding.Kind, _ name: String, _ words: String) {
+    private mutating func add(_ kind: Finding.Kind, _ name: String, _ words: String) {
         findings.append(
-            WeightFinding(kind, tensor: name, "\(name) \(words)", remedy: UnpairedTensors.remedy))
+            Finding(kind, tensor: name, "\(name) \(words)", remedy: UnpairedTensors.remedy))
     }
 }

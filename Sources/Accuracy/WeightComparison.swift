@@ -12,7 +12,7 @@ public struct WeightComparison {
     /// Every weight that both have with one shape, in the order of the base.
     public let tensors: [TensorDifference]
     /// What is out of line, worst first.
-    public let findings: [WeightFinding]
+    public let findings: [Finding]
 
     /// Reads both.
     /// - Parameter progress: told which tensor is read, of how many.
@@ -27,7 +27,7 @@ public struct WeightComparison {
         var scans = try WeightScans(base, other, roles, pool, isRewritten: !steps.isEmpty, progress)
         scans.setMedians()
         tensors = scans.differences
-        findings = WeightFinding.worstFirst(
+        findings = Finding.worstFirst(
             setups.base.findings(against: setups.other) + (try scans.findings))
     }
 

@@ -63,9 +63,9 @@ struct WeightScans {
     }
 
     /// What is out of line.
-    var findings: [WeightFinding] {
+    var findings: [Finding] {
         get throws(Failure) {
-            var findings: [WeightFinding] = []
+            var findings: [Finding] = []
             for index in suspects {
                 guard let finding = try finding(index) else { continue }
                 // Of two that took each other's place, one is named.
@@ -94,7 +94,7 @@ struct WeightScans {
         return Array(suspects.sorted { excess[$0] > excess[$1] }.prefix(WeightScans.most))
     }
 
-    private func finding(_ index: Int) throws(Failure) -> WeightFinding? {
+    private func finding(_ index: Int) throws(Failure) -> Finding? {
         let pair = pairs[index]
         guard let scan = pair.scan else { return nil }
         let others = self.others(of: index)
@@ -122,7 +122,7 @@ struct WeightScans {
     }
 
     /// Roles that are off as a whole; one finding where most of the model is.
-    private func wideRoles(explained: Set<String>) -> [WeightFinding] {
+    private func wideRoles(explained: Set<String>) -> [Finding] {
         var wide: [(role: String, error: Double, expected: Double, count: Int)] = []
         for (role, members) in byRole {
             let open = members.map(\.index).filter { !explained.contains(differences[$0].name) }
@@ -134,7 +134,7 @@ struct WeightScans {
         }
         wide.sort { ($1.error, $0.role) < ($0.error, $1.role) }
         return wide.map { role in
-            WeightFinding(
+            Finding(
                 .encodingWorseThanExpected, stage: role.role, figure: role.error, expected: role.expected,
                 "\(role.role), by the median of its \(role.count) weights, is "
                     + TensorDiagnosis.distance(role.error, role.expected),
@@ -143,7 +143,7 @@ struct WeightScans {
     }
 
     /// What to say where most weights are too far away, and no pattern explains them.
-    private func otherTraining(_ explained: Set<String>) -> WeightFinding? {
+    private func otherTraining(_ explained: Set<String>) -> Finding? {
         let far = differences.filter {
             !$0.isRewritten && !explained.contains($0.name)
                 && $0.error > TensorDiagnosis.factor * max($0.expected, ExpectedError.least)
@@ -151,7 +151,7 @@ struct WeightScans {
         // By values: norms and biases are many and small, and often left as they are.
         let values = [far, differences].map { $0.reduce(0) { $0 + $1.shape.count } }
         guard far.count > 1, values[0] > values[1] / 2 else { return nil }
-        return WeightFinding(
+        return Finding(
             .differs, figure: Median.of(far.map(\.error)), expected: Median.of(far.map(\.expected)),
             "\(far.count) of \(differences.count) weights are further from the base than any format explains: these are "
                 + "weights of another training",
@@ -159,9 +159,9 @@ struct WeightScans {
     }
 }
 
-extension WeightFinding {
+extension Finding {
     /// Whether another says the same from the other side.
-    fileprivate func mirrors(_ other: WeightFinding) -> Bool {
+    fileprivate func mirrors(_ other: Finding) -> Bool {
         guard let tensor, let twin = other.tensor else { return false }
         return kind == other.kind && words.contains(" \(twin) ") && other.words.contains(" \(tensor) ")
     }

@@ -21,7 +21,7 @@ public struct BundleVerification {
     /// Tensors that are not as they should be.
     public private(set) var different = 0
     /// What is not as it should be, worst first.
-    public private(set) var findings: [WeightFinding] = []
+    public private(set) var findings: [Finding] = []
 
     /// Reads both.
     /// - Parameters:
@@ -58,15 +58,15 @@ public struct BundleVerification {
             let base = try model.temporaryBundle(called: checkpoint, threads: threads)
             try compare(base, bundle, only: Set(others.map { plan.items[$0].weight.name }), threads: threads)
         }
-        findings = WeightFinding.worstFirst(findings)
+        findings = Finding.worstFirst(findings)
     }
 
     /// Makes tensors anew; what differs, worst first.
     private mutating func remake(
         _ indices: [Int], _ quantizer: Quantizer, _ plan: QuantizationPlan, _ source: CheckpointWeights,
         _ bundle: Bundle
-    ) throws(Failure) -> [WeightFinding] {
-        var found: [WeightFinding] = []
+    ) throws(Failure) -> [Finding] {
+        var found: [Finding] = []
         let progress = Progress(total: 0)
         for (number, index) in indices.enumerated() {
             let planned = plan.items[index].description
@@ -144,7 +144,7 @@ public struct BundleVerification {
     }
 }
 
-extension WeightFinding {
+extension Finding {
     /// Whether it is about operations, settings, or which tensors there are, not about values.
     fileprivate var isOfSetup: Bool { [.missing, .shape, .graph, .promptSettings].contains(kind) }
 
@@ -153,8 +153,8 @@ extension WeightFinding {
 
     fileprivate static func stored(
         _ tensor: TensorEntry, insteadOf planned: TensorDescription
-    ) -> WeightFinding {
-        WeightFinding(
+    ) -> Finding {
+        Finding(
             .notAsConverted, tensor: tensor.name,
             "\(tensor.name) is stored as \(tensor.encoding), where the recipe makes \(planned.encoding) of it",
             remedy: remedy)
@@ -162,8 +162,8 @@ extension WeightFinding {
 
     fileprivate static func differs(
         _ tensor: TensorEntry, _ remade: RemadeTensor, _ first: Int
-    ) -> WeightFinding {
-        WeightFinding(
+    ) -> Finding {
+        Finding(
             .notAsConverted, tensor: tensor.name, figure: remade.error, expected: 0,
             "\(tensor.name) is not what the recipe makes of the checkpoint: \(remade.differentBytes) of its "
                 + "\(tensor.byteCount) bytes \(remade.differentBytes == 1 ? "differs" : "differ"), the first at \(first)",

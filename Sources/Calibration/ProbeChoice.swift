@@ -69,7 +69,8 @@ public struct ProbeChoice: Sendable {
             guard let all = kinds[kind] else { continue }
             var room = kind.isLarge ? Self.budget : Self.budget / sharing
             var own: [Int] = []
-            for number in all.sorted(by: { Self.place($0) < Self.place($1) }) where tokens(number) <= room {
+            for number in all.sorted(by: { PreparedSet.place($0) < PreparedSet.place($1) })
+            where tokens(number) <= room {
                 room -= tokens(number)
                 own.append(number)
             }
@@ -84,11 +85,6 @@ public struct ProbeChoice: Sendable {
         samples = chosen.sorted()
         self.tokens = chosen.reduce(0) { $0 + tokens($1) }
         self.counts = counts
-    }
-
-    /// Multiples of the golden ratio visit a range evenly, however many are taken.
-    private static func place(_ number: Int) -> Double {
-        (Double(number) * 0.618_033_988_749_895).truncatingRemainder(dividingBy: 1)
     }
 
     /// The kinds that the set has, none of whose samples is short enough.

@@ -83,6 +83,8 @@ struct Gate {
 struct Side {
     let path: String?
     let bytes, weights: Int?
+    /// Anonymous bytes for the longest sample.
+    let memory: Int?
     let bits, seconds, tokensPerSecond: Double?
     let encodings: [(name: String, tensors: Int?, bytes: Int?)]
 
@@ -90,6 +92,7 @@ struct Side {
         guard json.members != nil else { return nil }
         path = json.text("path")
         (bytes, weights) = (json["bytes"]?.int, json["weights"]?.int)
+        memory = json["memory"]?.int
         bits = json.measure("bits")
         (seconds, tokensPerSecond) = (json.measure("seconds"), json.measure("tokens_per_second"))
         encodings =

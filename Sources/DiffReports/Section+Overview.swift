@@ -112,7 +112,8 @@ extension Section {
         guard !sides.isEmpty else { return nil }
         var table = HTMLTable(
             "Sizes and speeds", .text("side"), .text("file"), .number("bytes"), .number("of weights"),
-            .number("bits a weight"), .number("seconds"), .number("tokens a second"))
+            .number("bits a weight"), .number("seconds"), .number("tokens a second"),
+            .number("memory"))
         var encodings = HTMLTable(
             "How weights are stored", .text("side"), .word("encoding"), .number("tensors"), .number("bytes"))
         for (name, side) in sides {
@@ -120,7 +121,7 @@ extension Section {
                 "\(name)", .name(side.path ?? Words.none), "\(Words.bytes(side.bytes))",
                 "\(Words.bytes(side.weights))",
                 "\(Words.fixed(side.bits, 2))", "\(Words.fixed(side.seconds, 1))",
-                "\(Words.fixed(side.tokensPerSecond, 1))")
+                "\(Words.fixed(side.tokensPerSecond, 1))", "\(Words.bytes(side.memory))")
             for encoding in side.encodings.prefix(100) {
                 encodings.add(
                     "\(name)", "\(encoding.name)", "\(Words.count(encoding.tensors))",

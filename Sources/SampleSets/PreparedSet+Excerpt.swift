@@ -37,8 +37,8 @@ extension PreparedSet {
             guard let all = kinds[kind] else { continue }
             var room = share
             var own: [Int] = []
-            for number in all.sorted(by: { place($0) < place($1) }) where samples[number].tokens.count <= room
-            {
+            for number in all.sorted(by: { Self.place($0) < Self.place($1) })
+            where samples[number].tokens.count <= room {
                 room -= samples[number].tokens.count
                 own.append(number)
             }
@@ -50,10 +50,5 @@ extension PreparedSet {
         chosen.sort()
         let (part, origins) = subset(chosen)
         return Excerpt(set: part.cuttingText(to: share), samples: chosen, visuals: origins)
-    }
-
-    /// Multiples of the golden ratio visit a range evenly, however many are taken.
-    private func place(_ number: Int) -> Double {
-        (Double(number) * 0.618_033_988_749_895).truncatingRemainder(dividingBy: 1)
     }
 }

@@ -86,6 +86,26 @@ public struct PreparedSet {
                 answers: answers, visuals: first..<self.visuals.count))
     }
 
+    /// Adds a conversation, and the patches of its visuals to those of the set.
+    package mutating func add(
+        _ sample: ConversationSample, patches: SpooledPatches
+    ) throws(Failure) {
+        try add(
+            sample.tokens,
+            sample.visuals.map {
+                .init(
+                    $0.medium, $0.patches.grid, secondsPerFrame: $0.secondsPerFrame, timestamps: $0.timestamps
+                )
+            }, answers: sample.answers)
+        for visual in sample.visuals { try patches.append(visual.patches.values) }
+    }
+
+    /// A place from 0 to 1 for each sample: however many are taken in this order, they are spread over the set, since
+    /// multiples of the golden ratio visit a range evenly.
+    package static func place(_ number: Int) -> Double {
+        (Double(number) * 0.618_033_988_749_895).truncatingRemainder(dividingBy: 1)
+    }
+
     /// Refuses tokens for which a model has no rows.
     package func check(for model: ModelGraph) throws(Failure) {
         let tables = model.graphs.flatMap(\.nodes).compactMap { node -> String? in

@@ -74,14 +74,7 @@ public struct SetBuilder {
     private mutating func add(_ json: JSON, _ files: MediaFiles) throws(Failure) {
         guard prepared.tokenCount < options.tokens else { return }
         let sample = try ConversationSample(json, files: files, model, answerTokens: options.answerTokens)
-        try prepared.add(
-            sample.tokens,
-            sample.visuals.map {
-                .init(
-                    $0.medium, $0.patches.grid, secondsPerFrame: $0.secondsPerFrame, timestamps: $0.timestamps
-                )
-            }, answers: sample.answers)
-        for visual in sample.visuals { try patches.append(visual.patches.values) }
+        try prepared.add(sample, patches: patches)
     }
 
     private mutating func add(_ texts: [String]) throws(Failure) {

@@ -12,6 +12,8 @@ struct ComparisonDocument {
     var run: RunComparison?
     /// The document's parts of the run.
     var runMembers: [JSON.Member] = []
+    /// Anonymous bytes that each model takes for the longest sample of the run.
+    var memory: (base: Int, other: Int)?
     var answers: AnswerComparison?
     var gates: [Gate] = []
     /// Of the weights that are furthest from what is expected.
@@ -36,9 +38,9 @@ struct ComparisonDocument {
     }
 
     /// Worst first.
-    var findings: [WeightFinding] {
+    var findings: [Finding] {
         let run = self.run.map { RunFindings($0, expected: expectedErrors).findings } ?? []
-        return WeightFinding.worstFirst(weights.findings + run)
+        return Finding.worstFirst(weights.findings + run)
     }
 
     /// By weight: what its format costs where it is not the same in both.
@@ -84,7 +86,8 @@ struct ComparisonDocument {
         let findings = findings
         var members: [JSON.Member] = [
             .init("verdict", .string(verdict)), .init("findings", .array(findings.map(\.json))),
-            .init("base", side(base, run?.speeds.base)), .init("other", side(other, run?.speeds.other)),
+            .init("base", side(base, run?.speeds.base, memory?.base)),
+            .init("other", side(other, run?.speeds.other, memory?.other)),
         ]
         if !gates.isEmpty { members.append(.init("gates", .array(gates.map(\.json)))) }
         members.append(
@@ -106,7 +109,7 @@ struct ComparisonDocument {
         return .object(members)
     }
 
-    private func side(_ bundle: Bundle, _ speed: RunSpeeds.Speed?) -> JSON {
+    private func side(_ bundle: Bundle, _ speed: RunSpeeds.Speed?, _ memory: Int?) -> JSON {
         let tensors = bundle.tensors
         let bytes = tensors.reduce(0) { $0 + $1.byteCount }
         let values = tensors.reduce(0) { $0 + $1.shape.count }
@@ -120,6 +123,7 @@ struct ComparisonDocument {
             members.append(.init("seconds", .double(speed.seconds)))
             members.append(.init("tokens_per_second", .double(Double(speed.tokens) / speed.seconds)))
         }
+        if let memory { members.append(.init("memory", .int(memory))) }
         return .object(members)
     }
 

@@ -189,7 +189,8 @@ import Threads
         let (base, other) = (try model(document.base), try model(document.other))
         let run = try self.run(base, other, inputs)
         document.run = run
-        document.runMembers = try RunDocument(run, base: base, other: other).members()
+        let parts = RunDocument(run, base: base, other: other)
+        (document.runMembers, document.memory) = (try parts.members(), try parts.memory())
         document.answers = try run.answers(base, other)
         return try RunReport(
             run, base: base, other: other, allStages: verbose, findings: document.findings

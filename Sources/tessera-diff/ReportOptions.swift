@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandSupport
 import DiffReports
+import SampleSets
 import Storage
 
 /// What is made of a comparison's document.
@@ -70,7 +71,11 @@ struct ReportOptions: ParsableArguments {
     /// The largest picture that goes into a page.
     private static let largestPicture = 4 << 20
 
+    /// The bytes of a file, or of a picture of a set that ships, which is named by the set's word and its own name.
     private static func picture(_ path: String) -> [UInt8]? {
+        if !Path.exists(path), let set = DefaultSet(rawValue: Path.directory(path)) {
+            return try? Array(set.bytes(Path.name(path)))
+        }
         guard let file = try? MappedFile(path), file.bytes.count <= largestPicture else { return nil }
         return try? file.withBytes { (bytes) throws(Failure) in Array(bytes) }
     }

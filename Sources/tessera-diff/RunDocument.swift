@@ -2,6 +2,7 @@ import Accuracy
 import CommandSupport
 import Glibc
 import Prompts
+import Runtime
 import SampleSets
 import Storage
 import Tessera
@@ -33,6 +34,20 @@ struct RunDocument {
         members.append(.init("samples", .array(try samples())))
         if let attribution = run.attribution { members.append(.init("attribution", attribution.json)) }
         return members
+    }
+
+    /// Anonymous bytes that each model takes for the longest sample, with its pictures, as it was run.
+    func memory() throws(Failure) -> (base: Int, other: Int) {
+        let set = run.set.prepared
+        guard let sample = set.samples.max(by: { $0.tokens.count < $1.tokens.count }) else { return (0, 0) }
+        let visuals = sample.visuals.map { number in
+            let visual = set.visuals[number]
+            return PreparedPrompt.Visual(visual.medium, Patches(values: [], grid: visual.grid))
+        }
+        func bytes(_ model: Model) throws(Failure) -> Int {
+            try model.estimateMemory(for: visuals, capacity: sample.tokens.count).anonymous
+        }
+        return (try bytes(base), try bytes(other))
     }
 
     private func samples() throws(Failure) -> [JSON] {

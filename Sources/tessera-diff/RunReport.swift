@@ -14,7 +14,7 @@ struct RunReport {
     private let marked: Set<String>
 
     init(
-        _ run: RunComparison, base: Model, other: Model, allStages: Bool, findings: [WeightFinding]
+        _ run: RunComparison, base: Model, other: Model, allStages: Bool, findings: [Finding]
     ) {
         self.run = run
         self.base = base

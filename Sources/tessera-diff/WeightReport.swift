@@ -16,7 +16,7 @@ struct WeightReport {
     }
 
     /// Findings as lines.
-    static func text(_ findings: [WeightFinding]) -> String {
+    static func text(_ findings: [Finding]) -> String {
         findings.map { finding in
             let figure = finding.figure.map { figure in
                 " [\(significant(figure))" + (finding.expected.map { ", expected \(significant($0))" } ?? "")
@@ -95,7 +95,7 @@ extension WeightReport {
     }
 }
 
-extension WeightFinding {
+extension Finding {
     var json: JSON {
         .pairs([
             "kind": .string(kind.rawValue), "tensor": tensor.map(JSON.string) ?? .null,

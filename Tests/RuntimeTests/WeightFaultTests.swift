@@ -23,7 +23,7 @@ import Threads
         _ fixture: String, _ recipe: String?,
         change: (inout EditedFloats) throws -> Void = { _ in },
         settings: (EditedCheckpoint) throws -> Void = { _ in }
-    ) throws -> [WeightFinding] {
+    ) throws -> [Finding] {
         let folder =
             Path.isDirectory(Fixtures.path("\(fixture)/published")) ? "\(fixture)/published" : fixture
         let edited = try EditedCheckpoint(folder)
@@ -39,7 +39,7 @@ import Threads
 
     /// The findings are one, of this kind and about this tensor.
     private func expect(
-        _ findings: [WeightFinding], _ kind: WeightFinding.Kind, _ tensor: String?, _ words: String...,
+        _ findings: [Finding], _ kind: Finding.Kind, _ tensor: String?, _ words: String...,
         line: Int = #line
     ) {
         #expect(findings.count == 1, "line \(line): \(findings.map(\.words))")

@@ -1,5 +1,5 @@
 /// Something about two bundles of one model that their formats do not explain.
-public struct WeightFinding: Sendable, Equatable {
+public struct Finding: Sendable, Equatable {
     /// What kind of thing it is.
     public enum Kind: String, Sendable {
         /// Only one of the bundles has the tensor.
@@ -66,7 +66,7 @@ public struct WeightFinding: Sendable, Equatable {
     }
 
     /// In the order in which they matter; equals stay in theirs.
-    public static func worstFirst(_ findings: [WeightFinding]) -> [WeightFinding] {
+    public static func worstFirst(_ findings: [Finding]) -> [Finding] {
         findings.enumerated().sorted {
             isWorse($0.element, $1.element)
                 || !isWorse($1.element, $0.element) && $0.offset < $1.offset
@@ -74,7 +74,7 @@ public struct WeightFinding: Sendable, Equatable {
     }
 
     /// What comes first is worse: structure, weights by how far beyond expectation they are, then graphs and settings.
-    static func isWorse(_ left: WeightFinding, _ right: WeightFinding) -> Bool {
+    static func isWorse(_ left: Finding, _ right: Finding) -> Bool {
         left.rank != right.rank ? left.rank < right.rank : left.excess > right.excess
     }
 
