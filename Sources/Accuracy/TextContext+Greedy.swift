@@ -15,9 +15,7 @@ extension TextContext {
         while tokens.count < count {
             let logits = try engine.logits(last).values
             // A comparison goes on with what there is: it finds these logits, and says so, by itself.
-            guard Sampler.isDistribution(logits) else { break }
-            let token = Sampler.mostLikely(logits)
-            guard !stops.contains(token) else { break }
+            guard let token = Sampler.mostLikely(logits), !stops.contains(token) else { break }
             tokens.append(token)
             guard tokens.count < count else { break }
             let position = next + Int32(tokens.count - 1)

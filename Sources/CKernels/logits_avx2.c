@@ -1,6 +1,6 @@
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#define COMPARE_LOGITS tsr_compare_logits_avx2
+#define LOGITS(name) name##_avx2
 #include "logits_body.h"
 #pragma clang attribute pop
 #endif

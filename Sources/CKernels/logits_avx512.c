@@ -1,6 +1,6 @@
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq"))), apply_to = function)
-#define COMPARE_LOGITS tsr_compare_logits_avx512
+#define LOGITS(name) name##_avx512
 #include "logits_body.h"
 #pragma clang attribute pop
 #endif

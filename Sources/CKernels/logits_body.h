@@ -1,4 +1,4 @@
-// Comparing rows of logits, for one instruction set; the file that includes this names the function with COMPARE_LOGITS.
+// Rows of logits as distributions, for one instruction set; the file that includes this names the functions with LOGITS(name).
 #include <math.h>
 
 #include "fit_lanes.h"
@@ -100,7 +100,7 @@ LANES_INLINE void sum_divergences(const float *const rows[2], size_t count, cons
     pair->reverse = fmax(0, sum_of_lanes(reverse));
 }
 
-void COMPARE_LOGITS(const float *base, const float *other, size_t count, tsr_logit_pair *pair) {
+void LOGITS(tsr_compare_logits)(const float *base, const float *other, size_t count, tsr_logit_pair *pair) {
     const float *const rows[2] = {base, other};
     logit_peaks found[2];
     float peaks[2];
@@ -113,4 +113,18 @@ void COMPARE_LOGITS(const float *base, const float *other, size_t count, tsr_log
     }
     pair->divergence = pair->reverse = NAN;
     if (!isnan(peaks[0]) && !isnan(peaks[1])) sum_divergences(rows, count, peaks, sums, pair);
+}
+
+float LOGITS(tsr_logit_peak)(const float *logits, size_t count, size_t *place) {
+    logit_peaks peaks = {splat(-INFINITY), {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, 0};
+    mask_lanes places = peaks.place;
+    for (size_t i = 0; i < count; i += 16, places += 16) note_peaks(&peaks, load_logits(logits + i, count - i), places);
+    return peak_of(&peaks, place);
+}
+
+void LOGITS(tsr_logit_weights)(const float *logits, size_t count, float peak, float factor, float *weights) {
+    for (size_t i = 0; i < count; i += 16) {
+        const lanes weight = exponential((load_logits(logits + i, count - i) - peak) * factor);
+        memcpy(weights + i, &weight, count - i < 16 ? (count - i) * sizeof *weights : sizeof weight);
+    }
 }

@@ -1,5 +1,4 @@
 import CKernels
-import Glibc
 public import Storage
 
 /// Chooses the next token from logits.
@@ -55,57 +54,68 @@ public struct Sampler: Sendable {
     ///   `usage` when the settings are not possible.
     public mutating func next(_ logits: [Float], seen: Set<Int32>) throws(Failure) -> Int32 {
         try settings.check()
-        guard Sampler.isDistribution(logits) else { throw Sampler.failure(logits) }
+        guard var peak = Sampler.mostLikely(logits) else { throw Sampler.failure(logits) }
         var logits = logits
         if settings.repetitionPenalty != 1 {
-            for token in seen where logits.indices.contains(Int(token)) && logits[Int(token)].isFinite {
-                let value = logits[Int(token)]
-                let penalised =
-                    value > 0 ? value / settings.repetitionPenalty : value * settings.repetitionPenalty
-                let most = Float.greatestFiniteMagnitude
-                logits[Int(token)] = min(most, max(-most, penalised))
-            }
+            penalise(&logits, seen)
+            // Finite logits stay so.
+            peak = Sampler.mostLikely(logits) ?? peak
         }
-        guard settings.temperature > 0 else { return Sampler.mostLikely(logits) }
-        // So low a temperature that quotients overflow divides differences instead.
-        let divides = logits.allSatisfy { !$0.isFinite || ($0 / settings.temperature).isFinite }
-        var candidates = logits.indices.map {
-            (token: Int32($0), weight: divides ? logits[$0] / settings.temperature : logits[$0])
-        }
-        // Ties fall to the lower id, so that a seed gives the same text everywhere.
-        candidates.sort { ($1.weight, $0.token) < ($0.weight, $1.token) }
-        if settings.topK > 0, settings.topK < candidates.count {
-            candidates.removeLast(candidates.count - settings.topK)
-        }
-        let highest = candidates[0].weight
-        var total: Float = 0
-        for index in candidates.indices {
-            let difference = candidates[index].weight - highest
-            candidates[index].weight = expf(divides ? difference : difference / settings.temperature)
-            total += candidates[index].weight
-        }
-        var kept = 0
-        var mass: Float = 0
-        // The most likely candidate weighs 1.
-        while kept < candidates.count, kept == 0 || mass < settings.topP * total,
-            candidates[kept].weight >= settings.minP
-        {
-            mass += candidates[kept].weight
-            kept += 1
-        }
-        var draw = Float(random.next() >> 40) / Float(1 << 24) * mass
-        for candidate in candidates.prefix(kept) {
-            draw -= candidate.weight
-            if draw < 0 { return candidate.token }
-        }
-        return candidates[kept - 1].token
+        guard settings.temperature > 0 else { return peak }
+        let tokens = RankedTokens(
+            logits, peak: logits[Int(peak)], temperature: settings.temperature,
+            most: (1..<logits.count).contains(settings.topK) ? settings.topK : nil)
+        return draw(from: tokens) ?? peak
     }
 
-    /// Whether logits stand for a distribution: no NaN and no +∞ among them, and a finite one.
-    public static func isDistribution(_ logits: [Float]) -> Bool {
-        var index = 0
-        guard tsr_first_nonfinite(TSR_F32, logits, logits.count, &index) != 0 else { return !logits.isEmpty }
-        return logits.allSatisfy { $0 < .infinity } && logits.contains { $0.isFinite }
+    private func penalise(_ logits: inout [Float], _ seen: Set<Int32>) {
+        let most = Float.greatestFiniteMagnitude
+        for token in seen where logits.indices.contains(Int(token)) && logits[Int(token)].isFinite {
+            let value = logits[Int(token)]
+            let penalised =
+                value > 0 ? value / settings.repetitionPenalty : value * settings.repetitionPenalty
+            logits[Int(token)] = min(most, max(-most, penalised))
+        }
+    }
+
+    /// A token of those that top-p and min-p leave; nil when rounding leaves the draw beyond the last.
+    private mutating func draw(from tokens: RankedTokens) -> Int32? {
+        var left = Double(random.next() >> 11) * 0x1p-53 * keptMass(of: tokens)
+        for bucket in tokens.buckets {
+            guard left < bucket.mass else {
+                left -= bucket.mass
+                continue
+            }
+            for token in tokens.tokens(of: bucket) {
+                left -= Double(token.weight)
+                if left < 0 { return token.id }
+            }
+        }
+        return nil
+    }
+
+    /// What the tokens weigh that top-p and min-p leave, which are the most likely ones.
+    private func keptMass(of tokens: RankedTokens) -> Double {
+        let wanted = Double(settings.topP) * tokens.mass
+        var mass = 0.0
+        for bucket in tokens.buckets {
+            if mass + bucket.mass < wanted, bucket.least >= settings.minP {
+                mass += bucket.mass
+                continue
+            }
+            for token in tokens.tokens(of: bucket) {
+                guard mass == 0 || mass < wanted, token.weight >= settings.minP else { return mass }
+                mass += Double(token.weight)
+            }
+        }
+        return mass
+    }
+
+    /// The token with the highest logit, the lowest id among equals; nil for logits that are no distribution: with a NaN or +∞
+    /// among them, or without a finite one.
+    public static func mostLikely(_ logits: [Float]) -> Int32? {
+        var place = 0
+        return tsr_logit_peak(logits, logits.count, &place).isNaN ? nil : Int32(place)
     }
 
     /// What is wrong with logits that are no distribution.
@@ -115,13 +125,6 @@ public struct Sampler: Sendable {
         }
         return .badInput(
             "the logits are no distribution: that of token \(token) is \(logits[token].isNaN ? "NaN" : "∞")")
-    }
-
-    /// The token with the highest of logits that are a distribution; the lowest id among equals.
-    public static func mostLikely(_ logits: [Float]) -> Int32 {
-        var best = 0
-        for index in logits.indices where logits[index] > logits[best] { best = index }
-        return Int32(best)
     }
 }
 

@@ -10,6 +10,12 @@ import Testing
         return pair
     }
 
+    static func weights(_ isa: tsr_isa, _ row: [Float], _ peak: Float, _ factor: Float) -> [Float] {
+        var weights = Array(repeating: Float.nan, count: row.count)
+        tsr_logit_weights_with(isa, row, row.count, peak, factor, &weights)
+        return weights
+    }
+
     static func bits(_ pair: tsr_logit_pair) -> [UInt64] {
         [pair.normalizer.0, pair.normalizer.1, pair.divergence, pair.reverse].map(\.bitPattern)
             + [pair.top.0, pair.top.1].map(UInt64.init) + [pair.only.0, pair.only.1].map { UInt64($0) }
@@ -42,6 +48,31 @@ import Testing
                 let (found, expected) = (Self.compare(isa, base, other), Self.compare(0, base, other))
                 #expect(Self.bits(found) == Self.bits(expected), "\(count) \(value)")
             }
+        }
+    }
+
+    /// The peak is the first of the largest; weights are exponentials to 3e-7 of them.
+    @Test(arguments: FloatKernels.available.map(\.isa))
+    func peaksAndWeightsAreThoseOfPlainC(_ isa: UInt32) {
+        let isa = tsr_isa(rawValue: isa)
+        for count in [1, 2, 15, 16, 17, 31, 33, 1000, 4099] {
+            var (row, _) = Self.rows(count, noise: 0, seed: UInt64(count))
+            let highest = row.max() ?? 0
+            var place = -1
+            #expect(tsr_logit_peak_with(isa, row, count, &place) == highest)
+            #expect(place == row.firstIndex(of: highest))
+            for factor in [Float(0.5), 1, 7, .greatestFiniteMagnitude] {
+                let weights = Self.weights(isa, row, highest, factor)
+                #expect(weights == Self.weights(TSR_ISA_SCALAR, row, highest, factor))
+                for (weight, logit) in zip(weights, row) {
+                    let expected = exp(Double((logit - highest) * factor))
+                    #expect(abs(Double(weight) - expected) <= 3e-7 * expected + 1.2e-38)
+                }
+            }
+            row[count / 2] = .nan
+            #expect(tsr_logit_peak_with(isa, row, count, &place).isNaN)
+            row = Array(repeating: -.infinity, count: count)
+            #expect(tsr_logit_peak_with(isa, row, count, &place).isNaN)
         }
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Runtime
 import Storage
 import Testing
@@ -45,6 +46,54 @@ import Testing
             #expect(try [1, 3].contains(two.next(logits, seen: [])))
             #expect(try narrow.next(logits, seen: []) == 1)
         }
+    }
+
+    /// Of eight thousand tokens, with and without ties at the end of what is kept: only the most likely come, each as often as its
+    /// weight says, whether few of them or all are looked at.
+    @Test(arguments: [
+        Sampler.Settings(temperature: 0.5, topK: 40, seed: 1), .init(temperature: 0.5, topP: 0.999, seed: 2),
+        .init(temperature: 0.5, topK: 3000, topP: 0.999, minP: 1e-5, seed: 3),
+        .init(temperature: 0.5, seed: 4),
+        .init(temperature: 3, topP: 0.9, seed: 5), .init(temperature: 3, seed: 6),
+    ])
+    func drawsAreThoseOfASortedDistribution(settings: Sampler.Settings) throws {
+        let logits = (0..<8000).map { Float(($0 &* 7919) % 8000 / 8) / -64 }
+        let kept = Self.kept(logits, settings)
+        let total = kept.reduce(0) { $0 + $1.weight }
+        var sampler = Sampler(settings)
+        var counts: [Int32: Int] = [:]
+        let draws = 200
+        for _ in 0..<draws { counts[try sampler.next(logits, seen: []), default: 0] += 1 }
+        #expect(Set(counts.keys).isSubset(of: kept.map { Int32($0.id) }))
+        // In two halves of equal weight, draws are as many to within four standard deviations.
+        var (mass, upper) = (0.0, Set<Int32>())
+        for token in kept where mass < total / 2 {
+            mass += token.weight
+            upper.insert(Int32(token.id))
+        }
+        let share = mass / total
+        let drawn =
+            Double(counts.filter { upper.contains($0.key) }.reduce(0) { $0 + $1.value }) / Double(draws)
+        #expect(abs(drawn - share) < 4 * (share * (1 - share) / Double(draws)).squareRoot() + 1e-9)
+    }
+
+    /// What may be drawn, by sorting everything.
+    private static func kept(_ logits: [Float], _ settings: Sampler.Settings) -> [(id: Int, weight: Double)] {
+        let peak = Double(logits.max() ?? 0)
+        var all = logits.enumerated().map {
+            (id: $0, weight: exp((Double($1) - peak) / Double(settings.temperature)))
+        }
+        all.sort { ($1.weight, $0.id) < ($0.weight, $1.id) }
+        if settings.topK > 0 { all = Array(all.prefix(settings.topK)) }
+        let total = all.reduce(0) { $0 + $1.weight }
+        var (mass, kept) = (0.0, 0)
+        while kept < all.count, mass < Double(settings.topP) * total,
+            all[kept].weight >= Double(settings.minP)
+        {
+            mass += all[kept].weight
+            kept += 1
+        }
+        return Array(all.prefix(kept))
     }
 
     @Test func frequenciesFollowTheSoftmax() throws {

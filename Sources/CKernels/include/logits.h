@@ -1,4 +1,4 @@
-// Two rows of logits as distributions: how far they are from each other, which token each finds most likely.
+// Rows of logits as distributions: which token each finds most likely, and how far two are from each other.
 //
 // Nothing is fused and lanes are summed in one order, so results have the same bits on every instruction set.
 #pragma once
@@ -19,5 +19,13 @@ typedef struct {
 /// Compares `count` logits of two rows. Divergences are 0 where both rows have the same bits, and never negative.
 void tsr_compare_logits(const float *base, const float *other, size_t count, tsr_logit_pair *pair);
 
+/// The largest logit of a row and the first place that has it; NaN for a row that is no distribution.
+float tsr_logit_peak(const float *logits, size_t count, size_t *place);
+
+/// weights[i] = e^((logits[i] − peak)·factor) of a row that is a distribution and has that peak; factor > 0.
+void tsr_logit_weights(const float *logits, size_t count, float peak, float factor, float *weights);
+
 /// The same with the kernel of `isa`, which must be available.
 void tsr_compare_logits_with(tsr_isa isa, const float *base, const float *other, size_t count, tsr_logit_pair *pair);
+float tsr_logit_peak_with(tsr_isa isa, const float *logits, size_t count, size_t *place);
+void tsr_logit_weights_with(tsr_isa isa, const float *logits, size_t count, float peak, float factor, float *weights);
