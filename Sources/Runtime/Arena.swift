@@ -10,8 +10,10 @@ public class Arena {
 
     /// Where a plan's buffers lie, and the memory that they lie in, of any content.
     /// - Throws: `limit` when the machine has not so much.
-    func room(for plan: Plan, _ extents: Extents) throws(Failure) -> (ArenaLayout, UnsafeMutableRawPointer) {
-        let layout = try ArenaLayout(plan, extents)
+    func room(
+        for plan: Plan, _ extents: Extents, inBlocks: Bool
+    ) throws(Failure) -> (ArenaLayout, UnsafeMutableRawPointer) {
+        let layout = try ArenaLayout(plan, extents, inBlocks: inBlocks)
         if let memory, memory.count >= layout.count { return (layout, memory.base) }
         // The system would promise more than it has, and end the process when that is used.
         guard layout.count <= Arena.machineMemory else {
@@ -26,6 +28,9 @@ public class Arena {
         memory = larger
         return (layout, larger.base)
     }
+
+    /// Gives the memory back.
+    func release() { memory = nil }
 
     private static let machineMemory =
         max(0, sysconf(Int32(_SC_PHYS_PAGES))) * max(0, sysconf(Int32(_SC_PAGESIZE)))

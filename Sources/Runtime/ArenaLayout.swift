@@ -14,8 +14,9 @@ struct ArenaLayout {
         let lastStep: Int
     }
 
+    /// - Parameter inBlocks: whether what lives within a run of steps is as large as a block of rows only.
     /// - Throws: `limit` when the sizes overflow.
-    init(_ plan: Plan, _ extents: Extents) throws(Failure) {
+    init(_ plan: Plan, _ extents: Extents, inBlocks: Bool = true) throws(Failure) {
         var offsets = Array(repeating: -1, count: plan.buffers.count)
         var alive: [Placed] = []
         var count = 0
@@ -24,7 +25,8 @@ struct ArenaLayout {
         }
         for index in order {
             let buffer = plan.buffers[index]
-            guard let size = try buffer.byteCount(extents) else { continue }
+            let own = inBlocks ? plan.blockExtents(of: index, extents) : extents
+            guard let size = try buffer.byteCount(own) else { continue }
             alive.removeAll { $0.lastStep < buffer.live.lowerBound }
             var offset = 0
             // `alive` is kept in the order of offsets: the first gap that is wide enough is the lowest.

@@ -147,6 +147,8 @@ public final class Engine {
             segments.last == Int32(exactly: count),
             zip(segments, segments.dropFirst()).allSatisfy({ $0 < $1 })
         else { throw .badInput("the patches, coordinates and segments do not fit each other") }
+        // A picture takes many times the memory of a chunk of text.
+        defer { arena.release() }
         let extents = Extents(patches: count, segments: segments.count)
         return try run(
             vision, extents, [.floats(patches), .indices(coordinates), .indices(segments)], cache: nil,

@@ -7,7 +7,8 @@ import Threads
 struct Executor {
     let plan: Plan
     let layout: ArenaLayout
-    let extents: Extents
+    /// Of the rows that are being computed.
+    var extents: Extents
     let arena: UnsafeMutableRawPointer
     /// What the caller gave, by input; index inputs are Int32, others Float.
     let inputs: [UnsafeRawPointer?]
@@ -15,13 +16,52 @@ struct Executor {
     let pool: ThreadPool
     let cache: KeyValueCache?
     let largeProduct: LargeProduct?
+    /// The block of rows that is being computed of a run of steps.
+    private var block: Block?
 
-    /// Runs all steps; shows every named value to `observer` when it is ready.
-    func run(_ observer: Observer?) {
-        guard let observer else {
-            for step in plan.steps { run(step) }
-            return
+    private struct Block {
+        let run: Int
+        /// The first of its rows.
+        let first: Int
+        /// The rows of the whole run.
+        let whole: Extents
+    }
+
+    init(
+        _ plan: Plan, _ layout: ArenaLayout, _ extents: Extents, arena: UnsafeMutableRawPointer,
+        inputs: [UnsafeRawPointer?], _ weights: Weights, _ pool: ThreadPool, cache: KeyValueCache?,
+        _ largeProduct: LargeProduct?
+    ) {
+        (self.plan, self.layout, self.extents, self.arena, self.inputs) = (
+            plan, layout, extents, arena, inputs
+        )
+        (self.weights, self.pool, self.cache, self.largeProduct) = (weights, pool, cache, largeProduct)
+    }
+
+    /// Runs all steps, some of them over blocks of rows.
+    func runInBlocks() {
+        var next = 0
+        for (number, run) in plan.rowRuns.enumerated() {
+            for step in plan.steps[next..<run.steps.lowerBound] { self.run(step) }
+            runInBlocks(number, run)
+            next = run.steps.upperBound
         }
+        for step in plan.steps[next...] { run(step) }
+    }
+
+    private func runInBlocks(_ number: Int, _ run: Plan.RowRun) {
+        let count = extents(run.rows)
+        let size = Plan.RowRun.blockRows(of: count)
+        var part = self
+        for first in stride(from: 0, to: count, by: max(1, size)) {
+            part.extents = extents.replacing(run.rows, by: min(size, count - first))
+            part.block = Block(run: number, first: first, whole: extents)
+            for step in plan.steps[run.steps] { part.run(step) }
+        }
+    }
+
+    /// Runs all steps over all rows; shows every named value to `observer` when it is ready.
+    func run(_ observer: Observer) {
         var mark = 0
         for (index, step) in plan.steps.enumerated() {
             run(step)
@@ -46,7 +86,14 @@ struct Executor {
         } else {
             base = arena + layout.offsets[operand.buffer]
         }
-        return base.assumingMemoryBound(to: Float.self) + operand.column
+        return base.assumingMemoryBound(to: Float.self) + firstRow(in: operand.buffer) * operand.pitch
+            + operand.column
+    }
+
+    /// The row of a buffer's operands with which the block begins; what lives within the run holds the block alone.
+    private func firstRow(in buffer: Int) -> Int {
+        guard let block, plan.buffers[buffer].rowRun != block.run else { return 0 }
+        return block.first
     }
 
     /// A buffer of integers: an input's or one in the arena.
@@ -63,14 +110,19 @@ struct Executor {
             // The compiler names such buffers only where it made them.
             return tsr_activations()
         }
-        let rows = extents(plan.buffers[buffer].rows) * plan.buffers[buffer].copies
         let layout = ActivationLayout(columns: columns, group: group)
-        let base = arena + self.layout.offsets[buffer]
+        let held = plan.buffers[buffer]
+        // A buffer of rows beyond the block has the layout of all of them.
+        let rows = (held.rowRun == block?.run ? extents : block?.whole ?? extents)(held.rows) * held.copies
+        let (first, base) = (firstRow(in: buffer), arena + self.layout.offsets[buffer])
         return tsr_activations(
-            codes: base.assumingMemoryBound(to: Int8.self),
-            scales: (base + layout.scalesOffset(rows: rows)).assumingMemoryBound(to: Float.self),
-            sums: (base + layout.sumsOffset(rows: rows)).assumingMemoryBound(to: Float.self),
-            tokens: rows, padded_columns: layout.paddedColumns, groups: layout.groups)
+            codes: base.assumingMemoryBound(to: Int8.self) + first * layout.paddedColumns,
+            scales: (base + layout.scalesOffset(rows: rows)).assumingMemoryBound(to: Float.self)
+                + first * layout.groups,
+            sums: (base + layout.sumsOffset(rows: rows)).assumingMemoryBound(to: Float.self)
+                + first * layout.groups,
+            tokens: extents(held.rows) * held.copies, padded_columns: layout.paddedColumns,
+            groups: layout.groups)
     }
 
     // MARK: Steps

@@ -31,6 +31,14 @@ public struct Extents: Hashable, Sendable {
         }
     }
 
+    /// The same but for a symbol, so that an extent stands for `count`.
+    func replacing(_ dimension: Dimension, by count: Int) -> Extents {
+        guard case .symbol(let symbol, let divisor) = dimension else { return self }
+        var others = self
+        others[symbol] = count * divisor
+        return others
+    }
+
     /// The number of elements of a value; as many as there can be where that overflows.
     func count(_ type: ValueType) -> Int {
         type.extents.reduce(1) { count, extent in
@@ -43,12 +51,17 @@ public struct Extents: Hashable, Sendable {
     var areCountable: Bool { Symbol.allCases.allSatisfy { (0...1 << 24).contains(self[$0]) } }
 
     private subscript(_ symbol: Symbol) -> Int {
+        get { self[keyPath: Extents.place(of: symbol)] }
+        set { self[keyPath: Extents.place(of: symbol)] = newValue }
+    }
+
+    private static func place(of symbol: Symbol) -> WritableKeyPath<Extents, Int> {
         switch symbol {
-        case .tokens: tokens
-        case .visuals: visuals
-        case .outputs: outputs
-        case .patches: patches
-        case .segments: segments
+        case .tokens: \.tokens
+        case .visuals: \.visuals
+        case .outputs: \.outputs
+        case .patches: \.patches
+        case .segments: \.segments
         }
     }
 }

@@ -32,6 +32,7 @@ struct PlanCompiler {
         for result in compiler.plan.results {
             compiler.plan.buffers[result.buffer].extendLife(to: compiler.plan.steps.count)
         }
+        compiler.plan.findRowRuns()
         do {
             compiler.plan.bounds = try compiler.plan.findBounds(weights)
             try compiler.plan.check()
@@ -194,9 +195,10 @@ struct PlanCompiler {
             )
             take(out, result)
         case .attention(let attention):
-            let out = newOperand(for: result)
+            // A query's result takes its place: nothing else reads it.
+            let out = inPlace(node.operands[0], at: index, contiguous: false) ?? newOperand(for: result)
             emit(try attend(attention, node, result: out))
-            operands[result] = out
+            take(out, result)
         }
         mark(node.result)
         return index + 1

@@ -22,12 +22,12 @@ struct PlanRun {
         _ body: ([UnsafeBufferPointer<Float>]) throws(Failure) -> Outcome
     ) throws(Failure) -> Outcome {
         try plan.check(inputs, extents)
-        let (layout, arena) = try arena.room(for: plan, extents)
+        let (layout, arena) = try arena.room(for: plan, extents, inBlocks: observer == nil)
         return try PlanInput.withPointers(inputs) { (pointers) throws(Failure) in
             let executor = Executor(
-                plan: plan, layout: layout, extents: extents, arena: arena, inputs: pointers,
-                weights: weights, pool: pool, cache: cache, largeProduct: largeProduct)
-            executor.run(observer)
+                plan, layout, extents, arena: arena, inputs: pointers, weights, pool, cache: cache,
+                largeProduct)
+            if let observer { executor.run(observer) } else { executor.runInBlocks() }
             return try body(
                 plan.results.map { result in
                     UnsafeBufferPointer(

@@ -18,19 +18,20 @@ final class GuardedArena: Arena {
 
     init(limit: Int) { self.limit = limit }
 
-    override func room(for plan: Plan, _ extents: Extents) throws(Failure) -> (
-        ArenaLayout, UnsafeMutableRawPointer
-    ) {
-        let layout = try ArenaLayout(plan, extents)
+    override func room(
+        for plan: Plan, _ extents: Extents, inBlocks: Bool
+    ) throws(Failure) -> (ArenaLayout, UnsafeMutableRawPointer) {
+        let layout = try ArenaLayout(plan, extents, inBlocks: inBlocks)
         guard layout.count <= limit else { throw Failure(.limit, "more than this test takes") }
-        layout.expectNoOverlaps(plan, extents)
+        layout.expectNoOverlaps(plan, extents, inBlocks: inBlocks)
         release()
         var apart = layout
         var end = Self.guardBytes
         guards = [0..<end]
         for (index, buffer) in plan.buffers.enumerated() {
             // A guard begins where a buffer's own bytes end, not where the next cache line does.
-            guard let size = try buffer.byteCount(extents), let exact = try buffer.exactCount(extents) else {
+            let own = inBlocks ? plan.blockExtents(of: index, extents) : extents
+            guard let size = try buffer.byteCount(own), let exact = try buffer.exactCount(own) else {
                 continue
             }
             apart.offsets[index] = end
@@ -47,7 +48,7 @@ final class GuardedArena: Arena {
     }
 
     /// Gives the memory back, after a look at the guards.
-    func release() {
+    override func release() {
         guard let memory else { return }
         for range in guards {
             Sanitizer.unpoison?(memory.base + range.lowerBound, range.count)
@@ -62,10 +63,11 @@ final class GuardedArena: Arena {
 
 extension ArenaLayout {
     /// Two buffers that are alive at the same step never share a byte.
-    func expectNoOverlaps(_ plan: Plan, _ extents: Extents) {
+    func expectNoOverlaps(_ plan: Plan, _ extents: Extents, inBlocks: Bool = true) {
         var placed: [(range: Range<Int>, live: ClosedRange<Int>)] = []
         for (index, buffer) in plan.buffers.enumerated() where offsets[index] >= 0 {
-            guard let size = try? buffer.byteCount(extents) else { continue }
+            let own = inBlocks ? plan.blockExtents(of: index, extents) : extents
+            guard let size = try? buffer.byteCount(own) else { continue }
             let range = offsets[index]..<offsets[index] + size
             if range.upperBound > count { Issue.record("buffer \(index) leaves the arena") }
             for other in placed where other.live.overlaps(buffer.live) && other.range.overlaps(range) {

@@ -46,6 +46,17 @@ import Testing
         #expect(try hidden(fixture, recipe, chunk: 1) == whole)
     }
 
+    /// A picture of more rows than a block has, by blocks and, as somebody watches, all at once.
+    @Test(arguments: models)
+    func blocksOfRowsMakeNoDifference(fixture: String, recipe: String?) throws {
+        let model = try Model(try Bundled.path(fixture, recipe), .init(threads: 2))
+        let (height, width) = (28, 44)
+        let values = (0..<height * width * model.engine.patchWidth).map { Float($0 &* 7919 % 2003) / 1000 - 1 }
+        let patches = Patches(values: values, grid: .init(t: 1, h: height, w: width))
+        let blocks = try model.encode(patches).values
+        #expect(try model.encode(patches) { _, _, _ in }.values == blocks)
+    }
+
     @Test func aConversationIsTheSameKeptOrReadAgain() throws {
         let model = try Model(try Bundled.demo.get(), .init(threads: 2))
         let picture = try model.picture(Fixtures.path("demo-pictures/scene_2.png"))
