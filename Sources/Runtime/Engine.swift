@@ -16,17 +16,21 @@ public final class Engine {
         public var chunk: Int
         /// How keys and values are kept.
         public var cachePrecision: KeyValueCache.Precision
+        /// Bytes of weights that may stay in memory; the others are read anew each time they are used. Nil for all.
+        public var residentWeights: Int?
         /// A library for products of float weights with many rows; nil for the runtime's own kernels.
         public var largeProduct: LargeProduct?
 
         /// Options; the defaults suit a machine with memory to spare for a few hundred tokens at once.
         public init(
             threads: Int = ThreadPool.processors, chunk: Int = 512,
-            cachePrecision: KeyValueCache.Precision = .float16, largeProduct: LargeProduct? = nil
+            cachePrecision: KeyValueCache.Precision = .float16, residentWeights: Int? = nil,
+            largeProduct: LargeProduct? = nil
         ) {
             self.threads = threads
             self.chunk = chunk
             self.cachePrecision = cachePrecision
+            self.residentWeights = residentWeights
             self.largeProduct = largeProduct
         }
     }
@@ -50,6 +54,7 @@ public final class Engine {
     /// How many visual rows come of patches.
     public let visualRows: VisualRows
     private let arena: Arena
+    private let streaming: WeightStreaming?
 
     /// Maps the weights of `bundle` and compiles its graphs.
     /// - Throws: `badInput` when the bundle's graph is not what this runtime runs.
@@ -78,6 +83,11 @@ public final class Engine {
         vision = try PlanCompiler.compile(GraphPart(try graph.graph("vision")), weights)
         text = try PlanCompiler.compile(GraphPart(try graph.graph("text")), weights)
         head = try PlanCompiler.compile(GraphPart(try graph.graph("head")), weights)
+        // A token takes the head's weights and the decoder's, a picture those of its tower once.
+        let order = [head, text, vision].flatMap { $0.passes.flatMap(\.matrices) }
+        streaming =
+            if let room = options.residentWeights { WeightStreaming(weights, order: order, room: room) } else
+            { nil }
         width = text.output.columns
         vocabulary = head.output.columns
         visualWidth = vision.output.columns
@@ -170,6 +180,25 @@ public final class Engine {
         return try run(head, Extents(outputs: hidden.count), [.floats(hidden.values)], cache: nil, observer)
     }
 
+    /// Bytes of the weights that pass through memory where not all stay: those of a pass, and of the next, which are read
+    /// meanwhile.
+    public var passingWeights: Int {
+        [vision, text].map { plan in
+            let sizes = plan.passes.filter { !$0.matrices.isEmpty }.map { byteCount($0.matrices) }
+            return zip(sizes, sizes.dropFirst()).reduce(sizes.first ?? 0) { max($0, $1.0 + $1.1) }
+        }.max() ?? 0
+    }
+
+    /// Bytes of the head's weights, which are too many to pass through memory for every token.
+    public var headWeights: Int { head.passes.reduce(0) { $0 + byteCount($1.matrices) } }
+
+    private func byteCount(_ matrices: [Int]) -> Int {
+        Dictionary(
+            matrices.compactMap { weights.mapped[$0]?.range }.map { ($0.lowerBound, $0.count) },
+            uniquingKeysWith: max
+        ).values.reduce(0, +)
+    }
+
     /// Rows of positions that the decoder takes.
     public var positionAxes: Int {
         if case .fixed(let axes)? = text.inputs[3].type.extents.first { axes } else { 0 }
@@ -185,7 +214,7 @@ public final class Engine {
     func run(
         _ plan: Plan, _ extents: Extents, _ inputs: [PlanInput], cache: KeyValueCache?, _ observer: Observer?
     ) throws(Failure) -> Rows {
-        let executor = PlanRun(plan, weights, pool, options.largeProduct)
+        let executor = PlanRun(plan, weights, pool, options.largeProduct, streaming)
         let rows = try executor.run(extents, inputs, cache: cache, arena: arena, observer) { results in
             Rows(values: Array(results[0]), columns: plan.output.columns)
         }

@@ -16,47 +16,55 @@ struct Executor {
     let pool: ThreadPool
     let cache: KeyValueCache?
     let largeProduct: LargeProduct?
-    /// The block of rows that is being computed of a run of steps.
+    let streaming: WeightStreaming?
+    /// The block of rows that is being computed in a pass.
     private var block: Block?
 
     private struct Block {
-        let run: Int
+        let pass: Int
         /// The first of its rows.
         let first: Int
-        /// The rows of the whole run.
+        /// The rows of the whole pass.
         let whole: Extents
     }
 
     init(
-        _ plan: Plan, _ layout: ArenaLayout, _ extents: Extents, arena: UnsafeMutableRawPointer,
-        inputs: [UnsafeRawPointer?], _ weights: Weights, _ pool: ThreadPool, cache: KeyValueCache?,
-        _ largeProduct: LargeProduct?
+        _ run: PlanRun, _ layout: ArenaLayout, _ extents: Extents, arena: UnsafeMutableRawPointer,
+        inputs: [UnsafeRawPointer?], cache: KeyValueCache?
     ) {
-        (self.plan, self.layout, self.extents, self.arena, self.inputs) = (
-            plan, layout, extents, arena, inputs
-        )
-        (self.weights, self.pool, self.cache, self.largeProduct) = (weights, pool, cache, largeProduct)
+        (plan, weights, pool) = (run.plan, run.weights, run.pool)
+        (largeProduct, streaming) = (run.largeProduct, run.streaming)
+        (self.layout, self.extents, self.arena, self.inputs) = (layout, extents, arena, inputs)
+        self.cache = cache
     }
 
-    /// Runs all steps, some of them over blocks of rows.
+    /// Runs all passes, some of them over blocks of rows.
     func runInBlocks() {
-        var next = 0
-        for (number, run) in plan.rowRuns.enumerated() {
-            for step in plan.steps[next..<run.steps.lowerBound] { self.run(step) }
-            runInBlocks(number, run)
-            next = run.steps.upperBound
+        guard let streaming else {
+            for (number, pass) in plan.passes.enumerated() { run(pass, number) }
+            return
         }
-        for step in plan.steps[next...] { run(step) }
+        for (number, pass) in plan.passes.enumerated() {
+            // Reading is at work while these steps are.
+            let ahead = plan.passes[(number + 1)...].first { !$0.matrices.isEmpty }
+            streaming.expect(ahead?.matrices ?? [])
+            run(pass, number)
+            streaming.release(pass.matrices)
+        }
     }
 
-    private func runInBlocks(_ number: Int, _ run: Plan.RowRun) {
-        let count = extents(run.rows)
-        let size = Plan.RowRun.blockRows(of: count)
+    private func run(_ pass: Plan.Pass, _ number: Int) {
+        guard let rows = pass.rows else {
+            for step in plan.steps[pass.steps] { run(step) }
+            return
+        }
+        let count = extents(rows)
+        let size = Plan.Pass.blockRows(of: count)
         var part = self
         for first in stride(from: 0, to: count, by: max(1, size)) {
-            part.extents = extents.replacing(run.rows, by: min(size, count - first))
-            part.block = Block(run: number, first: first, whole: extents)
-            for step in plan.steps[run.steps] { part.run(step) }
+            part.extents = extents.replacing(rows, by: min(size, count - first))
+            part.block = Block(pass: number, first: first, whole: extents)
+            for step in plan.steps[pass.steps] { part.run(step) }
         }
     }
 
@@ -90,9 +98,9 @@ struct Executor {
             + operand.column
     }
 
-    /// The row of a buffer's operands with which the block begins; what lives within the run holds the block alone.
+    /// The row of a buffer's operands with which the block begins; what lives within the pass holds the block alone.
     private func firstRow(in buffer: Int) -> Int {
-        guard let block, plan.buffers[buffer].rowRun != block.run else { return 0 }
+        guard let block, plan.buffers[buffer].pass != block.pass else { return 0 }
         return block.first
     }
 
@@ -113,7 +121,7 @@ struct Executor {
         let layout = ActivationLayout(columns: columns, group: group)
         let held = plan.buffers[buffer]
         // A buffer of rows beyond the block has the layout of all of them.
-        let rows = (held.rowRun == block?.run ? extents : block?.whole ?? extents)(held.rows) * held.copies
+        let rows = (held.pass == block?.pass ? extents : block?.whole ?? extents)(held.rows) * held.copies
         let (first, base) = (firstRow(in: buffer), arena + self.layout.offsets[buffer])
         return tsr_activations(
             codes: base.assumingMemoryBound(to: Int8.self) + first * layout.paddedColumns,

@@ -12,6 +12,8 @@ public struct LentWeight {
     public let bytes: UnsafeRawBufferPointer
     /// What keeps the bytes where they are.
     public let owner: AnyObject
+    /// The same bytes in a file, if they are.
+    let mapped: MappedBytes?
 
     /// A weight whose bytes live as long as `owner`; they begin at a multiple of 64.
     public init(
@@ -21,12 +23,14 @@ public struct LentWeight {
         self.shape = shape
         self.bytes = bytes
         self.owner = owner
+        mapped = nil
     }
 
     /// A weight of a bundle, mapped; nil when it has none of that name.
     public init?(_ name: String, of bundle: Bundle) {
         guard let entry = bundle[name] else { return nil }
         let mapped = bundle.bytes(of: entry)
-        self.init(entry.encoding, entry.shape, mapped.bytes, owner: mapped.file)
+        (encoding, shape, bytes, owner) = (entry.encoding, entry.shape, mapped.bytes, mapped.file)
+        self.mapped = mapped
     }
 }

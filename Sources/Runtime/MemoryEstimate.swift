@@ -51,10 +51,13 @@ extension Engine {
     ///   - patches: of the largest picture or video; 0 for none.
     ///   - segments: its frames.
     ///   - others: of each further picture or video, which wait while one is encoded.
+    ///   - options: how it is run; the engine's own unless given.
     /// - Throws: `usage` for numbers below 0 or a capacity below 1, `limit` on overflow.
     public func estimateMemory(
-        capacity: Int, patches: Int, segments: Int, others: [Int] = [], mapped: Int
+        capacity: Int, patches: Int, segments: Int, others: [Int] = [], mapped: Int,
+        _ options: Options? = nil
     ) throws(Failure) -> MemoryEstimate {
+        let options = options ?? self.options
         let all = others + [patches]
         guard all.allSatisfy({ (0...1 << 31).contains($0) }), all.count <= 1 << 12,
             all.reduce(0, +) <= 1 << 31, (0...1 << 31).contains(segments)

@@ -30,8 +30,8 @@ struct Plan {
         var copies = 1
         /// The first and the last step that use it.
         var live: ClosedRange<Int>
-        /// The run of steps that alone uses it.
-        var rowRun: Int?
+        /// The pass that alone uses it, and takes its rows some at a time.
+        var pass: Int?
 
         mutating func extendLife(to step: Int) {
             live = min(live.lowerBound, step)...max(live.upperBound, step)
@@ -106,8 +106,8 @@ struct Plan {
     }
 
     var steps: [Step] = []
-    /// Steps that can be run over some rows at a time, in order.
-    var rowRuns: [RowRun] = []
+    /// All steps, in order.
+    var passes: [Pass] = []
     var products: [Product] = []
     var rotaryTables: [RotaryFrequencies] = []
     var buffers: [Buffer] = []

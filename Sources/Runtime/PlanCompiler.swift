@@ -32,7 +32,7 @@ struct PlanCompiler {
         for result in compiler.plan.results {
             compiler.plan.buffers[result.buffer].extendLife(to: compiler.plan.steps.count)
         }
-        compiler.plan.findRowRuns()
+        compiler.plan.findPasses()
         do {
             compiler.plan.bounds = try compiler.plan.findBounds(weights)
             try compiler.plan.check()

@@ -7,12 +7,17 @@ struct PlanRun {
     let weights: Weights
     let pool: ThreadPool
     let largeProduct: LargeProduct?
+    let streaming: WeightStreaming?
 
-    init(_ plan: Plan, _ weights: Weights, _ pool: ThreadPool, _ largeProduct: LargeProduct?) {
+    init(
+        _ plan: Plan, _ weights: Weights, _ pool: ThreadPool, _ largeProduct: LargeProduct?,
+        _ streaming: WeightStreaming? = nil
+    ) {
         self.plan = plan
         self.weights = weights
         self.pool = pool
         self.largeProduct = largeProduct
+        self.streaming = streaming
     }
 
     /// Runs the plan and lends its results, the elements of each row after row.
@@ -24,9 +29,7 @@ struct PlanRun {
         try plan.check(inputs, extents)
         let (layout, arena) = try arena.room(for: plan, extents, inBlocks: observer == nil)
         return try PlanInput.withPointers(inputs) { (pointers) throws(Failure) in
-            let executor = Executor(
-                plan, layout, extents, arena: arena, inputs: pointers, weights, pool, cache: cache,
-                largeProduct)
+            let executor = Executor(self, layout, extents, arena: arena, inputs: pointers, cache: cache)
             if let observer { executor.run(observer) } else { executor.runInBlocks() }
             return try body(
                 plan.results.map { result in

@@ -33,6 +33,8 @@ struct Weights: @unchecked Sendable {
 
     /// Matrices, those of the bands of a weight's rows one after the other.
     private(set) var matrices: [Matrix] = []
+    /// Where the weight that a matrix is of lies in a file, if it does; bands of one weight share it.
+    private(set) var mapped: [MappedBytes?] = []
     private var matrixIndices: [String: Range<Int>] = [:]
     /// Norms and biases, in `vectorMemory`.
     private(set) var vectors: [UnsafePointer<Float>] = []
@@ -71,6 +73,7 @@ struct Weights: @unchecked Sendable {
                 let own = try Weights.matrices(weight.encoding, source, slot.shape, place: place)
                 matrixIndices[slot.name] = matrices.count..<matrices.count + own.count
                 matrices += own
+                mapped += own.map { _ in weight.mapped }
             }
         }
         self.owners = Array(owners.values)

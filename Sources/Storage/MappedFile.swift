@@ -61,14 +61,20 @@ public final class MappedFile: Sendable {
         case sequential
         /// Soon needed: start reading.
         case willNeed
-        /// Done with: the pages may go.
+        /// Done with: the pages may go from this process.
         case dontNeed
+        /// Done with: the pages shall go from memory, unless others have them mapped.
+        case pageOut
+
+        /// Whether pages that lie partly in the range may be meant, too.
+        var takesNeighbours: Bool { self == .sequential || self == .willNeed }
 
         var code: Int32 {
             switch self {
             case .sequential: MADV_SEQUENTIAL
             case .willNeed: MADV_WILLNEED
             case .dontNeed: MADV_DONTNEED
+            case .pageOut: MADV_PAGEOUT
             }
         }
     }
@@ -78,9 +84,8 @@ public final class MappedFile: Sendable {
         guard let base = bytes.baseAddress else { return }
         let page = 4096
         // Giving pages up must not take neighbours along; all other advice may.
-        let lower =
-            advice == .dontNeed ? (range.lowerBound + page - 1) / page * page : range.lowerBound / page * page
-        let upper = advice == .dontNeed ? range.upperBound / page * page : range.upperBound
+        let lower = (range.lowerBound + (advice.takesNeighbours ? 0 : page - 1)) / page * page
+        let upper = advice.takesNeighbours ? range.upperBound : range.upperBound / page * page
         guard lower < upper, upper <= bytes.count else { return }
         _ = madvise(UnsafeMutableRawPointer(mutating: base + lower), upper - lower, advice.code)
     }

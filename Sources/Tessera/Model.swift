@@ -84,14 +84,15 @@ public final class Model {
     public var defaultCapacity: Int { min(4096, contextLimit) }
 
     /// The memory that a conversation of `capacity` tokens with these pictures and videos will take; they need no values.
+    /// - Parameter options: how it is run; the engine's own unless given.
     /// - Throws: `usage` for a capacity below 1, `limit` on overflow.
     public func estimateMemory(
-        for visuals: [PreparedPrompt.Visual], capacity: Int
+        for visuals: [PreparedPrompt.Visual], capacity: Int, _ options: Engine.Options? = nil
     ) throws(Failure) -> MemoryEstimate {
         let grids = visuals.map(\.patches.grid).sorted { ($0.patches ?? 0, $0.t) > ($1.patches ?? 0, $1.t) }
         return try engine.estimateMemory(
             capacity: capacity, patches: grids.first?.patches ?? 0, segments: grids.map(\.t).max() ?? 1,
-            others: grids.dropFirst().map { $0.patches ?? 0 }, mapped: bundle.file.bytes.count)
+            others: grids.dropFirst().map { $0.patches ?? 0 }, mapped: bundle.file.bytes.count, options)
     }
 
     /// Decodes a picture's file (``ImageDecoder``) and cuts it into patches.

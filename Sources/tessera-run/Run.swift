@@ -62,9 +62,14 @@ import Threads
     @OptionGroup var sampling: SamplingOptions
 
     @Option(help: "Keys and values in f16 or f32.")
-    var cacheType: KeyValueCache.Precision = .float16
+    var cacheType: KeyValueCache.Precision?
 
-    @Option(help: "Refuse to run when more than this must be held in memory, such as 512M.")
+    @Option(
+        help: """
+            Stay within so much memory, such as 512M: by keys and values in fewer bits unless --cache-type says how, by fewer \
+            tokens at once, and by reading weights anew each time they are used. What cannot be is refused. (default: what is \
+            available)
+            """)
     var memoryLimit: ByteCount?
 
     @Flag(help: "After the answer, list the places that it names in the last picture: label and pixels.")
@@ -86,7 +91,7 @@ import Threads
 
     mutating func execute() throws(Failure) {
         let model = try Model(
-            model, .init(threads: threads, cachePrecision: cacheType))
+            model, .init(threads: threads, cachePrecision: cacheType ?? .float16))
         if let warning = model.prompt.template.warning { Console.warn(warning) }
         guard let prompt else {
             guard Console.isInteractive else {
@@ -150,18 +155,7 @@ import Threads
             case .video(let video): video
             }
         }
-        let estimate = try model.estimateMemory(for: visuals, capacity: capacity)
-        if verbose {
-            Console.log(
-                "memory: \(ByteCount.text(estimate.mapped)) mapped, \(ByteCount.text(estimate.cache)) cache, "
-                    + "\(ByteCount.text(estimate.arena)) activations, \(ByteCount.text(estimate.rows)) rows")
-        }
-        if let memoryLimit, estimate.anonymous > memoryLimit.bytes {
-            throw Failure(
-                .limit,
-                "needs \(ByteCount.text(estimate.anonymous)) of memory, \(ByteCount.text(memoryLimit.bytes)) are allowed",
-                file: self.model, remedy: "use a smaller --ctx-size or picture")
-        }
+        let model = try self.model(model, for: visuals, capacity: capacity)
         let options = Session.Options(
             sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens)
         let session = try Session(model, capacity: capacity)
@@ -169,6 +163,38 @@ import Threads
         session.thinking = thinking.map { $0 == .on }
         if model.tokenizer != nil { try warnOfUnused(session) }
         return Conversation(session, options, system: system)
+    }
+
+    /// The model, so that it runs within the memory that there is.
+    private func model(
+        _ model: Model, for visuals: [PreparedPrompt.Visual], capacity: Int
+    ) throws(Failure) -> Model {
+        let estimate = try model.estimateMemory(for: visuals, capacity: capacity)
+        let needed = estimate.anonymous + estimate.mapped
+        var other: Engine.Options?
+        if let limit = memoryLimit?.bytes ?? Machine.availableMemory, needed > limit {
+            let precisions = cacheType.map { [$0] } ?? [.float16]
+            do {
+                other = try model.options(within: limit, for: visuals, capacity: capacity, precisions)
+            } catch {
+                // What nobody limited may still do: the system lets pages of weights go as it needs memory.
+                guard memoryLimit == nil else { throw error }
+            }
+        }
+        let options = other ?? model.engine.options
+        if verbose {
+            let final = try model.estimateMemory(for: visuals, capacity: capacity, options)
+            Console.log(
+                "memory: \(ByteCount.text(final.mapped)) mapped, \(ByteCount.text(final.cache)) cache of "
+                    + "\(options.cachePrecision.rawValue), \(ByteCount.text(final.arena)) activations of \(options.chunk) tokens, "
+                    + "\(ByteCount.text(final.rows)) rows")
+            if let resident = options.residentWeights {
+                Console.log(
+                    "memory: \(ByteCount.text(resident)) of weights stay, the others are read again and again"
+                )
+            }
+        }
+        return if let other { try model.twin(other) } else { model }
     }
 
     /// Says which of the options a chat template makes nothing of.
