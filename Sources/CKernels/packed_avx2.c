@@ -1,5 +1,9 @@
 // The packed kernels with AVX2.
 #if defined(__x86_64__)
+#include "packed.h"
+
+#include <immintrin.h>
+
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 #include "packed_ymm.h"
@@ -84,16 +88,44 @@ static inline __m256i lanes_below(size_t count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count < 8 ? (int)count : 8), lane);
 }
 
+INLINE __m128i highest(__m256i v) {
+    __m128i most = _mm_max_epu32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    most = _mm_max_epu32(most, _mm_shuffle_epi32(most, 0x4e));
+    return _mm_max_epu32(most, _mm_shuffle_epi32(most, 0xb1));
+}
+
+/// A whole group of 32. Values are at most 190 scales, so that saturating to a byte is all the bounding that is left to do.
+INLINE void quantize_32(const float *x, int8_t *codes, float *scale, float *sum) {
+    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
+    __m256i largest = _mm256_setzero_si256(), c[4];
+    UNROLL for (int i = 0; i < 4; i++)
+        largest = _mm256_max_epu32(largest, _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(x + i * 8)), magnitude));
+    *scale = scale_of((uint32_t)_mm_cvtsi128_si32(highest(largest)));
+    if (!usable(*scale)) {
+        memset(codes, 0, 32);
+        *sum = *scale * 0;
+        return;
+    }
+    UNROLL for (int i = 0; i < 4; i++)
+        c[i] = _mm256_cvtps_epi32(_mm256_div_ps(_mm256_loadu_ps(x + i * 8), _mm256_set1_ps(*scale)));
+    __m256i all = _mm256_packs_epi16(_mm256_packs_epi32(c[0], c[1]), _mm256_packs_epi32(c[2], c[3]));
+    all = _mm256_permutevar8x32_epi32(all, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    all = _mm256_max_epi8(all, _mm256_set1_epi8(-127));
+    _mm256_storeu_si256((__m256i *)codes, all);
+    // As bytes from 1 to 255 they are added up in four parts.
+    const __m256i parts = _mm256_sad_epu8(_mm256_xor_si256(all, _mm256_set1_epi8(-128)), _mm256_setzero_si256());
+    const __m128i two = _mm_add_epi64(_mm256_castsi256_si128(parts), _mm256_extracti128_si256(parts, 1));
+    *sum = *scale * (float)(_mm_cvtsi128_si32(_mm_add_epi64(two, _mm_unpackhi_epi64(two, two))) - 32 * 128);
+}
+
 void tsr_packed_quantize_avx2(const float *x, size_t count, size_t group, int8_t *codes, float *scale, float *sum) {
+    if (count == 32 && group == 32) return quantize_32(x, codes, scale, sum);
     __m256i largest = _mm256_setzero_si256();
     for (size_t k = 0; k < count; k += 8) {
         __m256i bits = _mm256_castps_si256(_mm256_maskload_ps(x + k, lanes_below(count - k)));
         largest = _mm256_max_epu32(largest, _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff)));
     }
-    uint32_t lanes[8], most = 0;
-    _mm256_storeu_si256((__m256i *)lanes, largest);
-    for (int i = 0; i < 8; i++) most = lanes[i] > most ? lanes[i] : most;
-    *scale = scale_of(most);
+    *scale = scale_of((uint32_t)_mm_cvtsi128_si32(highest(largest)));
 
     const __m256 divisor = _mm256_set1_ps(divisor_of(*scale));
     if (!usable(*scale)) count = 0;

@@ -1,4 +1,4 @@
-// What the packed kernels share that work on 256 bits: a step of a tile is two registers of eight rows each, a row one 32-bit lane.
+// What the packed kernels on 256 bits share: a step of a tile is two registers of eight rows each, a row one 32-bit lane.
 #pragma once
 
 #include "packed.h"
@@ -10,6 +10,9 @@
 
 // Twelve integer accumulators, two operands of weights, one of activations and a product are all sixteen registers.
 enum { MAX_TOKENS = 6 };
+
+// Up to this many tokens a product is bound by memory: what lies so many bytes ahead is fetched.
+enum { STREAM_TOKENS = 3, AHEAD_BYTES = 4096 };
 
 // Tiles that meet a block of tokens one after another, so that what was made for the block serves all of them.
 enum { SPAN_TILES = 16 };

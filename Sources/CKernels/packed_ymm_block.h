@@ -1,13 +1,13 @@
 // The product on 256 bits. Included once per instruction set, with PRODUCT, the name of the function, and NAME, which adds the
 // set's suffix, defined. The set says how codes meet activations:
 //   NAME(byte_dots)(q, columns, codes, pitch, dot, tokens) adds Σ q·c over `columns` bytes to `dot`;
-//   NAME(step_dots)(steps, upper, codes, pitch, part, dot, i, high, tokens, bits, float4) adds that over a step of nibbles, the low
-//   or the high ones, and the bits above them, to `part` or to both; it is the i-th of up to four from `steps` on;
+//   NAME(step_dots)(steps, upper, codes, pitch, part, dot, i, high, tokens, bits, float4) adds that over a step of nibbles, the
+//   low or the high ones, and the bits above them, to `part` or to both; it is the i-th of up to four from `steps` on;
 //   NAME(join)(part, dot, tokens) adds `part` to `dot`;
 //   NAME(form)(bits) is how many bytes a code of activations takes, and NAME(convert)(codes, columns, out) brings them there.
 
-/// Adds Σ q·c over `count` steps of nibbles, the low or the high ones, and the bits above them, in part to `part`. Constants of the
-/// caller are unrolled.
+/// Adds Σ q·c over `count` steps of nibbles, the low or the high ones, and the bits above them, in part to `part`. Where `count`
+/// is a constant of the caller the steps are unrolled.
 INLINE void NAME(half_dots)(const uint8_t *steps, const uint8_t *upper, size_t count, const uint8_t *codes, size_t pitch,
                             __m256i part[2][MAX_TOKENS], __m256i dot[2][MAX_TOKENS], const int high, const int tokens,
                             const int bits, const int float4, const int size) {
@@ -60,6 +60,7 @@ INLINE void NAME(block)(const tsr_packed *w, const tile_layout *l, const uint8_t
             UNROLL for (int t = 0; t < tokens; t++) minimum[h][t] = sums->minimum[h][t];
         for (size_t g = first; g < last; g++) {
             const size_t begin = (g - first) * full, count = x->groups - begin < full ? x->groups - begin : full;
+            if (tokens <= STREAM_TOKENS) _mm_prefetch((const char *)minimums_of(tile, g, w->scales) + AHEAD_BYTES, _MM_HINT_T0);
             const __m256 factor[2] = {minimums_at(tile, g, 0, w->scales), minimums_at(tile, g, 8, w->scales)};
             UNROLL for (int t = 0; t < tokens; t++) {
                 const __m256 sum = _mm256_set1_ps(sum_of(x->sums + t * x->side_pitch, (activation_span){begin, count}));
@@ -73,6 +74,8 @@ INLINE void NAME(block)(const tsr_packed *w, const tile_layout *l, const uint8_t
     const uint8_t *q = tile + l->codes_offset + first * l->group_bytes;
     for (size_t g = first; g < last; g++, q += l->group_bytes) {
         const size_t begin = (g - first) * full, count = x->groups - begin < full ? x->groups - begin : full;
+        if (tokens <= STREAM_TOKENS)
+            for (size_t i = 0; i < l->group_bytes; i += 64) _mm_prefetch((const char *)q + i + AHEAD_BYTES, _MM_HINT_T0);
         __m256 scaled[2][MAX_TOKENS];
         for (size_t i = 0; i < count; i++) {
             __m256i dot[2][MAX_TOKENS];
@@ -89,7 +92,8 @@ INLINE void NAME(block)(const tsr_packed *w, const tile_layout *l, const uint8_t
                     __m256 value = _mm256_cvtepi32_ps(dot[h][t]);
                     // A scale is no less than 0: a product is what a sum with 0 would be.
                     if (float4) value = _mm256_fmadd_ps(value, scale, least);
-                    else value = size == WIDE && i > 0 ? _mm256_fmadd_ps(value, scale, scaled[h][t]) : _mm256_mul_ps(value, scale);
+                    else if (size == WIDE && i > 0) value = _mm256_fmadd_ps(value, scale, scaled[h][t]);
+                    else value = _mm256_mul_ps(value, scale);
                     if (size == WIDE && i + 1 < count) scaled[h][t] = value;
                     else sums->total[h][t] = _mm256_fmadd_ps(value, weight[h], sums->total[h][t]);
                 }
@@ -100,8 +104,8 @@ INLINE void NAME(block)(const tsr_packed *w, const tile_layout *l, const uint8_t
     }
 }
 
-/// The product of at most SPAN_TILES tiles and a block of tokens, a constant of the caller, in panels of columns whose activations
-/// fit the scratch.
+/// The product of at most SPAN_TILES tiles and a block of tokens, a constant of the caller, in panels of columns whose
+/// activations fit the scratch.
 INLINE void NAME(span)(const tsr_packed *w, const tile_layout *l, size_t tile_begin, size_t tile_end, const tsr_activations *x,
                        size_t token, const float *bias, float *y, size_t y_stride, const int tokens, const int bits,
                        const int float4, const int size) {
