@@ -13,6 +13,7 @@ const tsr_float_kernels *tsr_float_kernels_for(tsr_isa isa) {
 #elif defined(__aarch64__)
     case TSR_ISA_NEON:
     case TSR_ISA_DOTPROD:
+    case TSR_ISA_I8MM:
         return &tsr_float_kernels_neon;
 #endif
     default:

@@ -8,7 +8,7 @@
 #include <cpuid.h>
 #endif
 
-static const char *const names[TSR_ISA_COUNT] = {"scalar", "avx2", "avxvnni", "avx512", "neon", "dotprod"};
+static const char *const names[TSR_ISA_COUNT] = {"scalar", "avx2", "avxvnni", "avx512", "neon", "dotprod", "i8mm"};
 
 const char *tsr_isa_name(tsr_isa isa) { return names[isa]; }
 
@@ -32,6 +32,8 @@ int tsr_isa_available(tsr_isa isa) {
         return 1;
     case TSR_ISA_DOTPROD:
         return (getauxval(AT_HWCAP) & (1u << 20)) != 0;  // HWCAP_ASIMDDP
+    case TSR_ISA_I8MM:
+        return tsr_isa_available(TSR_ISA_DOTPROD) && (getauxval(AT_HWCAP2) & (1u << 13)) != 0;  // HWCAP2_I8MM
 #endif
     default:
         return 0;

@@ -14,6 +14,7 @@ static packed_product *const products[] = {
 #elif defined(__aarch64__)
     [TSR_ISA_NEON] = tsr_packed_product_neon,
     [TSR_ISA_DOTPROD] = tsr_packed_product_dotprod,
+    [TSR_ISA_I8MM] = tsr_packed_product_i8mm,
 #endif
 };
 
@@ -26,6 +27,7 @@ static packed_quantize *const quantizes[] = {
 #elif defined(__aarch64__)
     [TSR_ISA_NEON] = tsr_packed_quantize_neon,
     [TSR_ISA_DOTPROD] = tsr_packed_quantize_neon,
+    [TSR_ISA_I8MM] = tsr_packed_quantize_neon,
 #endif
 };
 
