@@ -37,7 +37,7 @@ test-arm: ## run the C kernels' checks for 64-bit Arm under qemu
 	Tests/CKernelsTests/checks/arm64.sh
 
 .PHONY: test-avx512
-test-avx512: ## run the C kernels' checks for AVX-512 on any x86-64 with AVX2, its instructions written in C
+test-avx512: ## run the C kernels' checks for AVX-512 and AVX-VNNI on any x86-64 with AVX2, their instructions written in C
 	Tests/CKernelsTests/checks/avx512.sh
 
 # The suites that read and check more than they compute, but for a test that takes minutes with debug code.

@@ -13,7 +13,8 @@ bool tsr_fit_tile_with(tsr_isa isa, const tsr_fit_format *format, tsr_fit_solver
     fit_tile_function *function = tsr_fit_tile_baseline;  // on Arm that has Advanced SIMD already
     switch (isa) {
 #if defined(__x86_64__)
-    case TSR_ISA_AVX2: function = tsr_fit_tile_avx2; break;
+    case TSR_ISA_AVX2:
+    case TSR_ISA_AVXVNNI: function = tsr_fit_tile_avx2; break;
     case TSR_ISA_AVX512: function = tsr_fit_tile_avx512; break;
 #endif
     default: break;

@@ -6,12 +6,14 @@ const tsr_float_kernels *tsr_float_kernels_for(tsr_isa isa) {
     switch (isa) {
 #if defined(__x86_64__)
     case TSR_ISA_AVX2:
+    case TSR_ISA_AVXVNNI:
         return &tsr_float_kernels_avx2;
     case TSR_ISA_AVX512:
         return &tsr_float_kernels_avx512;
 #elif defined(__aarch64__)
     case TSR_ISA_NEON:
     case TSR_ISA_DOTPROD:
+    case TSR_ISA_I8MM:
         return &tsr_float_kernels_neon;
 #endif
     default:

@@ -23,7 +23,8 @@ KERNELS(avx512)
 static const logit_kernels *kernels_for(tsr_isa isa) {
     switch (isa) {
 #if defined(__x86_64__)
-    case TSR_ISA_AVX2: return &avx2_kernels;
+    case TSR_ISA_AVX2:
+    case TSR_ISA_AVXVNNI: return &avx2_kernels;
     case TSR_ISA_AVX512: return &avx512_kernels;
 #endif
     default: return &baseline_kernels;

@@ -9,10 +9,12 @@ static packed_product *const products[] = {
     [TSR_ISA_SCALAR] = tsr_packed_product_scalar,
 #if defined(__x86_64__)
     [TSR_ISA_AVX2] = tsr_packed_product_avx2,
+    [TSR_ISA_AVXVNNI] = tsr_packed_product_avxvnni,
     [TSR_ISA_AVX512] = tsr_packed_product_avx512,
 #elif defined(__aarch64__)
     [TSR_ISA_NEON] = tsr_packed_product_neon,
     [TSR_ISA_DOTPROD] = tsr_packed_product_dotprod,
+    [TSR_ISA_I8MM] = tsr_packed_product_i8mm,
 #endif
 };
 
@@ -20,10 +22,12 @@ static packed_quantize *const quantizes[] = {
     [TSR_ISA_SCALAR] = tsr_packed_quantize_scalar,
 #if defined(__x86_64__)
     [TSR_ISA_AVX2] = tsr_packed_quantize_avx2,
+    [TSR_ISA_AVXVNNI] = tsr_packed_quantize_avx2,
     [TSR_ISA_AVX512] = tsr_packed_quantize_avx512,
 #elif defined(__aarch64__)
     [TSR_ISA_NEON] = tsr_packed_quantize_neon,
     [TSR_ISA_DOTPROD] = tsr_packed_quantize_neon,
+    [TSR_ISA_I8MM] = tsr_packed_quantize_neon,
 #endif
 };
 

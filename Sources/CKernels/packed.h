@@ -15,10 +15,10 @@ typedef void packed_quantize(const float *x, size_t count, size_t group, int8_t 
 packed_product tsr_packed_product_scalar;
 packed_quantize tsr_packed_quantize_scalar;
 #if defined(__x86_64__)
-packed_product tsr_packed_product_avx2, tsr_packed_product_avx512;
+packed_product tsr_packed_product_avx2, tsr_packed_product_avxvnni, tsr_packed_product_avx512;
 packed_quantize tsr_packed_quantize_avx2, tsr_packed_quantize_avx512;
 #elif defined(__aarch64__)
-packed_product tsr_packed_product_neon, tsr_packed_product_dotprod;
+packed_product tsr_packed_product_neon, tsr_packed_product_dotprod, tsr_packed_product_i8mm;
 packed_quantize tsr_packed_quantize_neon;
 #endif
 

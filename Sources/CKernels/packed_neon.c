@@ -1,4 +1,4 @@
-// The packed kernels for Arm: with plain Advanced SIMD, and with the dot-product instructions.
+// The packed kernels for Arm: with plain Advanced SIMD, with the dot-product instructions, and with those on matrices.
 #if defined(__aarch64__)
 #include "packed.h"
 
@@ -104,6 +104,7 @@ static inline int32x4_t dot4_neon(int32x4_t sum, int8x16_t q, int8x16_t c) {
 
 #define NAME(function) function##_neon
 #define PRODUCT tsr_packed_product_neon
+#include "packed_neon_dots.h"
 #include "packed_neon_block.h"
 #undef PRODUCT
 #undef NAME
@@ -114,6 +115,17 @@ static inline int32x4_t dot4_dotprod(int32x4_t sum, int8x16_t q, int8x16_t c) { 
 
 #define NAME(function) function##_dotprod
 #define PRODUCT tsr_packed_product_dotprod
+#include "packed_neon_dots.h"
+#include "packed_neon_block.h"
+#undef PRODUCT
+#undef NAME
+
+#pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("i8mm"))), apply_to = function)
+
+#define NAME(function) function##_i8mm
+#define PRODUCT tsr_packed_product_i8mm
+#include "packed_neon_matrix.h"
 #include "packed_neon_block.h"
 #undef PRODUCT
 #undef NAME

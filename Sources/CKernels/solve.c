@@ -14,7 +14,8 @@ DECLARE(avx512)
 #define CHOOSE(name, ...)                                                             \
     switch (tsr_isa_in_use()) {                                                       \
     case TSR_ISA_AVX512: tsr_solve_##name##_avx512(__VA_ARGS__); break;               \
-    case TSR_ISA_AVX2: tsr_solve_##name##_avx2(__VA_ARGS__); break;                   \
+    case TSR_ISA_AVX2:                                                                \
+    case TSR_ISA_AVXVNNI: tsr_solve_##name##_avx2(__VA_ARGS__); break;                \
     default: tsr_solve_##name##_baseline(__VA_ARGS__);                                \
     }
 #else

@@ -106,26 +106,29 @@ extension Executor {
     /// Blocks of 16 of an expert's rows that a product has, counted from the tile in which the first lies.
     private func blocks(_ rows: Int) -> Int { (rows + 15 + 15) / 16 }
 
-    /// Each expert's rows times the operands of its choices, into `outputs`; the work is shared by blocks of rows.
+    /// Each chosen expert's rows times the operands of its choices, into `outputs`, shared by blocks of rows.
     private func multiply(_ product: Plan.Product, _ step: Plan.ExpertProducts) {
         let starts = indices(step.starts)
         let rows = product.result.columns / step.chosen
         let perExpert = blocks(rows)
         let pitch = rows + 16
         let outputs = UnsafeMutableRawPointer(indices(step.outputs)).assumingMemoryBound(to: Float.self)
-        pool.run(step.experts * perExpert, grain: perExpert > 16 ? 8 : perExpert) { chunk in
-            var item = chunk.lowerBound
-            while item < chunk.upperBound {
-                let expert = item / perExpert
-                let end = min(chunk.upperBound, (expert + 1) * perExpert)
+        let chosen = (0..<step.experts).filter { starts[$0] < starts[$0 + 1] }
+        guard !chosen.isEmpty else { return }
+        let matrix = weights.matrices[product.weight]
+        let chunks = ProductChunks(
+            tiles: perExpert, tokens: max(1, Int(starts[step.experts]) / chosen.count),
+            columns: matrix.columns,
+            threads: max(1, pool.threads / chosen.count))
+        let grain = min(perExpert, chunks.tileGrain), parts = (perExpert + grain - 1) / grain
+        pool.run(chosen.count * parts, grain: 1) { chunk in
+            for item in chunk {
+                let (expert, first) = (chosen[item / parts], item % parts * grain)
                 let choices = Int(starts[expert])..<Int(starts[expert + 1])
-                if !choices.isEmpty {
-                    multiply(
-                        weights.matrices[product.weight], expert * rows..<(expert + 1) * rows,
-                        blocks: item - expert * perExpert..<end - expert * perExpert, choices, step,
-                        outputs + choices.lowerBound * pitch, pitch)
-                }
-                item = end
+                multiply(
+                    matrix, expert * rows..<(expert + 1) * rows,
+                    blocks: first..<min(perExpert, first + grain),
+                    choices, step, outputs + choices.lowerBound * pitch, pitch)
             }
         }
     }

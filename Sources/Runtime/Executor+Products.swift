@@ -36,19 +36,21 @@ extension Executor {
             tiles += count
         }
         guard activations.tokens > 0 else { return }
-        // A chunk is some tens of microseconds: about a million and a half products.
-        let work = 16 * activations.padded_columns * activations.tokens
-        pool.run(tiles, grain: max(1, 1_500_000 / max(1, work))) { chunk in
+        let chunks = ProductChunks(
+            tiles: tiles, tokens: activations.tokens, columns: activations.padded_columns,
+            threads: pool.threads)
+        pool.run(chunks.count, grain: 1) { part in
             var x = activations
-            for (product, packed, span) in matrices where span.overlaps(chunk) {
-                var packed = packed
-                let part = span.clamped(to: chunk)
-                tsr_packed_product(
-                    &packed, part.lowerBound - span.lowerBound, part.upperBound - span.lowerBound, &x, 0,
-                    x.tokens,
-                    product.bias < 0 ? nil : weights.vectors[product.bias] + product.firstRow,
-                    floats(product.result),
-                    product.result.pitch)
+            for (chunk, tokens) in part.map({ chunks[$0] }) {
+                for (product, packed, span) in matrices where span.overlaps(chunk) {
+                    var packed = packed
+                    let part = span.clamped(to: chunk)
+                    tsr_packed_product(
+                        &packed, part.lowerBound - span.lowerBound, part.upperBound - span.lowerBound, &x,
+                        tokens.lowerBound, tokens.upperBound,
+                        product.bias < 0 ? nil : weights.vectors[product.bias] + product.firstRow,
+                        floats(product.result), product.result.pitch)
+                }
             }
         }
     }

@@ -53,7 +53,7 @@ struct BenchKernels: ToolCommand {
             remedy: "give fewer rows, columns or tokens")
         var table = Table("kernel", "GMAC/s, \(tokens) tokens", "GB/s, 1 token")
         var report: [JSON] = []
-        for isa in [TSR_ISA_SCALAR, TSR_ISA_AVX2, TSR_ISA_AVX512, TSR_ISA_NEON, TSR_ISA_DOTPROD]
+        for isa in (0..<UInt32(TSR_ISA_COUNT)).map({ tsr_isa(rawValue: $0) })
         where tsr_isa_available(isa) != 0 {
             for (bits, group, scales) in Self.formats {
                 let bench = ProductBench(

@@ -9,7 +9,7 @@ struct FloatKernels: Sendable, CustomTestStringConvertible {
     var testDescription: String { String(cString: tsr_isa_name(tsr_isa(rawValue: isa))) }
     var table: tsr_float_kernels { tsr_float_kernels_for(tsr_isa(rawValue: isa)).pointee }
 
-    static let available = (0...TSR_ISA_DOTPROD.rawValue).filter {
+    static let available = (0..<UInt32(TSR_ISA_COUNT)).filter {
         tsr_isa_available(tsr_isa(rawValue: $0)) != 0
     }
     .map(FloatKernels.init)

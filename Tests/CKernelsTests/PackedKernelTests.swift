@@ -1,7 +1,7 @@
 import CKernels
 import Testing
 
-private let available = [TSR_ISA_SCALAR, TSR_ISA_AVX2, TSR_ISA_AVX512, TSR_ISA_NEON, TSR_ISA_DOTPROD]
+private let available = (0..<UInt32(TSR_ISA_COUNT)).map { tsr_isa(rawValue: $0) }
     .filter { tsr_isa_available($0) != 0 }
 
 /// Numbers that are the same in every run.
@@ -403,8 +403,19 @@ private func floats(_ count: Int, _ random: inout Random) -> [Float] {
             let x = Activations(row, tokens: 1, columns: 4, group: 16, isa: isa)
             #expect(x == Activations(row, tokens: 1, columns: 4, group: 16))
             #expect(x.codes.allSatisfy { $0 >= -127 })
+            // A whole group of 32 of them.
+            let whole = (0..<8).flatMap { _ in row }
+            let y = Activations(whole, tokens: 1, columns: 32, group: 32, isa: isa)
+            #expect(y == Activations(whole, tokens: 1, columns: 32, group: 32))
+            #expect(y.scales == x.scales && y.codes == (0..<8).flatMap { _ in x.codes[0..<4] })
         }
         for odd in [Float.infinity, -.infinity, .nan] {
+            for place in [0, 13, 31] {
+                var row = (0..<32).map { Float($0) - 9 }
+                row[place] = odd
+                let x = Activations(row, tokens: 1, columns: 32, group: 32, isa: isa)
+                #expect(!x.scales[0].isFinite && x.sums[0].isNaN && x.codes.allSatisfy { $0 == 0 })
+            }
             let x = Activations([1, odd, 2, 3, 5], tokens: 1, columns: 5, group: 4, isa: isa)
             #expect(!x.scales[0].isFinite && x.sums[0].isNaN && x.codes[0..<4].allSatisfy { $0 == 0 })
             #expect(x.scales[1] == 5 / Float(127) && x.codes[4] == 127)

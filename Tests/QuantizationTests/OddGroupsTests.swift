@@ -98,7 +98,7 @@ import Testing
             return (tile, error.error)
         }
         let reference = fit(TSR_ISA_SCALAR)
-        for isa in [TSR_ISA_AVX2, TSR_ISA_AVX512, TSR_ISA_NEON, TSR_ISA_DOTPROD]
+        for isa in (1..<UInt32(TSR_ISA_COUNT)).map({ tsr_isa(rawValue: $0) })
         where tsr_isa_available(isa) != 0 {
             let other = fit(isa)
             #expect(other.tile == reference.tile)

@@ -51,7 +51,9 @@ import Testing
     func blocksOfRowsMakeNoDifference(fixture: String, recipe: String?) throws {
         let model = try Model(try Bundled.path(fixture, recipe), .init(threads: 2))
         let (height, width) = (28, 44)
-        let values = (0..<height * width * model.engine.patchWidth).map { Float($0 &* 7919 % 2003) / 1000 - 1 }
+        let values = (0..<height * width * model.engine.patchWidth).map {
+            Float($0 &* 7919 % 2003) / 1000 - 1
+        }
         let patches = Patches(values: values, grid: .init(t: 1, h: height, w: width))
         let blocks = try model.encode(patches).values
         #expect(try model.encode(patches) { _, _, _ in }.values == blocks)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the kernels with the AVX-512 ones on emulated instructions, and runs each *_main.c of this folder; fails where one
-# does. Needs a processor with AVX2. CLANG names a clang.
+# Builds the kernels with those of AVX-512 and AVX-VNNI on emulated instructions, and runs each *_main.c of this folder; fails
+# where one does. Needs a processor with AVX2. CLANG names a clang.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 kernels=$here/../../../Sources/CKernels
@@ -13,7 +13,9 @@ for source in "$kernels"/*.c; do
     *_avx512.c)
         # The target goes: the compiler would use its instructions anywhere.
         compile -mavx2 -mfma -mf16c -I"$here/avx512" "-Dtarget(...)=annotate(\"\")" -c "$source" -o "$object" ;;
-    */isa.c) compile "-D__builtin_cpu_supports(name)=1" -c "$source" -o "$object" ;;
+    *_avxvnni.c)
+        compile -mavx2 -mfma -mf16c -include "$here/avxvnni/dpbusd.h" "-Dtarget(...)=annotate(\"\")" -c "$source" -o "$object" ;;
+    */isa.c) compile -I"$here/avxvnni" "-D__builtin_cpu_supports(name)=1" -c "$source" -o "$object" ;;
     *) compile -c "$source" -o "$object" ;;
     esac
 done

@@ -133,7 +133,7 @@ static void check_pool(void) {
 
 int main(void) {
     scalar = tsr_float_kernels_for(TSR_ISA_SCALAR);
-    for (int isa = TSR_ISA_SCALAR + 1; isa <= TSR_ISA_DOTPROD; isa++) {
+    for (int isa = TSR_ISA_SCALAR + 1; isa < TSR_ISA_COUNT; isa++) {
         if (!tsr_isa_available(isa)) continue;
         vector = tsr_float_kernels_for(isa);
         const int before = failures;
