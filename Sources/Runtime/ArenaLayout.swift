@@ -50,16 +50,20 @@ extension Plan.Buffer {
     /// - Throws: `limit` when the size overflows.
     func byteCount(_ extents: Extents) throws(Failure) -> Int? {
         let perRow: Int
+        var rows = extents(rows)
         switch kind {
         case .input: return nil
         case .floats(let width): perRow = width * 4
         case .activations(let columns, let group):
             perRow = ActivationLayout(columns: columns, group: group).bytesPerRow
+        case .keyTiles(let heads, let headDimension):
+            let tiles = KeyTiles(headDimension)
+            (perRow, rows) = (heads * tiles.bytes, tiles.count(rows))
         }
-        let (rows, isMany) = extents(rows).multipliedReportingOverflow(by: copies)
-        let (bytes, isVast) = rows.multipliedReportingOverflow(by: perRow)
+        let (total, isMany) = rows.multipliedReportingOverflow(by: copies)
+        let (bytes, isVast) = total.multipliedReportingOverflow(by: perRow)
         guard !isMany, !isVast, (0..<1 << 46).contains(bytes) else {
-            throw Failure(.limit, "\(rows) rows of \(perRow) bytes are more than can be addressed")
+            throw Failure(.limit, "\(total) rows of \(perRow) bytes are more than can be addressed")
         }
         // Room for the alignment of the three parts of activations.
         return (bytes + 3 * 64 + 63) / 64 * 64

@@ -75,12 +75,16 @@ extension Executor {
     /// Attends within each segment; boundaries are row numbers, the first 0, the last the number of rows.
     func attendInSegments(
         _ q: Plan.Operand, _ k: Plan.Operand, _ v: Plan.Operand, _ attention: Operation.Attention,
-        _ boundaries: UnsafePointer<Int32>, _ result: Plan.Operand
+        _ boundaries: UnsafePointer<Int32>, _ tiles: Int?, _ result: Plan.Operand
     ) {
         let call = whole(q, k, v, attention, result)
         let block = 64
         for segment in 0..<max(0, extents.segments - 1) {
             let (begin, end) = (Int(boundaries[segment]), Int(boundaries[segment + 1]))
+            if let tiles {
+                attendOnCodes(call, queries: begin..<end, keys: begin..<end, tiles)
+                continue
+            }
             let blocks = (end - begin + block - 1) / block
             pool.run(blocks * attention.heads, grain: 1) { chunk in
                 var call = call
@@ -95,7 +99,7 @@ extension Executor {
     /// Attends within each window; `windows` holds the rows in the order of windows, then for each where its window starts.
     func attendInWindows(
         _ q: Plan.Operand, _ k: Plan.Operand, _ v: Plan.Operand, _ attention: Operation.Attention,
-        _ windows: UnsafePointer<Int32>, _ result: Plan.Operand
+        _ windows: UnsafePointer<Int32>, _ isCoded: Bool, _ result: Plan.Operand
     ) {
         let rows = extents(q.rows)
         let (call, starts) = (whole(q, k, v, attention, result), windows + rows)
@@ -104,7 +108,13 @@ extension Executor {
             for start in chunk where Int(starts[start]) == start {
                 var end = start + 1
                 while end < rows, Int(starts[end]) == start { end += 1 }
-                for head in 0..<attention.heads { tsr_attend_rows(&call, head, windows + start, end - start) }
+                for head in 0..<attention.heads {
+                    if isCoded {
+                        tsr_attend_coded_rows(&call, head, windows + start, end - start)
+                    } else {
+                        tsr_attend_rows(&call, head, windows + start, end - start)
+                    }
+                }
             }
         }
     }
@@ -112,10 +122,11 @@ extension Executor {
     /// Every query attends to every key.
     func attendToAll(
         _ q: Plan.Operand, _ k: Plan.Operand, _ v: Plan.Operand, _ attention: Operation.Attention,
-        _ result: Plan.Operand
+        _ tiles: Int?, _ result: Plan.Operand
     ) {
         let call = whole(q, k, v, attention, result)
         let (queries, keys, block) = (extents(q.rows), extents(k.rows), 64)
+        if let tiles { return attendOnCodes(call, queries: 0..<queries, keys: 0..<keys, tiles) }
         let blocks = (queries + block - 1) / block
         pool.run(blocks * attention.heads, grain: 1) { chunk in
             var call = call

@@ -189,15 +189,15 @@ struct Executor {
         case .rotate(let x, let table, let heads, let headDimension): rotate(x, table, heads, headDimension)
         case .attendCausally(let q, let k, let v, let attention, let layer, let result):
             attendCausally(q, k, v, attention, layer, result)
-        case .attendInSegments(let q, let k, let v, let attention, let boundaries, let result):
-            attendInSegments(q, k, v, attention, indices(boundaries), result)
+        case .attendInSegments(let q, let k, let v, let attention, let boundaries, let tiles, let result):
+            attendInSegments(q, k, v, attention, indices(boundaries), tiles, result)
         case .lengthScale(let x, let positions, let length): scaleByLength(x, indices(positions), length)
         case .windows(let coordinates, let segments, let side, let into):
             findWindows(indices(coordinates), indices(segments), side, into)
-        case .attendInWindows(let q, let k, let v, let attention, let windows, let result):
-            attendInWindows(q, k, v, attention, indices(windows), result)
-        case .attendToAll(let q, let k, let v, let attention, let result):
-            attendToAll(q, k, v, attention, result)
+        case .attendInWindows(let q, let k, let v, let attention, let windows, let isCoded, let result):
+            attendInWindows(q, k, v, attention, indices(windows), isCoded, result)
+        case .attendToAll(let q, let k, let v, let attention, let tiles, let result):
+            attendToAll(q, k, v, attention, tiles, result)
         }
     }
 

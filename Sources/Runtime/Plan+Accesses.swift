@@ -42,6 +42,10 @@ extension Plan {
 }
 
 extension Plan.Step {
+    private func own(_ buffer: Int?) -> [Plan.Access] {
+        buffer.map { [.whole($0, isWritten: true)] } ?? []
+    }
+
     /// What it reads and writes: all of it, which buffers' lives and the proof of `Plan.check` rest on.
     func accesses(in plan: Plan) -> [Plan.Access] {
         switch self {
@@ -78,12 +82,13 @@ extension Plan.Step {
                 .read(coordinates, 2, plan.buffers[into].rows), .segments(segments),
                 .write(into, 2, plan.buffers[into].rows),
             ]
-        case .attendCausally(let q, let k, let v, _, _, let result),
-            .attendToAll(let q, let k, let v, _, let result):
+        case .attendCausally(let q, let k, let v, _, _, let result):
             [.read(q), .read(k), .read(v), .write(result)]
-        case .attendInSegments(let q, let k, let v, _, let boundaries, let result):
-            [.read(q), .read(k), .read(v), .segments(boundaries), .write(result)]
-        case .attendInWindows(let q, let k, let v, _, let windows, let result):
+        case .attendToAll(let q, let k, let v, _, let tiles, let result):
+            [.read(q), .read(k), .read(v), .write(result)] + own(tiles)
+        case .attendInSegments(let q, let k, let v, _, let boundaries, let tiles, let result):
+            [.read(q), .read(k), .read(v), .segments(boundaries), .write(result)] + own(tiles)
+        case .attendInWindows(let q, let k, let v, _, let windows, _, let result):
             [.read(q), .read(k), .read(v), .read(windows, 2, q.rows), .write(result)]
         }
     }

@@ -30,7 +30,7 @@ extension Plan {
                 try add(ids, .ids(weights.matrices[bands].reduce(0) { $0 + $1.rows }))
             case .select(let x, let index, _), .scatter(let x, _, let index), .addRows(let x, _, let index):
                 try add(index, .rows(x.rows))
-            case .attendInSegments(let q, _, _, _, let boundaries, _):
+            case .attendInSegments(let q, _, _, _, let boundaries, _, _):
                 try add(boundaries, .boundaries(q.rows))
             case .positionTable(_, _, let coordinates, let segments, let result):
                 try add(coordinates, .places)

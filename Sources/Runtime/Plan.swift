@@ -22,6 +22,8 @@ struct Plan {
             case floats(width: Int)
             /// Quantized activations in the arena.
             case activations(columns: Int, group: Int)
+            /// Keys and values of so many heads as 16-bit codes, in tiles.
+            case keyTiles(heads: Int, headDimension: Int)
         }
 
         let kind: Kind
@@ -48,7 +50,8 @@ struct Plan {
         let result: Operand
     }
 
-    /// What is done; payloads are plain numbers.
+    /// What is done; payloads are plain numbers. Attention but to a cache is done on 16-bit codes where it has tiles for them or
+    /// says so, else in float32.
     enum Step {
         /// Rows of a table, whose bands are these matrices.
         case embed(bands: Range<Int>, ids: Int, result: Operand)
@@ -81,10 +84,13 @@ struct Plan {
         case attendCausally(
             q: Operand, k: Operand, v: Operand, Operation.Attention, layer: Int, result: Operand)
         case attendInSegments(
-            q: Operand, k: Operand, v: Operand, Operation.Attention, boundaries: Int, result: Operand)
+            q: Operand, k: Operand, v: Operand, Operation.Attention, boundaries: Int, tiles: Int?,
+            result: Operand)
         case attendInWindows(
-            q: Operand, k: Operand, v: Operand, Operation.Attention, windows: Int, result: Operand)
-        case attendToAll(q: Operand, k: Operand, v: Operand, Operation.Attention, result: Operand)
+            q: Operand, k: Operand, v: Operand, Operation.Attention, windows: Int, isCoded: Bool,
+            result: Operand)
+        case attendToAll(
+            q: Operand, k: Operand, v: Operand, Operation.Attention, tiles: Int?, result: Operand)
     }
 
     /// Products of experts' weights that share an operand and its routes, with memory to sort the rows by expert.

@@ -197,31 +197,11 @@ struct PlanCompiler {
         case .attention(let attention):
             // A query's result takes its place: nothing else reads it.
             let out = inPlace(node.operands[0], at: index, contiguous: false) ?? newOperand(for: result)
-            emit(try attend(attention, node, result: out))
+            try addAttention(attention, node, result: out)
             take(out, result)
         }
         mark(node.result)
         return index + 1
-    }
-
-    private func attend(
-        _ attention: Operation.Attention, _ node: Graph.Node, result: Plan.Operand
-    ) throws(Failure) -> Plan.Step {
-        let (q, k, v) = (
-            try operand(node.operands[0]), try operand(node.operands[1]), try operand(node.operands[2])
-        )
-        switch attention.extent {
-        case .causal(let layer):
-            return .attendCausally(q: q, k: k, v: v, attention, layer: layer, result: result)
-        case .segments:
-            return .attendInSegments(
-                q: q, k: k, v: v, attention, boundaries: try buffer(node.operands[3]), result: result)
-        case .windows:
-            return .attendInWindows(
-                q: q, k: k, v: v, attention, windows: try buffer(node.operands[3]), result: result)
-        case .all:
-            return .attendToAll(q: q, k: k, v: v, attention, result: result)
-        }
     }
 
     /// Adds the linears from node `first` on that read the same value: those whose weights, or bands of weights, take it in the
@@ -287,7 +267,7 @@ struct PlanCompiler {
     }
 
     /// The buffer of a value that is used whole.
-    private func buffer(_ id: Graph.ValueID) throws(Failure) -> Int { try operand(id).buffer }
+    func buffer(_ id: Graph.ValueID) throws(Failure) -> Int { try operand(id).buffer }
 
     /// The operand with its rows side by side in memory: itself, or a copy of a slice.
     private mutating func dense(_ id: Graph.ValueID) throws(Failure) -> Plan.Operand {

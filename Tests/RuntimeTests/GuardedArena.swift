@@ -84,7 +84,7 @@ extension Plan.Buffer {
         switch kind {
         case .input: nil
         case .floats(let width): extents(rows) * copies * width * 4
-        case .activations: try byteCount(extents)
+        case .activations, .keyTiles: try byteCount(extents)
         }
     }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "blocks.h"
+#include "coded_attention.h"
 #include "codes.h"
 #include "fit.h"
 #include "floats.h"

@@ -126,6 +126,11 @@ EMULATED __m512i _mm512_dpbusd_epi32(__m512i a, __m512i b, __m512i c) {
     return (__m512i)sums;
 }
 
+EMULATED __m512i _mm512_dpwssd_epi32(__m512i a, __m512i b, __m512i c) {
+    const lanes16 x = (lanes16)b, y = (lanes16)c;
+    const lanes16 low = ((lanes16)((ulanes16)x << 16) >> 16) * ((lanes16)((ulanes16)y << 16) >> 16);
+    return (__m512i)((ulanes16)a + (ulanes16)low + (ulanes16)((x >> 16) * (y >> 16)));
+}
 EMULATED __m512i _mm512_cvtepu8_epi32(__m128i a) { return (__m512i)__builtin_convertvector((ubytes16)a, lanes16); }
 EMULATED __m512 _mm512_cvtepi32_ps(__m512i a) { return __builtin_convertvector((lanes16)a, __m512); }
 EMULATED __m512 _mm512_cvtph_ps(__m256i a) { return __builtin_convertvector((halves16)a, __m512); }
