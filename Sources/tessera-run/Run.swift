@@ -46,7 +46,7 @@ import Threads
 
     @Option(
         name: [.customShort("n"), .long], help: "Tokens of an answer, at most.",
-        transform: whole(Allowed.tokens))
+        transform: whole(0...Allowed.tokens.upperBound))
     var maxTokens: Int = 512
 
     @Option(
@@ -60,6 +60,15 @@ import Threads
     var threads: Int = ThreadPool.processors
 
     @OptionGroup var sampling: SamplingOptions
+
+    @Option(
+        help: """
+            Evaluate drafted tokens together, which makes answers faster that repeat what was read, and changes none: lookup \
+            drafts what followed the same tokens before; none.
+            """)
+    var draft: Session.Draft = .none
+
+    @OptionGroup var keeping: KeepingOptions
 
     @Option(help: "Keys and values in f16 or f32.")
     var cacheType: KeyValueCache.Precision = .float16
@@ -81,6 +90,10 @@ import Threads
     mutating func validate() throws {
         guard !boxes || (!image.isEmpty && prompt != nil) else {
             throw ValidationError("--boxes needs --image and --prompt")
+        }
+        guard maxTokens > 0 || keeping.session != nil else {
+            throw ValidationError(
+                "a whole number from 1 to \(Allowed.tokens.upperBound) is wanted for -n, or 0 with --session")
         }
     }
 
@@ -118,6 +131,7 @@ import Threads
             if verbose { Console.log(figures.text) }
         }
         conversation.warn(of: answer)
+        try conversation.save()
     }
 
     private var videoOptions: Model.VideoOptions {
@@ -150,7 +164,7 @@ import Threads
             case .video(let video): video
             }
         }
-        let estimate = try model.estimateMemory(for: visuals, capacity: capacity)
+        let estimate = try model.estimateMemory(for: visuals, capacity: capacity, draft: draft)
         if verbose {
             Console.log(
                 "memory: \(ByteCount.text(estimate.mapped)) mapped, \(ByteCount.text(estimate.cache)) cache, "
@@ -162,13 +176,31 @@ import Threads
                 "needs \(ByteCount.text(estimate.anonymous)) of memory, \(ByteCount.text(memoryLimit.bytes)) are allowed",
                 file: self.model, remedy: "use a smaller --ctx-size or picture")
         }
+        // One question needs no picture twice; a chat may, within what memory it may take.
+        let spare = memoryLimit.map { $0.bytes - estimate.anonymous } ?? .max
+        model.features = try keeping.features(inMemory: prompt == nil ? min(64 << 20, spare) : 0)
         let options = Session.Options(
-            sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens)
-        let session = try Session(model, capacity: capacity)
-        session.tools = try tools.map(readTools)
-        session.thinking = thinking.map { $0 == .on }
+            sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens, draft: draft)
+        let store = try keeping.store(inputs: [self.model] + image + video + (tools.map { [$0] } ?? []))
+        return Conversation(
+            try session(model, store, capacity: capacity), options, system: system, store: store)
+    }
+
+    /// What was said before goes on as it began, unless other options are given.
+    private func session(
+        _ model: Model, _ store: SessionStore?, capacity: Int
+    ) throws(Failure) -> Session {
+        let session =
+            if let store { try store.open(model, capacity: capacity) } else {
+                try Session(model, capacity: capacity)
+            }
+        if let tools { session.tools = try readTools(tools) }
+        if let thinking { session.thinking = thinking == .on }
+        if session.isBegun, system != nil {
+            Console.warn("--system is for the beginning of a conversation, and this one has begun")
+        }
         if model.tokenizer != nil { try warnOfUnused(session) }
-        return Conversation(session, options, system: system)
+        return session
     }
 
     /// Says which of the options a chat template makes nothing of.
@@ -202,3 +234,4 @@ import Threads
 }
 
 extension KeyValueCache.Precision: ExpressibleByArgument {}
+extension Session.Draft: ExpressibleByArgument {}
