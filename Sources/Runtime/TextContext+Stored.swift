@@ -31,7 +31,7 @@ extension TextContext {
     /// - Throws: `limit` when there is no room for it, `badInput` when the parts do not fit each other; then the context is empty.
     public func resume(_ progress: Progress, _ stored: UnsafeRawBufferPointer) throws(Failure) {
         cache.truncate(to: 0)
-        guard progress.promptLength >= 0, isReadAnew == (progress.read != nil || progress.count == 0) else {
+        guard progress.promptLength >= 0, progress.count == 0 || isReadAnew == (progress.read != nil) else {
             throw .badInput("the tokens that were read do not fit the model")
         }
         if let read = progress.read, progress.count > 0 {

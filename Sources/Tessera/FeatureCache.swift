@@ -62,7 +62,7 @@ struct FeatureKey {
     let rows: Int
     let columns: Int
 
-    fileprivate init(_ patches: Patches, _ model: Model) throws(Failure) {
+    init(_ patches: Patches, _ model: Model) throws(Failure) {
         self.model = model.bundle.digest
         var hash = try SHA256()
         let grid = [patches.grid.t, patches.grid.h, patches.grid.w].flatMap { Int64($0).bytes }

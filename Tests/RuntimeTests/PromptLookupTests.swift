@@ -32,7 +32,7 @@ import Testing
         arguments: [
             ("qwen2-vl", nil), ("qwen2.5-vl", nil), ("qwen3-vl", nil), ("qwen3-vl-moe", nil),
             ("qwen2-vl", "int8"), ("qwen3-vl-moe", "int4"),
-        ] as [(String, String?)], [0, 0.7] as [Float])
+        ] as [(fixture: String, recipe: String?)], [0, 0.7] as [Float])
     func everyGenerationSaysTheSame(model: (fixture: String, recipe: String?), temperature: Float) throws {
         let path = try Bundled.path(model.fixture, model.recipe)
         let loaded = try Model(path, .init(threads: 2))

@@ -1,3 +1,4 @@
+import Bundles
 import Prompts
 import Runtime
 import Storage
@@ -74,10 +75,17 @@ import Testing
     func everyGenerationGoesOnTheSame(fixture: String, recipe: String?) throws {
         let model = try Model(try Bundled.path(fixture, recipe), .init(threads: 2))
         let options = Session.Options(sampling: .init(), maximumTokens: 9)
+        var tried = 0
         for golden in try GoldenCase.all(of: fixture) {
             let prompt = try golden.prompt(model)
             let kept = try Session(model, capacity: prompt.tokens.count + 40)
-            _ = try kept.answer(prompt, options: options)
+            let said = try kept.answer(prompt, options: options).tokens
+            // Where a model of random weights says a picture's placeholder, nothing can follow, loaded or not.
+            guard !said.contains(model.prompt.imageToken), !said.contains(model.prompt.videoToken ?? -1)
+            else {
+                continue
+            }
+            tried += 1
             let loaded = try Session(model, resuming: save(kept), capacity: prompt.tokens.count + 50)
             func goOn(_ session: Session) throws -> [Int32] {
                 let next = try PreparedPrompt(
@@ -90,6 +98,7 @@ import Testing
             #expect(try goOn(kept) == goOn(loaded), "\(golden.name)")
             #expect(try cache(kept) == cache(loaded))
         }
+        #expect(tried > 1)
     }
 
     /// Nothing is answered yet, and what comes next belongs to the same message.
@@ -110,7 +119,7 @@ import Testing
             let expected = try fresh.answer(
                 [.image(picture), .text("This is a picture. "), .text(question)], options: options)
             #expect(answer.tokens == expected.tokens && !answer.tokens.isEmpty)
-            #expect(answer.promptTokens < expected.promptTokens / 2)
+            #expect(answer.promptTokens < expected.promptTokens - picture.grid.h)
             #expect(try cache(session) == cache(fresh))
         }
     }
@@ -236,7 +245,9 @@ import Testing
         _ = try session.answer([.text(question)], options: options)
         _ = try other.answer([.text("x")], options: options)
         let saved = SavedSession(session.state, tools: nil, thinking: nil, session.context)
-        for (read, cache) in [([], other.context.cache), ([0, 0, 0, 0], session.context.cache)] {
+        for (read, cache) in [([], other.context.cache), ([0, 0, 0, 0], session.context.cache)]
+            as [([UInt8], KeyValueCache)]
+        {
             let path = directory.file("forged\(read.count)")
             try SessionFile.write(
                 to: OutputPath(path, inputs: []), model: model.bundle.digest,
