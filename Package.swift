@@ -96,7 +96,8 @@ let package = Package(
             name: "Formats", path: "formats",
             exclude: [
                 "bundle.md", "calibration.md", "calibration-data.md", "graph.md", "graph.schema.json",
-                "adapters.md", "diff.md", "evaluation-data.md", "manifest.md", "recipe.md", "settings.md",
+                "adapters.md", "diff.md", "evaluation-data.md", "features.md", "manifest.md", "recipe.md",
+                "session.md", "settings.md",
             ],
             resources: [
                 .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
@@ -251,7 +252,8 @@ if isFuzzing {
             name: "tessera-fuzz",
             dependencies: [
                 "Bundles", "Calibration", "Checkpoints", "Formats", "Generations", "GraphIR",
-                "GroupFormats", "Jinja", "Prompts", "Quantization", "SampleSets", "Storage", "TestSupport",
+                "GroupFormats", "Jinja", "Prompts", "Quantization", "SampleSets", "Storage", "Tessera",
+                "TestSupport",
             ],
             path: "Tests/Fuzz", exclude: ["run.sh"], swiftSettings: strict)
     ]

@@ -1,6 +1,7 @@
 import Prompts
 import SampleSets
 import Storage
+import Tessera
 
 extension PreparedSet {
     /// The set but for its patches.
@@ -47,23 +48,15 @@ extension PreparedSet {
 
 extension PreparedSet.Visual {
     fileprivate var json: JSON {
-        .pairs([
-            "medium": .string(medium == .image ? "image" : "video"),
-            "grid": .array([.int(grid.t), .int(grid.h), .int(grid.w)]),
-            "seconds_per_frame": .double(secondsPerFrame),
-            "timestamps": .array(timestamps.map { .double($0) }),
-        ])
+        PreparedPrompt.Visual(
+            medium, Patches(values: [], grid: grid), secondsPerFrame: secondsPerFrame, timestamps: timestamps
+        ).json
     }
 
     fileprivate init?(_ json: JSON) {
-        guard let grid = json["grid"]?.ints, grid.count == 3, let medium = json["medium"]?.string,
-            ["image", "video"].contains(medium), let seconds = json["seconds_per_frame"]?.double,
-            let timestamps = json["timestamps"]?.array
-        else { return nil }
-        let counts = PatchGrid(t: grid[0], h: grid[1], w: grid[2])
-        guard counts.patches ?? 0 > 0 else { return nil }
+        guard let visual = PreparedPrompt.Visual(json: json) else { return nil }
         self.init(
-            medium == "image" ? .image : .video, counts, secondsPerFrame: seconds,
-            timestamps: timestamps.compactMap(\.double))
+            visual.medium, visual.patches.grid, secondsPerFrame: visual.secondsPerFrame,
+            timestamps: visual.timestamps)
     }
 }

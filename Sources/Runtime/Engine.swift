@@ -138,6 +138,9 @@ public final class Engine {
         }
     }
 
+    /// The instruction set that its kernels use, as `TESSERA_ISA` spells it.
+    public static var instructionSet: String { String(cString: tsr_isa_name(tsr_isa_in_use())) }
+
     /// Columns of a patch: channels · frames · height · width.
     public var patchWidth: Int { vision.inputs[0].type.columns ?? 0 }
 

@@ -14,7 +14,7 @@ public final class KeyValueCache {
     }
 
     /// The extents that a layer's attention gives its part.
-    private struct Layer {
+    struct Layer {
         let offset: Int
         let keyHeads: Int
         let headDimension: Int
@@ -27,7 +27,7 @@ public final class KeyValueCache {
     /// Positions filled.
     public private(set) var count = 0
     private let memory: AnonymousMemory
-    private var layers: [Int: Layer] = [:]
+    private(set) var layers: [Int: Layer] = [:]
     /// The first finite number stored that float16 does not hold.
     private var overflow: Place?
 

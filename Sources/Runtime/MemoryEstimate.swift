@@ -51,22 +51,23 @@ extension Engine {
     ///   - patches: of the largest picture or video; 0 for none.
     ///   - segments: its frames.
     ///   - others: of each further picture or video, which wait while one is encoded.
+    ///   - outputs: tokens whose logits are computed at once.
     ///   - options: how it is run; the engine's own unless given.
     /// - Throws: `usage` for numbers below 0 or a capacity below 1, `limit` on overflow.
     public func estimateMemory(
-        capacity: Int, patches: Int, segments: Int, others: [Int] = [], mapped: Int,
+        capacity: Int, patches: Int, segments: Int, others: [Int] = [], outputs: Int = 1, mapped: Int,
         _ options: Options? = nil
     ) throws(Failure) -> MemoryEstimate {
         let options = options ?? self.options
         let all = others + [patches]
         guard all.allSatisfy({ (0...1 << 31).contains($0) }), all.count <= 1 << 12,
-            all.reduce(0, +) <= 1 << 31, (0...1 << 31).contains(segments)
+            all.reduce(0, +) <= 1 << 31, (0...1 << 31).contains(segments), (1...1 << 20).contains(outputs)
         else { throw Failure(.usage, "pictures of such sizes are not possible") }
         let cache = try KeyValueCache.byteCount(
             GraphPart(try graph.graph("text")), capacity: capacity, precision: options.cachePrecision)
         let chunk = min(options.chunk, capacity)
         var arena = try ArenaLayout(text, Extents(tokens: chunk, visuals: chunk, outputs: chunk)).count
-        arena = max(arena, try ArenaLayout(head, Extents(outputs: 1)).count)
+        arena = max(arena, try ArenaLayout(head, Extents(outputs: outputs)).count)
         if patches > 0 {
             arena = max(
                 arena, try ArenaLayout(vision, Extents(patches: patches, segments: segments + 1)).count)
@@ -74,7 +75,7 @@ extension Engine {
         let visuals = all.reduce(0) { $0 + visualRows(patches: $1) }
         var rows = try Engine.byteCount(all.reduce(0, +), patchWidth)
         rows += try Engine.byteCount(2 * visuals, visualWidth)
-        rows += try Engine.byteCount(2, vocabulary)
+        rows += try Engine.byteCount(2 * outputs, vocabulary)
         return MemoryEstimate(mapped, cache: cache, arena: arena, rows: rows)
     }
 

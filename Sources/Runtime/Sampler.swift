@@ -39,7 +39,7 @@ public struct Sampler: Sendable {
     public let settings: Settings
     /// What the draws began with.
     public let seed: UInt64
-    private var random: SplitMix64
+    var random: SplitMix64
 
     /// A sampler at the beginning of its draws.
     public init(_ settings: Settings) {

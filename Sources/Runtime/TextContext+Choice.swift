@@ -1,12 +1,11 @@
 public import Storage
 
 extension TextContext {
-    /// The token that follows the last of `hidden`, which are final hidden states of this context.
+    /// The token that `logits` choose, which are those of `hidden`, a final hidden state of this context.
     /// - Throws: as `Sampler.next`; where the logits are no distribution, the error says how far back that goes.
     public func choose(
-        _ sampler: inout Sampler, after hidden: Engine.Rows, seen: Set<Int32>
+        _ sampler: inout Sampler, from logits: [Float], of hidden: [Float], seen: Set<Int32>
     ) throws(Failure) -> Int32 {
-        let logits = try engine.logits(hidden).values
         do { return try sampler.next(logits, seen: seen) } catch {
             guard error.kind == .badInput else { throw error }
             throw .badInput("\(error.message); \(origin(hidden))", at: "token \(cache.count)")
@@ -14,11 +13,11 @@ extension TextContext {
     }
 
     /// The first place that is known to hold what is not finite, once logits do.
-    private func origin(_ hidden: Engine.Rows) -> String {
+    private func origin(_ hidden: [Float]) -> String {
         if let place = cache.firstNonFinite {
             return "keys or values are not finite from layer \(place.layer) on, at token \(place.position)"
         }
-        return hidden.values.allSatisfy(\.isFinite)
+        return hidden.allSatisfy(\.isFinite)
             ? "the final hidden states are finite, so the head is at fault"
             : "the keys and values of all layers are finite, so the last layer or the final norm is at fault"
     }

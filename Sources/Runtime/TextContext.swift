@@ -37,12 +37,12 @@ public final class TextContext {
     public let engine: Engine
     /// The keys and values of what was evaluated.
     public let cache: KeyValueCache
-    private let axes: Int
+    let axes: Int
     private let tokenLimit: Int
     /// Tokens by which rotary positions stretch: those of the prompt with which the cache was begun.
-    private var promptLength: Int32 = 0
+    var promptLength: Int32 = 0
     /// What the cache holds, for models whose rotary positions stretch.
-    private var evaluated: EvaluatedText?
+    var evaluated: EvaluatedText?
 
     /// A context of at most `capacity` tokens.
     /// - Throws: `usage` for a capacity below 1, `limit` when memory has no room for its cache.
@@ -188,7 +188,7 @@ public final class TextContext {
         }
     }
 
-    private func check(_ input: Input) throws(Failure) {
+    func check(_ input: Input) throws(Failure) {
         let count = input.tokens.count
         guard count > 0 else { throw .badInput("there are no tokens to evaluate") }
         try checkRoom(for: count, after: cache.count)

@@ -3,10 +3,17 @@ import Glibc
 /// Writes a file so that its final name never shows a half-written one: to a name of nobody else beside it, synced, renamed.
 /// - Throws: `usage` when the place was taken meanwhile, `io` when it cannot be written.
 public func writeFile(_ place: OutputPath, _ bytes: [UInt8]) throws(Failure) {
+    try writeFile(place) { (output) throws(Failure) in try output.write(bytes, at: 0) }
+}
+
+/// The same with what `fill` writes, which may come in parts.
+public func writeFile(
+    _ place: OutputPath, _ fill: (OutputFile) throws(Failure) -> Void
+) throws(Failure) {
     let suffix = String(UInt64.random(in: 0...UInt64.max), radix: 36)
     let output = try OutputFile(creating: "\(place.path).\(suffix)")
     do {
-        try output.write(bytes, at: 0)
+        try fill(output)
         try output.sync()
         try place.check()
         try output.rename(to: place.path)

@@ -7,10 +7,11 @@ extension Model {
     /// of them as there is room for, the others being read from the file whenever they are used.
     /// - Parameters:
     ///   - limit: bytes that the weights and what is computed may take together.
+    ///   - draft: of the answers.
     ///   - precisions: how keys and values may be kept, the best first.
     /// - Throws: `limit` when no way is small enough, `usage` as `estimateMemory`.
     public func options(
-        within limit: Int, for visuals: [PreparedPrompt.Visual], capacity: Int,
+        within limit: Int, for visuals: [PreparedPrompt.Visual], capacity: Int, draft: Session.Draft = .none,
         _ precisions: [KeyValueCache.Precision]
     ) throws(Failure) -> Engine.Options {
         var ways: [(options: Engine.Options, anonymous: Int, mapped: Int)] = []
@@ -19,7 +20,7 @@ extension Model {
             where chunk <= engine.options.chunk {
                 var options = engine.options
                 (options.cachePrecision, options.chunk) = (precision, chunk)
-                let estimate = try estimateMemory(for: visuals, capacity: capacity, options)
+                let estimate = try estimateMemory(for: visuals, capacity: capacity, draft: draft, options)
                 ways.append((options, estimate.anonymous, estimate.mapped))
             }
         }

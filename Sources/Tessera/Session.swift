@@ -19,14 +19,25 @@ public final class Session {
     public struct Options {
         /// How tokens are chosen. Turns with equal settings share one row of draws.
         public var sampling: Sampler.Settings
-        /// Tokens at most.
+        /// Tokens at most. With none what is said is only read: what is said next belongs to the same message.
         public var maximumTokens: Int
+        /// How tokens are drafted, which are then evaluated together. Answers are the same with and without.
+        public var draft: Draft
 
         /// Options for an answer.
-        public init(sampling: Sampler.Settings, maximumTokens: Int = 512) {
+        public init(sampling: Sampler.Settings, maximumTokens: Int = 512, draft: Draft = .none) {
             self.sampling = sampling
             self.maximumTokens = maximumTokens
+            self.draft = draft
         }
+    }
+
+    /// Where drafts come from.
+    public enum Draft: String, CaseIterable, Sendable {
+        /// There are none.
+        case none
+        /// What followed the same tokens earlier in the conversation: of use where an answer repeats what was read.
+        case lookup
     }
 
     /// An answer and what it took.
@@ -53,10 +64,12 @@ public final class Session {
         public let promptTokens: Int
         /// What the draws of the conversation began with; nil where always the most likely token is taken.
         public let seed: UInt64?
+        /// Tokens that were drafted, and how many of these were chosen; nil where nothing was to be drafted.
+        public let drafts: (tokens: Int, accepted: Int)?
     }
 
     /// What a conversation is beside its cache: a value, so that a turn that fails leaves it as it was.
-    private struct State {
+    struct State {
         /// Answers that were given.
         var turn = 0
         /// All tokens that were said; those of the cache come first.
@@ -76,7 +89,7 @@ public final class Session {
     public var tools: JSON?
     /// Whether the model shall reason first, as ``Conversation/thinking``.
     public var thinking: Bool?
-    private var state = State()
+    var state = State()
     /// Where the context must go back to before anything else is said.
     private var unrestored: TextContext.Mark?
 
@@ -86,6 +99,9 @@ public final class Session {
         self.model = model
         context = try TextContext(model.engine, capacity: capacity)
     }
+
+    /// Whether anything was said.
+    public var isBegun: Bool { state.turn > 0 }
 
     /// Says something to the model and gives its answer, showing the text as it comes.
     /// - Parameters:
@@ -121,6 +137,10 @@ public final class Session {
             throw Failure(.usage, "a conversation that began with tokens cannot go on with words")
         }
         if let system, messages.isEmpty { messages.append(Message(role: "system", text: system)) }
+        if let begun = messages.last, begun.role == "user" {
+            content = begun.parts + content
+            messages.removeLast()
+        }
         messages.append(Message(role: "user", parts: content))
         let conversation = Conversation(messages, tools: tools, thinking: thinking)
         let prompt = try PreparedPrompt(
@@ -154,7 +174,8 @@ public final class Session {
         }
     }
 
-    private func restore() throws(Failure) {
+    /// Goes back to what was said, should a turn have failed.
+    func restore() throws(Failure) {
         guard let mark = unrestored else { return }
         try context.restore(mark)
         unrestored = nil
@@ -163,12 +184,15 @@ public final class Session {
     private func write(
         _ prompt: PreparedPrompt, _ options: Options, _ onText: (String) -> Bool
     ) throws(Failure) -> Answer {
-        let visuals = try model.encodeVisuals(of: prompt)
+        let visuals = try model.features(of: prompt)
         let sampler = state.sampler.flatMap { $0.settings == options.sampling ? $0 : nil }
+        let said = state.said.prefix(prompt.place.cached)
         context.cache.truncate(to: prompt.place.cached)
         var stream = try TokenStream(
             reading: prompt, visuals, in: context, sampler: sampler ?? Sampler(options.sampling),
-            seen: Set(state.said.prefix(prompt.place.cached)))
+            seen: Set(said),
+            lookup: options.draft == .lookup
+                ? PromptLookup(said + prompt.tokens, undrafted: model.prompt.endsAndPlaceholders) : nil)
 
         var detokenizer = model.tokenizer.map { Detokenizer($0) }
         var (text, tokens): (String, [Int32]) = ("", [])
@@ -187,25 +211,35 @@ public final class Session {
                 break
             }
             guard tokens.count < options.maximumTokens else { break }
-            guard context.cache.count < context.cache.capacity else {
+            guard stream.count < context.cache.capacity else {
                 end = .contextFull
                 break
             }
             try stream.write(token)
         }
+        stream.finish()
         if let rest = detokenizer?.flush(), !rest.isEmpty {
             text += rest
             _ = onText(rest)
         }
         state.turn += 1
-        state.said = state.said.prefix(prompt.place.cached) + prompt.tokens + tokens
+        state.said = said + prompt.tokens + tokens
+        let isAnswered = options.maximumTokens > 0
         state.messages = prompt.messages.map {
-            $0 + [Message(role: "assistant", parts: [.said(text, tokens)])]
+            isAnswered ? $0 + [Message(role: "assistant", parts: [.said(text, tokens)])] : $0
         }
         state.visuals += prompt.visuals.map(\.withoutValues)
         state.sampler = stream.sampler
         return Answer(
             text: text, tokens: tokens, end: end, promptTokens: prompt.tokens.count,
-            seed: options.sampling.temperature > 0 ? stream.sampler.seed : nil)
+            seed: options.sampling.temperature > 0 ? stream.sampler.seed : nil,
+            drafts: stream.lookup.map { ($0.drafted, $0.accepted) })
+    }
+}
+
+extension PromptSettings {
+    /// Tokens that no draft holds: behind those that end an answer nothing is chosen, and pictures are not written.
+    fileprivate var endsAndPlaceholders: Set<Int32> {
+        Set(stopTokens + [imageToken] + (videoToken.map { [$0] } ?? []))
     }
 }

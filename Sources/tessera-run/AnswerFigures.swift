@@ -7,6 +7,7 @@ struct AnswerFigures {
     private let promptTokens: Int
     private let tokens: Int
     private let seed: UInt64?
+    private let drafts: (tokens: Int, accepted: Int)?
     private let promptSeconds: Double
     private let answerSeconds: Double
 
@@ -15,6 +16,7 @@ struct AnswerFigures {
         promptTokens = answer.promptTokens
         tokens = answer.tokens.count
         seed = answer.seed
+        drafts = answer.drafts
         promptSeconds = (first ?? end) - start
         answerSeconds = end - (first ?? end)
     }
@@ -24,6 +26,7 @@ struct AnswerFigures {
     var text: String {
         "prompt: \(promptTokens) tokens with pictures in \(fixed(promptSeconds, 2)) s; "
             + "answer: \(tokens) tokens, \(fixed(tokensPerSecond, 1)) tokens/s"
+            + (drafts.map { "; drafted: \($0.tokens) tokens, \($0.accepted) accepted" } ?? "")
             + (seed.map { "; seed: \($0)" } ?? "")
     }
 
@@ -33,6 +36,8 @@ struct AnswerFigures {
             "end": .string(answer.end.rawValue), "prompt_tokens": .int(promptTokens),
             "prompt_seconds": .double(promptSeconds), "answer_seconds": .double(answerSeconds),
             "tokens_per_second": .double(tokensPerSecond),
+            "draft_tokens": drafts.map { .int($0.tokens) } ?? .null,
+            "draft_accepted": drafts.map { .int($0.accepted) } ?? .null,
             // A number where it fits one; null where nothing was drawn.
             "seed": seed.map { seed in Int(exactly: seed).map(JSON.int) ?? .string("\(seed)") } ?? .null,
         ])

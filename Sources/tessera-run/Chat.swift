@@ -45,5 +45,6 @@ struct Chat {
         Console.write("\n")
         conversation.warn(of: answer)
         if verbose { Console.log(figures.text) }
+        do { try conversation.save() } catch { Console.warn("the conversation was not saved: \(error)") }
     }
 }

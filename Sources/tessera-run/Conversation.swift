@@ -8,11 +8,14 @@ struct Conversation {
     private let session: Session
     private let options: Session.Options
     private let system: String?
+    private let store: SessionStore?
 
-    init(_ session: Session, _ options: Session.Options, system: String?) {
+    /// - Parameter store: where it is kept; nil for nowhere.
+    init(_ session: Session, _ options: Session.Options, system: String?, store: SessionStore?) {
         self.session = session
         self.options = options
         self.system = system
+        self.store = store
     }
 
     var model: Model { session.model }
@@ -30,6 +33,10 @@ struct Conversation {
         }
         return (answer, AnswerFigures(answer, start: start, first: first, end: monotonicSeconds()))
     }
+
+    /// Keeps what was said, where it is to be kept.
+    /// - Throws: as ``Session/save(to:)``.
+    func save() throws(Failure) { try store?.save(session) }
 
     /// Says where an answer ended because there is no room for more of it.
     func warn(of answer: Session.Answer) {

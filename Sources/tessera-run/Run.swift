@@ -46,7 +46,7 @@ import Threads
 
     @Option(
         name: [.customShort("n"), .long], help: "Tokens of an answer, at most.",
-        transform: whole(Allowed.tokens))
+        transform: whole(0...Allowed.tokens.upperBound))
     var maxTokens: Int = 512
 
     @Option(
@@ -60,6 +60,15 @@ import Threads
     var threads: Int = ThreadPool.processors
 
     @OptionGroup var sampling: SamplingOptions
+
+    @Option(
+        help: """
+            Evaluate drafted tokens together, which makes answers faster that repeat what was read, and changes none: lookup \
+            drafts what followed the same tokens before; none.
+            """)
+    var draft: Session.Draft = .none
+
+    @OptionGroup var keeping: KeepingOptions
 
     @Option(help: "Keys and values in f16 or f32.")
     var cacheType: KeyValueCache.Precision?
@@ -86,6 +95,10 @@ import Threads
     mutating func validate() throws {
         guard !boxes || (!image.isEmpty && prompt != nil) else {
             throw ValidationError("--boxes needs --image and --prompt")
+        }
+        guard maxTokens > 0 || keeping.session != nil else {
+            throw ValidationError(
+                "a whole number from 1 to \(Allowed.tokens.upperBound) is wanted for -n, or 0 with --session")
         }
     }
 
@@ -123,6 +136,7 @@ import Threads
             if verbose { Console.log(figures.text) }
         }
         conversation.warn(of: answer)
+        try conversation.save()
     }
 
     private var videoOptions: Model.VideoOptions {
@@ -156,26 +170,46 @@ import Threads
             }
         }
         let model = try self.model(model, for: visuals, capacity: capacity)
+        let estimate = try model.estimateMemory(for: visuals, capacity: capacity, draft: draft)
+        // One question needs no picture twice; a chat may, within what memory it may take.
+        let spare = memoryLimit.map { max(0, $0.bytes - estimate.anonymous - estimate.mapped) } ?? .max
+        model.features = try keeping.features(inMemory: prompt == nil ? min(64 << 20, spare) : 0)
         let options = Session.Options(
-            sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens)
-        let session = try Session(model, capacity: capacity)
-        session.tools = try tools.map(readTools)
-        session.thinking = thinking.map { $0 == .on }
+            sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens, draft: draft)
+        let store = try keeping.store(inputs: [self.model] + image + video + (tools.map { [$0] } ?? []))
+        return Conversation(
+            try session(model, store, capacity: capacity), options, system: system, store: store)
+    }
+
+    /// What was said before goes on as it began, unless other options are given.
+    private func session(
+        _ model: Model, _ store: SessionStore?, capacity: Int
+    ) throws(Failure) -> Session {
+        let session =
+            if let store { try store.open(model, capacity: capacity) } else {
+                try Session(model, capacity: capacity)
+            }
+        if let tools { session.tools = try readTools(tools) }
+        if let thinking { session.thinking = thinking == .on }
+        if session.isBegun, system != nil {
+            Console.warn("--system is for the beginning of a conversation, and this one has begun")
+        }
         if model.tokenizer != nil { try warnOfUnused(session) }
-        return Conversation(session, options, system: system)
+        return session
     }
 
     /// The model, so that it runs within the memory that there is.
     private func model(
         _ model: Model, for visuals: [PreparedPrompt.Visual], capacity: Int
     ) throws(Failure) -> Model {
-        let estimate = try model.estimateMemory(for: visuals, capacity: capacity)
+        let estimate = try model.estimateMemory(for: visuals, capacity: capacity, draft: draft)
         let needed = estimate.anonymous + estimate.mapped
         var other: Engine.Options?
         if let limit = memoryLimit?.bytes ?? Machine.availableMemory, needed > limit {
             let precisions = cacheType.map { [$0] } ?? [.float16]
             do {
-                other = try model.options(within: limit, for: visuals, capacity: capacity, precisions)
+                other = try model.options(
+                    within: limit, for: visuals, capacity: capacity, draft: draft, precisions)
             } catch {
                 // What nobody limited may still do: the system lets pages of weights go as it needs memory.
                 guard memoryLimit == nil else { throw error }
@@ -183,7 +217,7 @@ import Threads
         }
         let options = other ?? model.engine.options
         if verbose {
-            let final = try model.estimateMemory(for: visuals, capacity: capacity, options)
+            let final = try model.estimateMemory(for: visuals, capacity: capacity, draft: draft, options)
             Console.log(
                 "memory: \(ByteCount.text(final.mapped)) mapped, \(ByteCount.text(final.cache)) cache of "
                     + "\(options.cachePrecision.rawValue), \(ByteCount.text(final.arena)) activations of \(options.chunk) tokens, "
@@ -228,3 +262,4 @@ import Threads
 }
 
 extension KeyValueCache.Precision: ExpressibleByArgument {}
+extension Session.Draft: ExpressibleByArgument {}

@@ -19,7 +19,7 @@ struct FuzzTarget: Sendable {
         .graph,
         .recipe,
         .calibration, .tokenizer, .tiktoken, .tokenizerSection, .prompt, .config, .picture, .jinja,
-        .quantized, .adapter,
+        .quantized, .adapter, .session,
     ]
 
     /// Reads one input.

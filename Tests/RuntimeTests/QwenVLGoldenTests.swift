@@ -58,6 +58,30 @@ import Testing
         #expect(mean > 0 && mean < bound, "\(mean)")
     }
 
+    /// Saved and loaded after a turn, with drafts and without, a conversation about a picture is the same; its second turn is
+    /// beyond the trained length, so that everything is read anew with positions that stretch.
+    @Test func savedConversationsGoOn() throws {
+        let model = try Model(QwenVLGoldenTests.exact.get(), .init(threads: 2))
+        let picture = try model.picture(Fixtures.path("qwen-vl/golden/img0.png"))
+        let path = try QwenVLGoldenTests.directory.get().file("session")
+        let long = String(repeating: "What is this? ", count: 60)
+        var answers: [[Int32]] = []
+        for draft in Session.Draft.allCases {
+            let options = Session.Options(sampling: .init(), maximumTokens: 12, draft: draft)
+            let kept = try Session(model, capacity: 900)
+            answers.append(
+                try kept.answer([.image(picture), .text("What is this?")], options: options).tokens)
+            try kept.save(to: OutputPath(path, replacing: true, inputs: []))
+            let loaded = try Session(model, resuming: path, capacity: 800)
+            for session in [kept, loaded] {
+                let answer = try session.answer([.text(long)], options: options)
+                answers.append(answer.tokens)
+            }
+        }
+        #expect(answers[0] == answers[3])
+        #expect(answers[1] == answers[2] && answers[1] == answers[4] && answers[1] == answers[5])
+    }
+
     @Test func relativesAreRefused() throws {
         let folder = try QwenVLGoldenTests.directory.get().file("relative")
         try makeDirectory(folder)

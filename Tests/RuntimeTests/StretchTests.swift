@@ -73,6 +73,35 @@ import Testing
         #expect(try other.evaluate(prompt: rows(20..<60, other)).values == expected)
     }
 
+    /// A saved conversation knows how far its positions stretch, and reads everything anew where they stretch further.
+    @Test func aSavedConversationStretches() throws {
+        let plain = try Model(try Bundled.demo.get(), .init(threads: 2))
+        let picture = try plain.picture(Fixtures.path("demo-pictures/scene_2.png"))
+        let question: [Session.Part] = [.image(picture), .text("How many shapes are there?")]
+        let count = try Session(plain, capacity: 512).prepare(question).tokens.count
+        // Stretched from the second turn on, from the first on, and never.
+        for trained in [count + 1, count / 2, 4 * count] {
+            let model = try model(trained: trained)
+            let options = Session.Options(sampling: .init(), maximumTokens: 6)
+            let kept = try Session(model, capacity: 512)
+            _ = try kept.answer(question, options: options)
+            let path = directory.file("session")
+            for next in ["What color are the shapes?", "Why?"] {
+                try kept.save(to: OutputPath(path, replacing: true, inputs: []))
+                let loaded = try Session(model, resuming: path, capacity: 400)
+                let (expected, answer) = (
+                    try kept.answer([.text(next)], options: options),
+                    try loaded.answer([.text(next)], options: options)
+                )
+                #expect(expected.tokens == answer.tokens)
+                func cache(_ session: Session) throws -> [[UInt8]] {
+                    try session.context.cache.withStored { (parts) throws(Failure) in parts.map(Array.init) }
+                }
+                #expect(try cache(kept) == cache(loaded))
+            }
+        }
+    }
+
     /// What was read anew for a turn that then failed is read as it was before, to the last bit.
     @Test func aFailedTurnIsTakenBack() throws {
         let model = try model(trained: 40)
