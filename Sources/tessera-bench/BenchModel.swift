@@ -33,7 +33,7 @@ struct BenchModel: ToolCommand {
             """)
     var random: String?
 
-    @Option(help: "With --random: the recipe that the bundle is made by.")
+    @Option(help: "With --random: the recipe that the bundle is made by. (default: int4)")
     var recipe: String?
 
     @Option(
@@ -45,12 +45,14 @@ struct BenchModel: ToolCommand {
     var keep: String?
 
     @Option(
-        name: [.customShort("p"), .long, .customLong("prefill")], help: "Tokens of prompts; 0 for none.",
+        name: [.customShort("p"), .long, .customLong("prefill")],
+        help: "Tokens of prompts; 0 for none. (default: 512)",
         transform: wholes(0...1 << 20))
     var nPrompt: [[Int]] = [[512]]
 
     @Option(
-        name: [.customShort("n"), .long, .customLong("decode")], help: "Tokens written; 0 for none.",
+        name: [.customShort("n"), .long, .customLong("decode")],
+        help: "Tokens written; 0 for none. (default: 64)",
         transform: wholes(0...1 << 16))
     var nGen: [[Int]] = [[64]]
 
@@ -61,7 +63,8 @@ struct BenchModel: ToolCommand {
     var promptAndGen: [[Int]] = []
 
     @Option(
-        name: [.customShort("d"), .long], help: "Tokens in the cache already.", transform: wholes(0...1 << 20)
+        name: [.customShort("d"), .long], help: "Tokens in the cache already. (default: 0)",
+        transform: wholes(0...1 << 20)
     )
     var nDepth: [[Int]] = [[0]]
 
@@ -71,7 +74,9 @@ struct BenchModel: ToolCommand {
     @Flag(help: "A row for each stage of prompts and pictures, too.")
     var stages = false
 
-    @Option(name: [.short, .long], help: "Threads to use.", transform: wholes(Allowed.threads))
+    @Option(
+        name: [.short, .long], help: "Threads to use. (default: the processors that may be used)",
+        transform: wholes(Allowed.threads))
     var threads: [[Int]] = [[ThreadPool.processors]]
 
     @Option(help: "Keys and values in f16 or f32.")

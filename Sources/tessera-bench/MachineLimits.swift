@@ -26,11 +26,7 @@ struct MachineLimits {
 
     /// Multiply-adds of 8-bit integers that one thread does a second by the instructions of `isa`, which must be available.
     static func integerPeak(_ isa: tsr_isa) -> Double {
-        (0..<5).map { _ in
-            let start = monotonicSeconds()
-            let done = tsr_integer_peak(isa, rounds)
-            return Double(done) / max(monotonicSeconds() - start, 1e-9)
-        }.max() ?? 0
+        Double(tsr_integer_peak(isa, rounds)) / shortest { _ = tsr_integer_peak(isa, rounds) }
     }
 
     private static func readRate(_ pool: ThreadPool) -> Double {
@@ -48,16 +44,28 @@ struct MachineLimits {
         }
     }
 
-    /// The highest rate of some runs of `body`, which says how much a part was.
+    /// The highest rate of a pool that shares parts of work, each of which `body` does and says how much it was.
     private static func best(_ pool: ThreadPool, parts: Int, _ body: (Int) -> UInt64) -> Double {
         let amount = Double(body(0)) * Double(parts)
-        return (0..<5).map { _ in
-            let start = monotonicSeconds()
-            pool.run(parts, grain: 1) { (part: Range<Int>) in
-                for index in part { _ = body(index) }
+        return amount
+            / shortest {
+                pool.run(parts, grain: 1) { (part: Range<Int>) in
+                    for index in part { _ = body(index) }
+                }
             }
-            return amount / max(monotonicSeconds() - start, 1e-9)
-        }.max() ?? 0
+    }
+
+    /// Seconds of the fastest of many runs: others use the machine now and then.
+    private static func shortest(_ body: () -> Void) -> Double {
+        var best = Double.infinity
+        let begin = monotonicSeconds()
+        repeat {
+            let start = monotonicSeconds()
+            body()
+            // A clock may stand still for a nanosecond.
+            best = min(best, max(monotonicSeconds() - start, 1e-9))
+        } while monotonicSeconds() - begin < 0.3
+        return best
     }
 
     /// The shortest time that work can take: computing and reading go on side by side.

@@ -23,7 +23,7 @@ import Testing
             "name": "tiny", "source": "none", "config": try JSON(file: Path.join(folder, "config.json")),
             "total_size": .int(tensors.reduce(0) { $0 + $1.data.count }), "tensors": .array(entries),
         ])
-        let path = try directory.file("tiny.json")
+        let path = directory.file("tiny.json")
         try putFile(path, Array(json.serialized().utf8))
         return path
     }
@@ -46,7 +46,7 @@ import Testing
 
     /// What is kept is a bundle like any other, and the same one every time.
     @Test func bundlesAreKept() throws {
-        let (first, second) = (try directory.file("first"), try directory.file("second"))
+        let (first, second) = (directory.file("first"), directory.file("second"))
         for path in [first, second] {
             let outcome = try bench(["--recipe", "int8", "--keep", path, "-t", path == first ? "1" : "2"])
             #expect(outcome.status == 0, "\(outcome.errors)")
