@@ -208,7 +208,11 @@ let package = Package(
             ]),
         tool(
             "tessera-bench",
-            ["CKernels", "Prompts", "Runtime", "Storage", "Tessera", "Threads"]),
+            [
+                "BundleCommands", "Bundles", "CKernels", "Checkpoints", "Generations", "GraphIR",
+                "GroupFormats",
+                "Prompts", "Quantization", "Runtime", "Storage", "Tessera", "Threads",
+            ]),
 
         // Tests.
         .target(

@@ -59,29 +59,54 @@ extension ImportedModel {
     /// The bundle that the generation's command makes of it, weights as they are, in a file without a name.
     /// - Parameter name: what the bundle is called in messages.
     func temporaryBundle(called name: String, threads: Int) throws(Failure) -> Bundle {
+        let plan = try QuantizationPlan(.keep, self.plan.graph, self.plan.weights)
+        Console.log("\(name): converting it, weights as they are, into \(plan.nameless)")
+        return try bundle(plan, called: name, threads: threads)
+    }
+
+    /// The bundle that a plan of its weights makes of it.
+    /// - Parameters:
+    ///   - place: where it is to stay; nil for a file without a name.
+    ///   - name: what the bundle is called in messages.
+    func bundle(
+        _ plan: QuantizationPlan, at place: OutputPath? = nil, called name: String, threads: Int
+    ) throws(Failure) -> Bundle {
         let weights = CheckpointWeights(self)
-        let plan = try QuantizationPlan(.keep, self.plan.graph, weights.weights)
-        let bytes = plan.descriptions.reduce(0) { $0 + $1.byteCount }
-        Console.log(
-            "\(name): converting it, weights as they are, into a bundle of \(ByteCount.text(bytes)) without a name in "
-                + TemporaryFile.directory)
         let digests = try Conversion.digests(of: files)
+        let metadata = plan.entered(in: self.metadata(sources: digests, recipe: plan.recipe.json))
         let writer: BundleWriter
-        do { writer = try BundleWriter(temporary: plan.descriptions, sources: files.map(\.identity)) } catch {
+        do {
+            let sources = files.map(\.identity)
+            writer =
+                if let place {
+                    try BundleWriter(
+                        place, fingerprint: .pairs(["graph": self.plan.graph.json, "metadata": metadata]),
+                        plan: plan.descriptions, sources: sources)
+                } else {
+                    try BundleWriter(temporary: plan.descriptions, sources: sources)
+                }
+        } catch {
             guard error.kind == .io else { throw error }
+            let room = ByteCount.text(plan.byteCount)
             throw Failure(
                 .io, error.message, file: error.file, at: error.place,
-                remedy: "set TMPDIR to a folder with \(ByteCount.text(bytes)) of room")
+                remedy: place == nil
+                    ? "set TMPDIR to a folder with \(room) of room" : "\(room) of room are needed")
         }
         let progress = Progress(total: weights.weights.reduce(0) { $0 + $1.shape.count * $1.type.width })
         try Quantizer(plan, threads: threads).run(weights, into: writer) { (event) throws(Failure) in
             if case .panel(let tensor, let done, _) = event { progress.show(done, tensor) }
         }
         progress.finish()
-        try writer.finish(
-            graph: self.plan.graph.json,
-            metadata: plan.entered(in: metadata(sources: digests, recipe: Recipe.keep.json)),
-            tokenizer: tokenizer)
-        return try writer.bundle(called: name)
+        try writer.finish(graph: self.plan.graph.json, metadata: metadata, tokenizer: tokenizer)
+        guard let place else { return try writer.bundle(called: name) }
+        return try Bundle(place.path)
+    }
+}
+
+extension QuantizationPlan {
+    /// A file without a name that it fills, for messages.
+    var nameless: String {
+        "a bundle of \(ByteCount.text(byteCount)) without a name in \(TemporaryFile.directory)"
     }
 }

@@ -67,6 +67,14 @@ public struct Checkpoint: Sendable {
             file.tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
+    /// A checkpoint without files or tensors, of weights that are made up.
+    /// - Parameter name: stands for its folder in messages.
+    public init(without name: String) {
+        (directory, container) = (name, .safetensors)
+        (files, tensors, blocks, passedOver) = ([], [], [], [])
+        (statedByteCount, warnings, positions) = (nil, [], [:])
+    }
+
     /// The tensors of a model in GGUF.
     /// - Throws: `.badInput` when two files hold tensors of one name.
     public init(_ model: GGUFModel) throws(Failure) {

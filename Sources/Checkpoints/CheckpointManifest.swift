@@ -39,6 +39,36 @@ public struct CheckpointManifest: Sendable {
         weights = expansion.weights
     }
 
+    private init(_ manifest: CheckpointManifest, config: JSON, weights: [StoredWeight]) {
+        (name, source, summary) = (manifest.name, manifest.source, manifest.summary)
+        (self.config, self.weights) = (config, weights)
+        byteCount = weights.reduce(0) { $0 + $1.shape.count * $1.type.width }
+    }
+
+    /// The same model with no more than the first `count` layers of its decoder, for quick trials.
+    /// - Throws: `.usage` when it has not so many.
+    public func shortened(to count: Int) throws(Failure) -> CheckpointManifest {
+        let (key, part) = ("num_hidden_layers", config["text_config"])
+        guard let layers = (part ?? config)[key]?.int, (1...max(1, layers)).contains(count) else {
+            throw Failure(.usage, "\(name) has no \(count) layers")
+        }
+        let kept = weights.filter { weight in
+            let words = weight.name.split(separator: ".")
+            guard !words.contains("visual"),
+                let place = words.firstIndex(where: { $0 == "layers" || $0 == "h" }),
+                place + 1 < words.count, let layer = Int(words[place + 1])
+            else { return true }
+            return layer < count
+        }
+        let config =
+            if let part {
+                config.setting("text_config", to: part.setting(key, to: .int(count)))
+            } else {
+                config.setting(key, to: .int(count))
+            }
+        return CheckpointManifest(self, config: config, weights: kept)
+    }
+
     /// Reads the manifest in the file at `path`.
     public init(file path: String) throws(Failure) {
         let json = try JSON(file: path, limit: 64 << 20)

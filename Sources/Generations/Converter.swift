@@ -9,19 +9,25 @@ public struct Converter: Sendable {
     public let read: @Sendable (String, ImportOptions) throws(Failure) -> ImportedModel
     /// Reads a manifest.
     public let plan: @Sendable (CheckpointManifest) throws(Failure) -> CheckpointPlan
+    /// Makes up a model of a manifest's shapes.
+    let random: @Sendable (CheckpointManifest) throws(Failure) -> ImportedModel
 
     /// Qwen-VL and Qwen-VL-Chat (2023).
     public static let qwenVL = Converter(
-        command: "tessera-from-qwen-vl", read: ImportedModel.qwenVL, plan: CheckpointPlan.qwenVL)
+        command: "tessera-from-qwen-vl", read: ImportedModel.qwenVL, plan: CheckpointPlan.qwenVL,
+        random: { (manifest) throws(Failure) in try ImportedModel(RandomSource(manifest), QwenVL.self) })
     /// Qwen2-VL.
     public static let qwen2VL = Converter(
-        command: "tessera-from-qwen2-vl", read: ImportedModel.qwen2VL, plan: CheckpointPlan.qwen2VL)
+        command: "tessera-from-qwen2-vl", read: ImportedModel.qwen2VL, plan: CheckpointPlan.qwen2VL,
+        random: { (manifest) throws(Failure) in try ImportedModel(RandomSource(manifest), Qwen2VL.self) })
     /// Qwen2.5-VL.
     public static let qwen25VL = Converter(
-        command: "tessera-from-qwen2.5-vl", read: ImportedModel.qwen25VL, plan: CheckpointPlan.qwen25VL)
+        command: "tessera-from-qwen2.5-vl", read: ImportedModel.qwen25VL, plan: CheckpointPlan.qwen25VL,
+        random: { (manifest) throws(Failure) in try ImportedModel(RandomSource(manifest), Qwen25VL.self) })
     /// Qwen3-VL, dense or of experts.
     public static let qwen3VL = Converter(
-        command: "tessera-from-qwen3-vl", read: ImportedModel.qwen3VL, plan: CheckpointPlan.qwen3VL)
+        command: "tessera-from-qwen3-vl", read: ImportedModel.qwen3VL, plan: CheckpointPlan.qwen3VL,
+        random: { (manifest) throws(Failure) in try ImportedModel(RandomSource(manifest), Qwen3VL.self) })
 }
 
 extension ImportedModel {

@@ -42,8 +42,8 @@ extension ImportedModel {
         try self.init(try GivenModel.source(path, options), G.self, options)
     }
 
-    private init<G: Generation>(
-        _ source: any ModelSource, _: G.Type, _ options: ImportOptions
+    init<G: Generation>(
+        _ source: any ModelSource, _: G.Type, _ options: ImportOptions = ImportOptions()
     ) throws(Failure) {
         let (json, file) = try source.configuration()
         let reading = try ConfigurationReading<G>(json, file: file)

@@ -15,6 +15,35 @@ public enum Machine {
         return [free, ControlGroup.own.availableMemory].compactMap { $0 }.min()
     }
 
+    /// Bytes of memory that a process holds.
+    public struct Resident: Sendable {
+        /// What it alone can hold: heap, stacks, what was computed.
+        public var anonymous: Int
+        /// Pages of files that it has mapped, which the system drops and reads again as it likes.
+        public var mapped: Int
+
+        /// So many bytes.
+        public init(anonymous: Int, mapped: Int) {
+            self.anonymous = anonymous
+            self.mapped = mapped
+        }
+    }
+
+    /// What this process holds now; nil where the system does not say.
+    public static var resident: Resident? {
+        guard let status = text("/proc/self/status"), let anonymous = number(after: "RssAnon:", in: status),
+            let mapped = number(after: "RssFile:", in: status)
+        else { return nil }
+        return Resident(anonymous: anonymous << 10, mapped: mapped << 10)
+    }
+
+    /// What the processor is called; nil where the system does not say.
+    public static var processorName: String? {
+        let line = text("/proc/cpuinfo")?.split(separator: "\n").first { $0.hasPrefix("model name") }
+        guard let name = line?.split(separator: ":", maxSplits: 1).last else { return nil }
+        return String(name.drop { $0.isWhitespace })
+    }
+
     /// Refuses what would not fit into memory, before any of it is taken.
     /// - Parameter what: what would take the bytes, as the beginning of a sentence.
     /// - Throws: `limit`.

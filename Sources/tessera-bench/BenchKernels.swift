@@ -51,20 +51,24 @@ struct BenchKernels: ToolCommand {
         try Machine.checkMemory(
             for: "the product", 2 * rows * columns + 8 * tokens * (rows + columns),
             remedy: "give fewer rows, columns or tokens")
-        var table = Table("kernel", "GMAC/s, \(tokens) tokens", "GB/s, 1 token")
+        var table = Table("kernel", "GMAC/s, \(tokens) tokens", "of peak", "GB/s, 1 token")
         var report: [JSON] = []
         for isa in (0..<UInt32(TSR_ISA_COUNT)).map({ tsr_isa(rawValue: $0) })
         where tsr_isa_available(isa) != 0 {
+            let peak = MachineLimits.integerPeak(isa)
             for (bits, group, scales) in Self.formats {
                 let bench = ProductBench(
                     isa, rows: rows, columns: columns, tokens: tokens, bits: bits, group: group, scales)
                 let name = "\(String(cString: tsr_isa_name(isa))) \(Self.name(bits, group, scales))"
                 let products = Double(rows * columns * tokens) / bench.seconds(tokens: tokens) * 1e-9
                 let bandwidth = Double(bench.bytes) / bench.seconds(tokens: 1) * 1e-9
-                table.add(name, fixed(products, 1), fixed(bandwidth, 1))
+                let share = products * 1e9 / peak
+                table.add(
+                    name, fixed(products, 1), "\(fixed(100 * share, 0)) %", fixed(bandwidth, 1))
                 report.append(
                     .pairs([
                         "kernel": .string(name), "gmac_per_second": .double(products),
+                        "of_integer_peak": .double(share),
                         "gigabytes_per_second": .double(bandwidth),
                     ]))
             }

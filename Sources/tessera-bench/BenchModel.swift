@@ -1,6 +1,10 @@
 public import ArgumentParser
+import BundleCommands
+import Bundles
+import Checkpoints
 import CommandSupport
-import Prompts
+import Generations
+import Quantization
 public import Runtime
 import Storage
 import Tessera
@@ -9,143 +13,188 @@ import Threads
 struct BenchModel: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "model",
-        abstract: "Time reading a prompt, writing an answer and encoding a picture, as tessera-run does them."
-    )
+        abstract: "Time reading prompts, writing answers and encoding pictures, as tessera-run does them.",
+        discussion: """
+            Options and fields are llama-bench's as far as both know a thing, so that its tools read the results. Every number that \
+            may be a list is one with commas, or given more than once; each combination is a row. Writing is timed with the \
+            choice of tokens, greedily and as the model samples. Beside each rate stands what it is of the shortest time that \
+            this machine could take, by peaks measured in the same run with as many threads: the multiply-adds there are to do, \
+            or the bytes of weights and cache there are to read, whichever takes longer. Memory is the most while a run that is not \
+            timed goes on.
+            """)
 
     @Argument(help: "The bundle.")
-    var model: String
+    var bundle: String?
 
-    @Option(help: "Tokens of the prompt.", transform: whole(1...1 << 20))
-    var prefill: Int = 512
+    @Option(
+        help: """
+            Instead of a bundle: a published model's name (tessera-inspect manifests lists them) or a manifest file, of which a \
+            bundle with random weights is made first.
+            """)
+    var random: String?
 
-    @Option(help: "Tokens written.", transform: whole(0...1 << 16))
-    var decode: Int = 64
+    @Option(help: "With --random: the recipe that the bundle is made by. (default: int4)")
+    var recipe: String?
 
-    @Option(help: "Sides of a square picture in pixels; 0 for none.", transform: whole(0...1 << 13))
-    var image: Int = 0
+    @Option(
+        help: "With --random: so many layers of the decoder only, for a quick trial.",
+        transform: whole(1...1 << 16))
+    var randomLayers: Int?
 
-    @Option(name: [.short, .long], help: "Threads to use.", transform: whole(Allowed.threads))
-    var threads: Int = ThreadPool.processors
+    @Option(help: "With --random: the file that the bundle is kept in; without it, it has no name.")
+    var keep: String?
+
+    @Option(
+        name: [.customShort("p"), .long, .customLong("prefill")],
+        help: "Tokens of prompts; 0 for none. (default: 512)",
+        transform: wholes(0...1 << 20))
+    var nPrompt: [[Int]] = [[512]]
+
+    @Option(
+        name: [.customShort("n"), .long, .customLong("decode")],
+        help: "Tokens written; 0 for none. (default: 64)",
+        transform: wholes(0...1 << 16))
+    var nGen: [[Int]] = [[64]]
+
+    @Option(
+        name: .customLong("pg", withSingleDash: true),
+        help: "Tokens of a prompt and tokens written after it, timed together: 512,128.",
+        transform: wholes(1...1 << 20, exactly: 2))
+    var promptAndGen: [[Int]] = []
+
+    @Option(
+        name: [.customShort("d"), .long], help: "Tokens in the cache already. (default: 0)",
+        transform: wholes(0...1 << 20)
+    )
+    var nDepth: [[Int]] = [[0]]
+
+    @Option(help: "Pictures to encode: the side of a square in pixels, or 1280x960.", transform: pictures)
+    var image: [[PixelSize]] = []
+
+    @Flag(help: "A row for each stage of prompts and pictures, too.")
+    var stages = false
+
+    @Option(
+        name: [.short, .long], help: "Threads to use. (default: the processors that may be used)",
+        transform: wholes(Allowed.threads))
+    var threads: [[Int]] = [[ThreadPool.processors]]
 
     @Option(help: "Keys and values in f16 or f32.")
     var cacheType: KeyValueCache.Precision = .float16
 
     @Option(
-        help: "Runs of each, after one that does not count; the best is shown beside the median.",
+        name: [.customShort("r"), .long, .customLong("runs")], help: "Runs of each test.",
         transform: whole(1...1000))
-    var runs: Int = 3
+    var repetitions: Int = 3
 
-    @Flag(help: "Report as JSON.")
+    @Flag(help: "Do without the run before those that are timed; the peaks of memory are not known then.")
+    var noWarmup = false
+
+    @Option(name: [.short, .long], help: "Results as md, json, jsonl or csv.")
+    var output: OutputForm = .md
+
+    @Flag(help: "The same as --output json.")
     var json = false
 
-    /// What was timed, in tokens a second of each run, sorted.
-    private struct Result {
-        let name: String
-        let rates: [Double]
+    mutating func validate() throws {
+        guard (bundle == nil) != (random == nil) else {
+            throw ValidationError("give a bundle, or the name of a model for --random")
+        }
+        guard random != nil || (recipe ?? keep) == nil && randomLayers == nil else {
+            throw ValidationError("--recipe, --random-layers and --keep are for --random")
+        }
+        guard longest > 0 || !image.isEmpty else { throw ValidationError("there is nothing to be timed") }
+    }
+
+    /// Tokens of the longest test; 0 where none has any.
+    private var longest: Int {
+        let tests = Array((nPrompt + nGen).joined()) + promptAndGen.map { $0[0] + $0[1] }
+        guard let most = tests.max(), most > 0 else { return 0 }
+        return most + (nDepth.joined().max() ?? 0)
     }
 
     mutating func execute() throws(Failure) {
-        let model = try Model(model, .init(threads: threads, cachePrecision: cacheType))
-        guard prefill + decode <= model.contextLimit else {
+        let made = try random.map { (name) throws(Failure) in try makeBundle(name) }
+        var report = BenchReport(json ? .json : output)
+        for threads in threads.joined() {
+            let start = monotonicSeconds()
+            let options = Engine.Options(threads: threads, cachePrecision: cacheType)
+            let model =
+                if let made { try Model(made, options) } else { try Model(bundle ?? "", options) }
+            let setting = BenchSetting(
+                model, load: monotonicSeconds() - start)
+            try checkLength(model)
+            report.begin(setting)
+            try time(setting) { report.add($0, setting) }
+        }
+        report.finish()
+    }
+
+    private func checkLength(_ model: Model) throws(Failure) {
+        guard longest <= model.contextLimit else {
             throw Failure(
                 .limit,
-                "\(prefill) tokens read and \(decode) written are more than the \(model.contextLimit) that the model was made for",
-                file: self.model, remedy: "give a smaller --prefill or --decode")
-        }
-        let context = try TextContext(model.engine, capacity: prefill + decode)
-        let prompt = try PreparedPrompt(
-            tokens: BenchModel.tokens(prefill, model), visuals: [], settings: model.prompt)
-        var results = [
-            Result(
-                name: "prefill of \(prefill)",
-                rates: try measure(prefill) { () throws(Failure) in
-                    _ = try BenchModel.read(prompt, context, .init())
-                })
-        ]
-        var ways = [("greedily", Sampler.Settings())]
-        if model.sampling != ways[0].1 { ways.append(("as the model samples", model.sampling)) }
-        for (way, settings) in ways where decode > 0 {
-            let begun = try BenchModel.read(prompt, context, settings)
-            results.append(
-                Result(
-                    name: "decode of \(decode) after \(prefill), \(way)",
-                    rates: try measure(decode) { () throws(Failure) in
-                        context.cache.truncate(to: prefill)
-                        var stream = begun
-                        for _ in 0..<decode { try stream.write(try stream.choose()) }
-                    }))
-        }
-        if image > 0 {
-            let patches = try model.prompt.images.patches(try BenchModel.picture(side: image))
-            let tokens = try model.prompt.shape(.image, patches.grid).tokens
-            results.append(
-                Result(
-                    name: "encode of \(tokens) visual tokens",
-                    rates: try measure(tokens) { () throws(Failure) in _ = try model.encode(patches) }))
-        }
-        report(results)
-    }
-
-    /// Reads the prompt into an empty cache and chooses the first token.
-    private static func read(
-        _ prompt: PreparedPrompt, _ context: TextContext, _ sampling: Sampler.Settings
-    ) throws(Failure) -> TokenStream {
-        context.cache.truncate(to: 0)
-        let stream = try TokenStream(reading: prompt, nil, in: context, sampler: Sampler(sampling))
-        var first = stream
-        _ = try first.choose()
-        return stream
-    }
-
-    /// Any tokens, but for those that stand for pictures.
-    private static func tokens(_ count: Int, _ model: Model) -> [Int32] {
-        let placeholders = [model.prompt.imageToken, model.prompt.videoToken]
-        return (0..<count).map { index in
-            let token = Int32((index * 7919 + 13) % model.engine.vocabulary)
-            return placeholders.contains(token) ? 0 : token
+                "\(longest) tokens are more than the \(model.contextLimit) that the model was made for",
+                file: model.bundle.path, remedy: "give a smaller -p, -n, -pg or -d")
         }
     }
 
-    private static func picture(side: Int) throws(Failure) -> Picture {
-        let pixels = (0..<side * side * 3).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 7) }
-        guard let picture = Picture(size: .init(width: side, height: side), pixels: pixels) else {
-            throw Failure(.usage, "a picture of \(side) pixels is not possible")
+    private func time(_ setting: BenchSetting, _ add: (BenchRow) -> Void) throws(Failure) {
+        let bench = try ModelBench(
+            setting.model, capacity: longest, repetitions: repetitions, warmsUp: !noWarmup,
+            showsStages: stages)
+        let tests =
+            nPrompt.joined().map { [$0, 0] } + nGen.joined().map { [0, $0] } + promptAndGen
+        for depth in nDepth.joined() where longest > 0 {
+            try bench.fill(depth: depth)
+            for test in tests where test[0] + test[1] > 0 {
+                try bench.text(prompt: test[0], generated: test[1], depth: depth).forEach(add)
+            }
         }
-        return picture
+        for size in image.joined() { try bench.picture(size).forEach(add) }
     }
 
-    /// Tokens a second of each run, sorted.
-    private func measure(_ tokens: Int, _ body: () throws(Failure) -> Void) throws(Failure) -> [Double] {
-        try body()
-        var rates: [Double] = []
-        for _ in 0..<runs {
-            let start = monotonicSeconds()
-            try body()
-            // A clock may stand still for a nanosecond.
-            rates.append(Double(tokens) / max(monotonicSeconds() - start, 1e-9))
+    /// Makes the bundle that --random names, and says what that took.
+    private func makeBundle(_ name: String) throws(Failure) -> Bundle {
+        var manifest = try CheckpointManifest(named: name)
+        if let randomLayers { manifest = try manifest.shortened(to: randomLayers) }
+        let place = try keep.map { (path) throws(Failure) in
+            try OutputPath(path, inputs: [name] + Recipe.files(recipe))
         }
-        return rates.sorted()
+        let threads = threads.joined().max() ?? ThreadPool.processors
+        let start = monotonicSeconds()
+        let (bundle, memory) = try PeakMemory.during { () throws(Failure) in
+            try manifest.randomBundle(recipe: recipe ?? "int4", at: place, threads: threads)
+        }
+        let peak = memory.map { ", at most \(ByteCount.text($0.anonymous)) of memory beside files" } ?? ""
+        Console.log("made in \(fixed(monotonicSeconds() - start, 1)) s\(peak)")
+        return bundle
     }
+}
 
-    private func report(_ results: [Result]) {
-        guard !json else {
-            return Console.print(
-                JSON.array(
-                    results.map { result in
-                        .pairs([
-                            "name": .string(result.name), "unit": "tokens/s",
-                            "rates": .array(result.rates.map(JSON.double)),
-                        ])
-                    }
-                ).serialized(pretty: true))
+/// Reads whole numbers between commas.
+/// - Parameter count: how many there must be; nil for any.
+private func wholes(
+    _ range: ClosedRange<Int>, exactly count: Int? = nil
+) -> @Sendable (String) throws -> [Int] {
+    { text in
+        let numbers = try text.split(separator: ",", omittingEmptySubsequences: false)
+            .map { try whole(range)(String($0)) }
+        guard numbers.count == count ?? numbers.count else {
+            throw ValidationError("\(numbers.count) numbers are given, and \(count ?? 0) are wanted")
         }
-        var table = Table("\(threads) threads", "median", "best", "")
-        for result in results {
-            table.add(
-                result.name, fixed(result.rates[result.rates.count / 2], 1), fixed(result.rates.last ?? 0, 1),
-                "tokens/s")
+        return numbers
+    }
+}
+
+/// Reads sizes of pictures between commas: a side, or two with an x between them.
+private let pictures: @Sendable (String) throws -> [PixelSize] = { text in
+    try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+        let sides = part.contains("x") ? String(part) : "\(part)x\(part)"
+        guard let size = PixelSize(argument: sides), max(size.width, size.height) <= 1 << 13 else {
+            throw ValidationError("a side from 1 to \(1 << 13) is wanted, or two such with an x between them")
         }
-        Console.print(table.text)
+        return size
     }
 }
 

@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ["--prefill", "99999999999"], ["--prefill", "0"], ["--decode=-1"], ["--decode", "99999999"],
+        ["--prefill", "99999999999"], ["--prefill=-1"], ["--decode=-1"], ["--decode", "99999999"],
         ["--runs", "0"], ["--runs", "99999999999"], ["--image", "100000"], ["-t", "257"],
     ]) func ofBenchmarks(arguments: [String]) throws {
         try expectRange("tessera-bench", arguments, subcommand: "model")

@@ -9,5 +9,6 @@
 #include "isa.h"
 #include "logits.h"
 #include "packed.h"
+#include "peaks.h"
 #include "pool.h"
 #include "solve.h"
