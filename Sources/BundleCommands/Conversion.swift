@@ -4,12 +4,15 @@ import Generations
 import GraphIR
 public import Quantization
 import Storage
+import Synchronization
+import Threads
 
 /// What every converter does once it understands its checkpoint.
 struct Conversion {
     private let plan: CheckpointPlan
     private let recipe: Recipe
     private let job: BundleJob
+    private let threads: Int
 
     /// Plans the conversion, with quantization on the way when a recipe is named.
     init(_ plan: CheckpointPlan, recipe: String?, _ options: OutputOptions) throws(Failure) {
@@ -17,6 +20,7 @@ struct Conversion {
         self.recipe =
             try recipe.map { (name) throws(Failure) in try Recipe(named: name, for: plan.graph) } ?? .keep
         job = try BundleJob(self.recipe, plan.graph, plan.weights, options)
+        threads = options.threads
     }
 
     /// Prints what would be written.
@@ -31,7 +35,7 @@ struct Conversion {
         Console.log(model.settings.summary)
         for note in model.notes { Console.log(note) }
         logUnused()
-        let digests = try Conversion.digests(of: model.files)
+        let digests = try Conversion.digests(of: model.files, threads: threads)
         let metadata = job.metadata(entering: model.metadata(sources: digests, recipe: recipe.json))
         try job.run(
             CheckpointWeights(model), to: place, sources: model.files.map(\.identity),
@@ -44,13 +48,22 @@ struct Conversion {
         for tensor in plan.ledger.unused { Console.log("unused: \(tensor.name): \(tensor.reason)") }
     }
 
-    static func digests(of files: [SourceFile]) throws(Failure) -> [Digest] {
+    /// The digests of files, as many side by side as there are threads.
+    static func digests(of files: [SourceFile], threads: Int) throws(Failure) -> [Digest] {
         let progress = Progress(total: files.reduce(0) { $0 + $1.byteCount })
         var digests: [Digest] = []
-        var before = 0
-        for file in files {
-            digests.append(try file.digest { progress.show(before + $0, "digest of \(file.name)") })
-            before += file.byteCount
+        let done = Mutex(0)
+        try ThreadPool(threads: threads).runInOrder(files.count) { (number, _, turn) throws(Failure) in
+            let file = files[number]
+            var own = 0
+            let digest = try file.digest { count in
+                done.withLock {
+                    $0 += count - own
+                    progress.show($0, "digest of \(file.name)")
+                }
+                own = count
+            }
+            try turn.take { digests.append(digest) }
         }
         progress.finish()
         return digests

@@ -72,7 +72,7 @@ extension ImportedModel {
         _ plan: QuantizationPlan, at place: OutputPath? = nil, called name: String, threads: Int
     ) throws(Failure) -> Bundle {
         let weights = CheckpointWeights(self)
-        let digests = try Conversion.digests(of: files)
+        let digests = try Conversion.digests(of: files, threads: threads)
         let metadata = plan.entered(in: self.metadata(sources: digests, recipe: plan.recipe.json))
         let writer: BundleWriter
         do {

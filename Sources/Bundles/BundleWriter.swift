@@ -20,11 +20,13 @@ public final class BundleWriter {
     private var digests: [Digest]
     /// How many tensors the journal knows of.
     private var journaled: Int
+    /// The sync that is under way, and how many tensors it covers.
+    private var syncing: (tensors: Int, work: BackgroundWork)?
     /// Of the tensor that is being written.
     private var hash: SHA256?
     private var written = 0
 
-    /// Bytes between two syncs. A sync costs up to some tens of milliseconds, and a crash costs the work since the last.
+    /// Bytes after which a sync begins in the background: a crash costs the work since the last that ended.
     private static let syncInterval = 64 << 20
 
     /// Begins a bundle, or goes on with an interrupted one.
@@ -88,22 +90,41 @@ public final class BundleWriter {
     /// - Throws: `.mismatch` when `index` is not the tensor that is due or the bytes are more than it takes; `.io` when the
     ///   disk is full.
     public func append(_ bytes: UnsafeRawBufferPointer, to index: Int) throws(Failure) {
+        try checkDue(bytes.count, of: index)
+        try place(bytes, of: index, at: written)
+        try accept(bytes, of: index)
+    }
+
+    /// Writes bytes where they belong, `offset` bytes from the beginning of the tensor `plan[index]`: of any tensor that is not
+    /// finished, in any order, by several threads at once. They count once they are accepted.
+    /// - Throws: `.mismatch` when they are more than it takes; `.io` when the disk is full.
+    public func place(_ bytes: UnsafeRawBufferPointer, of index: Int, at offset: Int) throws(Failure) {
+        guard bytes.count <= plan[index].byteCount - offset else { throw excess(offset + bytes.count, index) }
+        try output.write(bytes, at: Format.headerBytes + layout.ranges[index].lowerBound + offset)
+    }
+
+    /// Takes bytes that were placed as the next of the tensor `plan[index]`: in order, one call at a time.
+    /// - Throws: `.mismatch` as `append`; `.io` when a source changed, or earlier tensors do not reach the disk.
+    public func accept(_ bytes: UnsafeRawBufferPointer, of index: Int) throws(Failure) {
+        try checkDue(bytes.count, of: index)
+        if hash == nil { hash = try SHA256() }
+        hash?.update(bytes)
+        written += bytes.count
+        if written == plan[index].byteCount { try completeTensor() }
+    }
+
+    private func checkDue(_ count: Int, of index: Int) throws(Failure) {
         guard index == completed, index < plan.count else {
             throw Failure(
                 .mismatch, "tensor \(index) was written when \(completed) was due", file: name)
         }
-        let tensor = plan[index]
-        guard bytes.count <= tensor.byteCount - written else {
-            throw Failure(
-                .mismatch, "\(written + bytes.count) bytes written, but it takes \(tensor.byteCount)",
-                file: name,
-                at: "tensor '\(tensor.name)'")
-        }
-        if hash == nil { hash = try SHA256() }
-        hash?.update(bytes)
-        try output.write(bytes, at: Format.headerBytes + layout.ranges[index].lowerBound + written)
-        written += bytes.count
-        if written == tensor.byteCount { try completeTensor() }
+        guard count <= plan[index].byteCount - written else { throw excess(written + count, index) }
+    }
+
+    private func excess(_ count: Int, _ index: Int) -> Failure {
+        Failure(
+            .mismatch, "\(count) bytes written, but it takes \(plan[index].byteCount)", file: name,
+            at: "tensor '\(plan[index].name)'")
     }
 
     /// The bytes of a tensor that is complete, those of an interrupted run included.
@@ -122,23 +143,45 @@ public final class BundleWriter {
         try bytes.withBytes { (buffer) throws(Failure) in try append(buffer, to: index) }
     }
 
-    /// Makes sure that every finished tensor outlives a crash. Called now and then by itself.
+    /// Makes sure that every finished tensor outlives a crash. Begun now and then by itself.
     /// - Throws: `.io` when a source changed, or what was written does not reach the disk.
     public func checkpoint() throws(Failure) {
+        try endSync()
         guard let journal = named?.journal, journaled < digests.count else { return }
-        // The journal must not promise what is not on the disk, or was not made of the sources that are named.
-        for source in sources { try source.checkUnchanged() }
-        try output.sync()
+        try Self.sync(output, of: sources)
         try journal.append(digests[journaled...])
         journaled = digests.count
+    }
+
+    /// The journal must not promise what is not on the disk, or was not made of the sources that are named.
+    private static func sync(_ output: OutputFile, of sources: [FileIdentity]) throws(Failure) {
+        for source in sources { try source.checkUnchanged() }
+        try output.sync()
+    }
+
+    /// Begins to make sure of what is finished, while more is written.
+    private func beginSync() throws(Failure) {
+        let work = BackgroundWork { [output, sources] () throws(Failure) in try Self.sync(output, of: sources)
+        }
+        guard let work else { return try checkpoint() }
+        syncing = (completed, work)
+    }
+
+    /// Waits for the sync that is under way, and notes what it covers.
+    private func endSync() throws(Failure) {
+        guard let (tensors, work) = syncing.take() else { return }
+        try work.wait()
+        try named?.journal.append(digests[journaled..<tensors])
+        journaled = tensors
     }
 
     private func completeTensor() throws(Failure) {
         guard let digest = hash.take()?.finish() else { return }
         digests.append(digest)
         written = 0
+        if let syncing, syncing.work.isDone { try endSync() }
         let unsynced = layout.ranges[completed - 1].upperBound - layout.ranges[journaled].lowerBound
-        if unsynced >= Self.syncInterval { try checkpoint() }
+        if named != nil, syncing == nil, unsynced >= Self.syncInterval { try beginSync() }
     }
 }
 

@@ -134,18 +134,8 @@ static inline void round_nearest(const fit_tile *t, fit_plan *plan) {
     }
 }
 
-/// The loss of the 8-bit scales and minimums of a plan.
-static inline void measure(const fit_tile *t, fit_plan *plan) {
-    fit_group group;
-    for (size_t g = 0; g < t->groups; g++) {
-        take_group(t, g, &group);
-        weigh(t, g, &group);
-        plan->loss += group_loss(&group, plan->d * plan->scales[g], plan->dm * plan->minimums[g], t->top);
-    }
-}
-
-/// Rounds scales and minimums to those 8-bit neighbours that together lose least.
-static inline void round_by_search(const fit_tile *t, fit_plan *plan) {
+/// Rounds scales and minimums to those 8-bit neighbours that together lose least; measures what `other` loses, too.
+static inline void round_by_search(const fit_tile *t, fit_plan *plan, fit_plan *other) {
     set_factors(t, plan);
     fit_group group;
     for (size_t g = 0; g < t->groups; g++) {
@@ -155,6 +145,7 @@ static inline void round_by_search(const fit_tile *t, fit_plan *plan) {
         plan->scales[g] = best.scale;
         plan->minimums[g] = best.minimum;
         plan->loss += best.loss;
+        other->loss += group_loss(&group, other->d * other->scales[g], other->dm * other->minimums[g], t->top);
     }
 }
 
@@ -233,10 +224,9 @@ bool FIT_TILE(const tsr_fit_format *format, tsr_fit_solver solver, const tsr_fit
     fit_ranges(&t);
     round_nearest(&t, &t.nearest);
     if (solver == TSR_FIT_SEARCH) {
-        measure(&t, &t.nearest);
         // At 8 bits moving the ends of the range gains nothing: only the rounding of scale and minimum is searched.
         if (format->bits < 8) fit_by_search(&t);
-        round_by_search(&t, &t.searched);
+        round_by_search(&t, &t.searched, &t.nearest);
         adopt_better(&t, &t.nearest, &t.searched);
     }
     encode(&t, &t.nearest, error);

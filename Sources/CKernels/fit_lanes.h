@@ -20,6 +20,18 @@ typedef int32_t mask_lanes __attribute__((ext_vector_type(16)));
 
 #define LANES_INLINE static inline __attribute__((always_inline))
 
+/// As many rows as the inner loops take at a time: what they need of two or three candidates then stays in registers.
+#ifndef FIT_SPAN
+#define FIT_SPAN 8
+#endif
+typedef float span __attribute__((ext_vector_type(FIT_SPAN)));
+enum { FIT_SPANS = TSR_FIT_ROWS / FIT_SPAN };
+
+/// To the nearest whole number, ties to even, of what is in 0...255. One instruction where there is one.
+#ifndef FIT_ROUND
+#define FIT_ROUND(x) (((x) + 0x1p23f) - 0x1p23f)  // floats from 2²³ on have no fraction
+#endif
+
 LANES_INLINE lanes splat(float x) { return (lanes)x; }
 LANES_INLINE lanes lesser(lanes a, lanes b) { return a < b ? a : b; }
 LANES_INLINE lanes greater(lanes a, lanes b) { return a > b ? a : b; }
@@ -30,11 +42,16 @@ LANES_INLINE wide_lanes widen(lanes a) { return __builtin_convertvector(a, wide_
 LANES_INLINE lanes reciprocal(lanes x) { return x > 0.0f ? 1.0f / x : splat(0); }
 
 /// The nearest code in 0...top, ties to even; NaN gives 0.
-LANES_INLINE lanes nearest_code(lanes t, lanes top) {
-    lanes q = lesser(greater(t, splat(0)), top);
-    const float integer = 0x1p23f;  // floats from here on have no fraction
-    return (q + integer) - integer;
-}
+#define NEAREST_CODE(VECTOR)                                                                            \
+    LANES_INLINE __attribute__((overloadable)) VECTOR nearest_code(VECTOR t, VECTOR top) {              \
+        VECTOR q = t > 0.0f ? t : (VECTOR)0.0f;                                                         \
+        q = q < top ? q : top;                                                                          \
+        return FIT_ROUND(q);                                                                            \
+    }
+NEAREST_CODE(lanes)
+#if FIT_SPAN != 16
+NEAREST_CODE(span)
+#endif
 
 LANES_INLINE lanes floats_of_halves(half_lanes h) {
     word_lanes bits = __builtin_convertvector(h, word_lanes);

@@ -16,10 +16,25 @@ size_t tsr_fit_tile_bytes(const tsr_fit_format *format) {
     return 2 * FACTOR_BYTES + table_bytes(format) + tsr_fit_groups(format) * group_bytes(format);
 }
 
-/// Four columns of codes, [4][16], to a step, [16][4].
+typedef uint8_t code_lanes __attribute__((ext_vector_type(16)));
+
+/// Four columns of codes, [4][16], to a step, [16][4]: bytes of two columns side by side, then pairs of these.
 static inline void gather_step(const uint8_t *codes, uint8_t *step) {
-    for (int r = 0; r < TSR_FIT_ROWS; r++)
-        for (int i = 0; i < 4; i++) step[r * 4 + i] = codes[i * TSR_FIT_ROWS + r];
+    code_lanes column[4];
+    memcpy(column, codes, STEP_BYTES);
+#define LOW_BYTES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH_BYTES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define LOW_PAIRS 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23
+#define HIGH_PAIRS 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31
+    const code_lanes low = __builtin_shufflevector(column[0], column[1], LOW_BYTES);
+    const code_lanes low_next = __builtin_shufflevector(column[2], column[3], LOW_BYTES);
+    const code_lanes high = __builtin_shufflevector(column[0], column[1], HIGH_BYTES);
+    const code_lanes high_next = __builtin_shufflevector(column[2], column[3], HIGH_BYTES);
+    column[0] = __builtin_shufflevector(low, low_next, LOW_PAIRS);
+    column[1] = __builtin_shufflevector(low, low_next, HIGH_PAIRS);
+    column[2] = __builtin_shufflevector(high, high_next, LOW_PAIRS);
+    column[3] = __builtin_shufflevector(high, high_next, HIGH_PAIRS);
+    memcpy(step, column, STEP_BYTES);
 }
 
 static inline void scatter_step(const uint8_t *step, uint8_t *codes) {

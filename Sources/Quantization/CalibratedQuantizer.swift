@@ -243,8 +243,6 @@ public final class CalibratedQuantizer {
 
     /// Writes the tensors that are due, up to the first that is to be made and is not; `all` makes that, too.
     private func write(into writer: BundleWriter, all: Bool) throws(Failure) {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 64)
-        defer { buffer.deallocate() }
         while writer.completed < plan.items.count {
             let index = writer.completed
             let item = plan.items[index]
@@ -253,8 +251,7 @@ public final class CalibratedQuantizer {
                 made[index] = try item.corrects == nil ? solveAlone(index) : widened(index)
             }
             guard let tensor = made[index] else {
-                reports.append(
-                    try quantizer.writeTensor(index, source, writer, buffer) { _ throws(Failure) in })
+                reports += try quantizer.write(index..<index + 1, source, into: writer)
                 continue
             }
             try writer.append(UnsafeRawBufferPointer(tensor.bytes), to: index)

@@ -18,19 +18,22 @@ public struct Quantizer {
     let pool: ThreadPool
     private let meanSquares: [String: MeanSquares]
     private let panelBytes: Int
+    /// What a worker fits its panel with.
+    private let alone: ThreadPool
 
     /// A quantizer with `threads` workers, the caller's thread included.
     /// - Parameters:
     ///   - meanSquares: E[x²] of what weights are multiplied by, by their names, as far as it is known.
-    ///   - panelBytes: the most source rows that are worked on at a time; a tile of 16 rows may take more.
+    ///   - panelBytes: the most source rows that each works on at a time; a tile of 16 rows may take more.
     public init(
         _ plan: QuantizationPlan, threads: Int, meanSquares: [String: MeanSquares] = [:],
-        panelBytes: Int = 16 << 20
+        panelBytes: Int = 4 << 20
     ) throws(Failure) {
         self.plan = plan
         self.meanSquares = meanSquares
         self.panelBytes = panelBytes
         pool = try ThreadPool(threads: threads)
+        alone = try ThreadPool(threads: 1)
     }
 
     /// Writes all tensors that `writer` does not have yet.
@@ -38,7 +41,7 @@ public struct Quantizer {
     /// - Parameters:
     ///   - source: where the plan's weights come from.
     ///   - writer: begun with `plan.descriptions`; to be finished by the caller.
-    ///   - report: told what happens; whatever it throws ends the run, from which a later one can go on.
+    ///   - report: told what happens, by one thread at a time; whatever it throws ends the run, from which a later one can go on.
     /// - Returns: what became of each tensor written now.
     /// - Throws: `.badInput` naming tensor, row and column of a weight that is no finite number; whatever `source`,
     ///   `writer` and `report` throw.
@@ -48,45 +51,43 @@ public struct Quantizer {
         report: (Event) throws(Failure) -> Void = { _ throws(Failure) in }
     ) throws(Failure) -> [TensorReport] {
         precondition(writer.plan == plan.descriptions)
-        let total = plan.items.reduce(0) { $0 + $1.weight.byteCount }
-        var done = plan.items[..<writer.completed].reduce(0) { $0 + $1.weight.byteCount }
-        var reports: [TensorReport] = []
-        // One buffer for all panels: buffers of many sizes, one after the other, would leave the heap full of holes.
-        let tiles = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: largestPanel, alignment: 64)
-        defer { tiles.deallocate() }
-        for index in writer.completed..<plan.items.count {
-            let summary = try writeTensor(index, source, writer, tiles) { (rows) throws(Failure) in
-                done += rows * plan.items[index].weight.rowBytes
-                try report(.panel(tensor: plan.items[index].weight.name, done: done, total: total))
-            }
-            reports.append(summary)
-            try report(.tensor(summary))
-        }
-        return reports
+        return try write(writer.completed..<plan.items.count, source, into: writer, report: report)
     }
 
-    /// Writes the tensor that is due, panel by panel, in memory lent for the tiles of one.
-    /// - Parameter progress: told how many rows were written.
-    func writeTensor(
-        _ index: Int, _ source: some WeightSource, _ writer: some TensorSink,
-        _ tiles: UnsafeMutableRawBufferPointer, progress: (Int) throws(Failure) -> Void
-    ) throws(Failure) -> TensorReport {
-        let item = plan.items[index]
+    /// Makes tensors, a panel on each worker; the sink takes them, and events are told, in order.
+    func write(
+        _ indices: Range<Int>, _ source: some WeightSource, into sink: some TensorSink,
+        report: (Event) throws(Failure) -> Void = { _ throws(Failure) in }
+    ) throws(Failure) -> [TensorReport] {
+        let total = plan.items.reduce(0) { $0 + $1.weight.byteCount }
+        var done = plan.items[..<indices.lowerBound].reduce(0) { $0 + $1.weight.byteCount }
+        var reports: [TensorReport] = []
         var distortion = Distortion()
-        for rows in panels(item) {
-            if case .carried? = item.fate {
-                try source.withTiles(rows, of: index) { (bytes) throws(Failure) in
-                    try writer.append(bytes, to: index)
-                }
-            } else {
-                try source.withRows(rows, of: index) { (bytes) throws(Failure) in
-                    distortion += try write(bytes, rows, item, writer, index, tiles)
+        let pieces = indices.flatMap { index in panels(plan.items[index]).map { (index: index, rows: $0) } }
+        // One buffer for each worker: buffers of many sizes, one after the other, would leave the heap full of holes.
+        let stride = plan.items[indices].map(tileBytes).max() ?? 0
+        let tiles = UnsafeMutableRawBufferPointer.allocate(byteCount: stride * pool.threads, alignment: 64)
+        defer { tiles.deallocate() }
+        try pool.runInOrder(pieces.count) { (number, worker, turn) throws(Failure) in
+            let (index, rows) = pieces[number]
+            let item = plan.items[index]
+            let own = UnsafeMutableRawBufferPointer(rebasing: tiles[worker * stride..<(worker + 1) * stride])
+            try make(rows, of: index, source, own) { (bytes, lost) throws(Failure) in
+                try sink.place(bytes, of: index, at: item.offset(ofRow: rows.lowerBound))
+                try turn.take { () throws(Failure) in
+                    try sink.accept(bytes, of: index)
+                    distortion += lost
+                    done += rows.count * item.weight.rowBytes
+                    try report(.panel(tensor: item.weight.name, done: done, total: total))
+                    guard rows.upperBound == item.weight.rowCount else { return }
+                    let summary = TensorReport(item, distortion)
+                    distortion = Distortion()
+                    reports.append(summary)
+                    try report(.tensor(summary))
                 }
             }
-            try progress(rows.count)
         }
-        return TensorReport(item, distortion)
+        return reports
     }
 
     /// Whole tiles of rows in one format, as many as fit a panel.
@@ -102,9 +103,6 @@ public struct Quantizer {
         }
     }
 
-    /// Bytes of the tiles of the largest panel.
-    var largestPanel: Int { plan.items.map(tileBytes).max() ?? 0 }
-
     /// Bytes of the tiles of an item's largest panel; 0 for what is kept.
     private func tileBytes(_ item: QuantizationPlan.Item) -> Int {
         let rows = panels(item).map(\.count).max() ?? 0
@@ -112,28 +110,41 @@ public struct Quantizer {
         return (rows + GroupGeometry.tileRows - 1) / GroupGeometry.tileRows * tile
     }
 
-    private func write(
+    /// Lends the bytes that rows become, and what they lost.
+    private func make(
+        _ rows: Range<Int>, of index: Int, _ source: some WeightSource,
+        _ buffer: UnsafeMutableRawBufferPointer,
+        _ body: (UnsafeRawBufferPointer, Distortion) throws(Failure) -> Void
+    ) throws(Failure) {
+        let item = plan.items[index]
+        if case .carried? = item.fate {
+            try source.withTiles(rows, of: index) { (bytes) throws(Failure) in try body(bytes, Distortion()) }
+        } else {
+            try source.withRows(rows, of: index) { (bytes) throws(Failure) in
+                try make(bytes, rows, item, buffer, body)
+            }
+        }
+    }
+
+    private func make(
         _ bytes: UnsafeRawBufferPointer, _ rows: Range<Int>, _ item: QuantizationPlan.Item,
-        _ writer: some TensorSink, _ index: Int, _ buffer: UnsafeMutableRawBufferPointer
-    ) throws(Failure) -> Distortion {
+        _ buffer: UnsafeMutableRawBufferPointer,
+        _ body: (UnsafeRawBufferPointer, Distortion) throws(Failure) -> Void
+    ) throws(Failure) {
         let weight = item.weight
-        guard let (runs, solver) = item.solution,
-            let geometry = runs.first(where: { $0.rows.contains(rows.lowerBound) })?.geometry
-        else {
+        guard let (run, solver) = item.run(ofRow: rows.lowerBound) else {
             if let fault = NumericFault.firstNotFinite(in: bytes, weight.type) {
                 throw fault.failure(columns: weight.columnCount, rows.lowerBound).inside(weight)
             }
-            try writer.append(bytes, to: index)
-            return Distortion()
+            return try body(bytes, Distortion())
         }
         let count = (rows.count + GroupGeometry.tileRows - 1) / GroupGeometry.tileRows
-        let tiles = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(count * geometry.tileBytes)])
+        let tiles = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(count * run.geometry.tileBytes)])
         let distortion: Distortion
-        do { distortion = try fit(bytes, rows, weight, geometry, solver, into: tiles) } catch {
+        do { distortion = try fit(bytes, rows, weight, run.geometry, solver, into: tiles) } catch {
             throw error.inside(weight)
         }
-        try writer.append(UnsafeRawBufferPointer(tiles), to: index)
-        return distortion
+        try body(UnsafeRawBufferPointer(tiles), distortion)
     }
 
     /// Fits rows, those of each expert by what it reads.
@@ -143,7 +154,7 @@ public struct Quantizer {
     ) throws(Failure) -> Distortion {
         guard let known = meanSquares[weight.name], known.count > 1 else {
             let fitter = try GroupFitter(geometry, solver, importance: meanSquares[weight.name]?[0])
-            return try fitter.fit(bytes, weight.type, firstRow: rows.lowerBound, into: tiles, pool)
+            return try fitter.fit(bytes, weight.type, firstRow: rows.lowerBound, into: tiles, alone)
         }
         guard weight.rowCount % known.count == 0 else {
             throw .badInput("has \(weight.rowCount) rows for \(known.count) experts")
@@ -159,20 +170,45 @@ public struct Quantizer {
             let source = UnsafeRawBufferPointer(
                 rebasing: bytes[part.lowerBound * weight.rowBytes..<part.upperBound * weight.rowBytes])
             distortion += try target.fill(part) { (tiles) throws(Failure) in
-                try fitter.fit(source, weight.type, firstRow: own.lowerBound, into: tiles, pool)
+                try fitter.fit(source, weight.type, firstRow: own.lowerBound, into: tiles, alone)
             }
         }
         return distortion
     }
 }
 
-/// What takes the bytes of tensors, in order and in pieces of whole rows.
+/// What takes the bytes of tensors, in pieces of whole rows.
 protocol TensorSink {
-    /// Takes the next bytes of the plan's tensor `index`.
-    func append(_ bytes: UnsafeRawBufferPointer, to index: Int) throws(Failure)
+    /// Puts bytes where they belong, `offset` bytes from the beginning of the plan's tensor `index`: by several threads, in any
+    /// order.
+    func place(_ bytes: UnsafeRawBufferPointer, of index: Int, at offset: Int) throws(Failure)
+    /// Takes what was placed as the next bytes of the plan's tensor `index`: one piece at a time, in order.
+    func accept(_ bytes: UnsafeRawBufferPointer, of index: Int) throws(Failure)
 }
 
 extension BundleWriter: TensorSink {}
+
+extension QuantizationPlan.Item {
+    /// The rows stored in one format that a row is among, and what finds their codes; nil for what is not quantized.
+    fileprivate func run(ofRow row: Int) -> (CodedRows, Solver)? {
+        guard let (runs, solver) = solution, let run = runs.first(where: { $0.rows.contains(row) }) else {
+            return nil
+        }
+        return (run, solver)
+    }
+
+    /// Where the bytes of a row begin that is the first of a panel.
+    fileprivate func offset(ofRow row: Int) -> Int {
+        if let (run, _) = run(ofRow: row) {
+            return run.bytes.lowerBound + (row - run.rows.lowerBound) / GroupGeometry.tileRows
+                * run.geometry.tileBytes
+        }
+        if let tiles = PublishedGeometry(description.encoding, description.shape) {
+            return row / GroupGeometry.tileRows * tiles.tileBytes
+        }
+        return row * weight.rowBytes
+    }
+}
 
 /// What became of a tensor.
 public struct TensorReport: Sendable {

@@ -24,10 +24,8 @@ extension Quantizer {
     ) throws(Failure) -> RemadeTensor {
         let description = plan.items[index].description
         precondition(stored.count == description.byteCount)
-        let tiles = UnsafeMutableRawBufferPointer.allocate(byteCount: largestPanel, alignment: 64)
-        defer { tiles.deallocate() }
         let sink = ComparingSink(StoredPanels(description.encoding, description.shape), stored)
-        _ = try writeTensor(index, source, sink, tiles) { _ throws(Failure) in }
+        _ = try write(index..<index + 1, source, into: sink)
         return sink.finish()
     }
 }
@@ -46,7 +44,10 @@ private final class ComparingSink: TensorSink {
         (self.panels, self.stored) = (panels, stored)
     }
 
-    func append(_ bytes: UnsafeRawBufferPointer, to index: Int) throws(Failure) {
+    /// They stand there already.
+    func place(_ bytes: UnsafeRawBufferPointer, of index: Int, at offset: Int) {}
+
+    func accept(_ bytes: UnsafeRawBufferPointer, of index: Int) throws(Failure) {
         let twin = UnsafeRawBufferPointer(rebasing: stored[place..<place + bytes.count])
         defer { place += bytes.count }
         guard let own = bytes.baseAddress, let other = twin.baseAddress,

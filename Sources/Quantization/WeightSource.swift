@@ -48,14 +48,14 @@ public protocol WeightSource {
 
     /// Lends rows of `weights[index]`, row-major; a weight of rank 1 is one row.
     ///
-    /// Rows are asked for in order and once: whatever held them may go afterwards.
+    /// Rows are asked for once, by several threads at a time: whatever held them may go afterwards.
     func withRows(
         _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure)
 
     /// Lends rows of `weights[index]`, whose codes can be held exactly, as the tiles of that encoding.
     ///
-    /// The first row is a multiple of 16. Rows are asked for in order and once, either so or by `withRows`.
+    /// The first row is a multiple of 16. Rows are asked for once, either so or by `withRows`.
     func withTiles(
         _ rows: Range<Int>, of index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure)

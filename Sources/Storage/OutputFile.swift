@@ -23,8 +23,8 @@ public func writeFile(
     }
 }
 
-/// A file open for positioned writes.
-public final class OutputFile {
+/// A file open for positioned writes, by any number of threads.
+public final class OutputFile: Sendable {
     /// Where it is written.
     public let path: String
     /// What it is called in messages.
