@@ -14,6 +14,7 @@
 const tsr_float_kernels TABLE = {
     .to_f32 = to_f32,
     .f32_to_f16 = f32_to_f16,
+    .code_row = code_row,
     .first_nonfinite = first_nonfinite,
     .float_product = float_product,
     .rms_norm = rms_norm,
