@@ -27,7 +27,7 @@ public final class BundleWriter {
     private var written = 0
 
     /// Bytes after which a sync begins in the background: a crash costs the work since the last that ended.
-    private static let syncInterval = 64 << 20
+    private static let syncInterval = 16 << 20
 
     /// Begins a bundle, or goes on with an interrupted one.
     ///
