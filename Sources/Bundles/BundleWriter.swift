@@ -27,7 +27,7 @@ public final class BundleWriter {
     private var written = 0
 
     /// Bytes after which a sync begins in the background: a crash costs the work since the last that ended.
-    private static let syncInterval = 64 << 20
+    private static let syncInterval = 16 << 20
 
     /// Begins a bundle, or goes on with an interrupted one.
     ///
@@ -148,30 +148,34 @@ public final class BundleWriter {
     public func checkpoint() throws(Failure) {
         try endSync()
         guard let journal = named?.journal, journaled < digests.count else { return }
-        try Self.sync(output, of: sources)
-        try journal.append(digests[journaled...])
+        try Self.sync(output, of: sources, digests[journaled...], in: journal)
         journaled = digests.count
     }
 
     /// The journal must not promise what is not on the disk, or was not made of the sources that are named.
-    private static func sync(_ output: OutputFile, of sources: [FileIdentity]) throws(Failure) {
+    private static func sync(
+        _ output: OutputFile, of sources: [FileIdentity], _ digests: ArraySlice<Digest>,
+        in journal: WriterJournal
+    ) throws(Failure) {
         for source in sources { try source.checkUnchanged() }
         try output.sync()
+        try journal.append(digests)
     }
 
     /// Begins to make sure of what is finished, while more is written.
     private func beginSync() throws(Failure) {
-        let work = BackgroundWork { [output, sources] () throws(Failure) in try Self.sync(output, of: sources)
+        guard let journal = named?.journal else { return }
+        let work = BackgroundWork { [output, sources, finished = digests[journaled...]] () throws(Failure) in
+            try Self.sync(output, of: sources, finished, in: journal)
         }
         guard let work else { return try checkpoint() }
         syncing = (completed, work)
     }
 
-    /// Waits for the sync that is under way, and notes what it covers.
+    /// Waits for the sync that is under way.
     private func endSync() throws(Failure) {
         guard let (tensors, work) = syncing.take() else { return }
         try work.wait()
-        try named?.journal.append(digests[journaled..<tensors])
         journaled = tensors
     }
 
@@ -181,7 +185,7 @@ public final class BundleWriter {
         written = 0
         if let syncing, syncing.work.isDone { try endSync() }
         let unsynced = layout.ranges[completed - 1].upperBound - layout.ranges[journaled].lowerBound
-        if named != nil, syncing == nil, unsynced >= Self.syncInterval { try beginSync() }
+        if syncing == nil, unsynced >= Self.syncInterval { try beginSync() }
     }
 }
 

@@ -1,16 +1,17 @@
 internal import Glibc
 internal import Storage
+internal import Synchronization
 
 /// What is finished of a bundle being written: a line for the run's fingerprint, then one for each finished tensor.
 ///
 /// Each line ends in a check of itself, so that one torn by a crash is recognised and ignored. The file is locked while its
 /// writer lives, so that two processes never write one bundle. It is there before the file that it tells of: one without a
 /// journal is not a writer's.
-final class WriterJournal {
+final class WriterJournal: Sendable {
     private let path: String
     private let descriptor: Int32
     /// Where the next line goes: behind the last that counts.
-    private var end = 0
+    private let end = Mutex(0)
 
     private static let title = "tessera-journal-1 "
 
@@ -89,15 +90,16 @@ final class WriterJournal {
 
     /// Takes back what the journal says beyond these tensors, which it knows to be finished.
     func keep(fingerprint: Digest, finished: [Digest]) throws(Failure) {
-        end = try Self.line(heading(fingerprint)).count + lines(finished[...], from: 0).count
-        guard ftruncate(descriptor, off_t(end)) == 0 else {
+        let kept = try Self.line(heading(fingerprint)).count + lines(finished[...], from: 0).count
+        guard ftruncate(descriptor, off_t(kept)) == 0 else {
             throw .system("cannot cut the journal", file: path, errno: errno)
         }
+        end.withLock { $0 = kept }
     }
 
     /// Begins the journal of a run that has finished nothing. What it told of must be gone: killed here, it tells of nothing.
     func restart(fingerprint: Digest) throws(Failure) {
-        end = 0
+        end.withLock { $0 = 0 }
         guard ftruncate(descriptor, 0) == 0 else {
             throw .system("cannot clear the journal", file: path, errno: errno)
         }
@@ -130,15 +132,16 @@ final class WriterJournal {
     }
 
     private func write(_ bytes: [UInt8]) throws(Failure) {
-        var rest = bytes[...]
-        var place = end
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, off_t(place)) }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw .system("cannot write the journal", file: path, errno: errno) }
-            rest = rest.dropFirst(count)
-            place += count
+        try end.withLock { (end) throws(Failure) in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let place = off_t(end + rest.startIndex)
+                let count = rest.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, place) }
+                if count < 0 && errno == EINTR { continue }
+                guard count > 0 else { throw .system("cannot write the journal", file: path, errno: errno) }
+                rest = rest.dropFirst(count)
+            }
+            end += bytes.count
         }
-        end = place
     }
 }

@@ -93,7 +93,7 @@ extension CheckpointPlan {
         try CheckpointPlan(manifest, Qwen3VL.self)
     }
 
-    private init<G: Generation>(_ manifest: CheckpointManifest, _: G.Type) throws(Failure) {
+    init<G: Generation>(_ manifest: CheckpointManifest, _: G.Type) throws(Failure) {
         let origin = "manifest \(manifest.name)"
         guard manifest.config["quantization_config"] == nil else {
             throw .badInput(

@@ -2,32 +2,52 @@ public import Checkpoints
 public import Storage
 
 /// A generation that can be converted: the command that does so, and how it reads what it is given.
-public struct Converter: Sendable {
-    /// The command's name.
-    public let command: String
-    /// Reads a checkpoint's folder, or the text part of a model in GGUF.
-    public let read: @Sendable (String, ImportOptions) throws(Failure) -> ImportedModel
-    /// Reads a manifest.
-    public let plan: @Sendable (CheckpointManifest) throws(Failure) -> CheckpointPlan
-    /// Makes up a model of a manifest's shapes.
-    let random: @Sendable (CheckpointManifest) throws(Failure) -> ImportedModel
-
+public enum Converter: Sendable {
     /// Qwen-VL and Qwen-VL-Chat (2023).
-    public static let qwenVL = Converter(
-        command: "tessera-from-qwen-vl", read: ImportedModel.qwenVL, plan: CheckpointPlan.qwenVL,
-        random: { (manifest) throws(Failure) in try ImportedModel(RandomSource(manifest), QwenVL.self) })
+    case qwenVL
     /// Qwen2-VL.
-    public static let qwen2VL = Converter(
-        command: "tessera-from-qwen2-vl", read: ImportedModel.qwen2VL, plan: CheckpointPlan.qwen2VL,
-        random: { (manifest) throws(Failure) in try ImportedModel(RandomSource(manifest), Qwen2VL.self) })
+    case qwen2VL
     /// Qwen2.5-VL.
-    public static let qwen25VL = Converter(
-        command: "tessera-from-qwen2.5-vl", read: ImportedModel.qwen25VL, plan: CheckpointPlan.qwen25VL,
-        random: { (manifest) throws(Failure) in try ImportedModel(RandomSource(manifest), Qwen25VL.self) })
+    case qwen25VL
     /// Qwen3-VL, dense or of experts.
-    public static let qwen3VL = Converter(
-        command: "tessera-from-qwen3-vl", read: ImportedModel.qwen3VL, plan: CheckpointPlan.qwen3VL,
-        random: { (manifest) throws(Failure) in try ImportedModel(RandomSource(manifest), Qwen3VL.self) })
+    case qwen3VL
+
+    /// The command's name.
+    public var command: String {
+        switch self {
+        case .qwenVL: "tessera-from-qwen-vl"
+        case .qwen2VL: "tessera-from-qwen2-vl"
+        case .qwen25VL: "tessera-from-qwen2.5-vl"
+        case .qwen3VL: "tessera-from-qwen3-vl"
+        }
+    }
+
+    private var generation: any Generation.Type {
+        switch self {
+        case .qwenVL: QwenVL.self
+        case .qwen2VL: Qwen2VL.self
+        case .qwen25VL: Qwen25VL.self
+        case .qwen3VL: Qwen3VL.self
+        }
+    }
+
+    /// Reads a checkpoint's folder, or the text part of a model in GGUF.
+    /// - Throws: `badInput` when anything is missing, unknown or does not fit.
+    public func read(_ path: String, _ options: ImportOptions) throws(Failure) -> ImportedModel {
+        try ImportedModel(path, generation, options)
+    }
+
+    /// Reads a manifest.
+    /// - Throws: `badInput` when anything is missing, unknown or does not fit.
+    public func plan(_ manifest: CheckpointManifest) throws(Failure) -> CheckpointPlan {
+        try CheckpointPlan(manifest, generation)
+    }
+
+    /// Makes up a model of a manifest's shapes.
+    /// - Throws: `badInput` when anything is missing, unknown or does not fit.
+    func random(_ manifest: CheckpointManifest) throws(Failure) -> ImportedModel {
+        try ImportedModel(RandomSource(manifest), generation)
+    }
 }
 
 extension ImportedModel {

@@ -36,7 +36,7 @@ extension ImportedModel {
         try ImportedModel(directory, QwenVL.self, options)
     }
 
-    private init<G: Generation>(
+    init<G: Generation>(
         _ path: String, _: G.Type, _ options: ImportOptions
     ) throws(Failure) {
         try self.init(try GivenModel.source(path, options), G.self, options)

@@ -217,9 +217,9 @@ import Testing
             return try JSON(parsing: Array(outcome.output.utf8))
         }
         let plans = [
-            try plan("--fit-memory", "14.8M", "--ctx", "512"),
-            try plan("--fit-memory", "14.8M", "--ctx", "4096"),
-            try plan("--fit-memory", "14.8M", "--ctx", "4096", "--image", "448x448"),
+            try plan("--fit-memory", "14M", "--ctx", "512"),
+            try plan("--fit-memory", "14M", "--ctx", "4096"),
+            try plan("--fit-memory", "14M", "--ctx", "4096", "--image", "448x448"),
         ]
         let bytes = plans.compactMap { $0["bytes"]?.int }
         #expect(bytes.count == 3 && bytes == bytes.sorted(by: >) && Set(bytes).count > 1, "\(bytes)")

@@ -90,7 +90,7 @@ import Testing
         for (command, output, whole) in [
             (Self.convert("asked"), "asked", "whole"), (Self.quantize("whole", "asked8"), "asked8", "int8"),
         ] {
-            // From the second tensor of an MLP on there is something to keep, long before the first 64 MiB are full.
+            // From the second tensor of an MLP on there is something to keep, before the first sync.
             let asked = try Self.inWork(
                 """
                 \(command) & id=$!
