@@ -1,7 +1,8 @@
 // Attention in tiles of keys with a running softmax. A tile's boundaries count from the first key that any
 // query may see, and a query's numbers come only from its own row, so they don't depend on its neighbours.
 //
-// Rows of codes are multiplied as whole numbers: their scales meet the scores of keys, and the weights of values.
+// Rows of codes are multiplied as whole numbers: their scales meet the scores of keys, and the weights of values. Such keys are
+// mixed, as their queries are here.
 //
 // Where `rows` is not NULL, key j and query i are those rows: they lie apart, and are brought together as tiles are packed.
 enum {
@@ -202,9 +203,21 @@ INLINE size_t prepare(attention_scratch *s, size_t head_dim) {
     return lesser(MAX_QUERIES, SUM_FLOATS / s->width / BLOCK_ROWS * BLOCK_ROWS);
 }
 
+// The queries as keys of codes want them: mixed, and made smaller by what mixing makes products larger.
+INLINE void mix_queries(const float *q, size_t q_stride, size_t queries, size_t head_dim, float *mixed) {
+    const float share = 1 / (float)tsr_mixed_run(head_dim);
+    for (size_t i = 0; i < queries; i++) {
+        float *row = mixed + i * head_dim;
+        for (size_t d = 0; d < head_dim; d++) row[d] = q[i * q_stride + d] * share;
+        mix_row(row, head_dim);
+    }
+}
+
 static void attend(const tsr_attention *a, size_t head, size_t q_begin, size_t q_end, ptrdiff_t causal,
                    size_t key_begin, size_t key_end) {
     attention_scratch s;
+    // 16 KB beside the scratch, for a block of queries.
+    _Alignas(64) float mixed[SUM_FLOATS];
     const size_t most = prepare(&s, a->head_dim);
     while (q_begin < q_end) {
         const size_t queries = lesser(most, q_end - q_begin);
@@ -213,9 +226,10 @@ static void attend(const tsr_attention *a, size_t head, size_t q_begin, size_t q
         const float *q = a->q + q_begin * a->q_stride + head * a->head_dim;
         if (a->cache_type == TSR_F16)
             attend_block(TSR_F16, a, &s, head, q, a->q_stride, NULL, q_begin, queries, causal, begin, end);
-        else if (a->cache_type == TSR_I8)
-            attend_block(TSR_I8, a, &s, head, q, a->q_stride, NULL, q_begin, queries, causal, begin, end);
-        else
+        else if (a->cache_type == TSR_I8) {
+            mix_queries(q, a->q_stride, queries, a->head_dim, mixed);
+            attend_block(TSR_I8, a, &s, head, mixed, a->head_dim, NULL, q_begin, queries, causal, begin, end);
+        } else
             attend_block(TSR_F32, a, &s, head, q, a->q_stride, NULL, q_begin, queries, causal, begin, end);
         q_begin += queries;
     }

@@ -37,6 +37,10 @@ void tsr_f32_to_f16(const float *x, size_t count, uint16_t *out) { kernels()->f3
 
 void tsr_code_row(const float *x, size_t count, void *row) { kernels()->code_row(x, count, row); }
 
+size_t tsr_mixed_run(size_t count) { return count & -count; }
+
+void tsr_mix_row(float *x, size_t count) { kernels()->mix_row(x, count); }
+
 int tsr_first_nonfinite(tsr_float_type type, const void *x, size_t count, size_t *index) {
     return kernels()->first_nonfinite(type, x, count, index);
 }

@@ -8,7 +8,7 @@ public final class KeyValueCache {
     public enum Precision: String, CaseIterable, Sendable {
         case float16 = "f16"
         case float32 = "f32"
-        /// Codes from -127 to 127, with a float32 scale for each key head and position.
+        /// Codes from -127 to 127, with a float32 scale for each key head and position; keys are mixed first (`tsr_mix_row`).
         case int8 = "i8"
 
         var type: tsr_float_type {
@@ -143,8 +143,8 @@ public final class KeyValueCache {
                     tsr_f32_to_f16(source, headDimension, row.assumingMemoryBound(to: UInt16.self))
                 case .float32:
                     row.copyMemory(from: source, byteCount: rowBytes)
-                case .int8:
-                    tsr_code_row(source, headDimension, row)
+                case .int8 where values: tsr_code_row(source, headDimension, row)
+                case .int8: codeKey(source, headDimension, row)
                 }
                 guard !isFinite(row, headDimension) else { continue }
                 var index = 0
@@ -181,6 +181,17 @@ public final class KeyValueCache {
             if let first { return Place(layer: number, position: first) }
         }
         return nil
+    }
+
+    /// Queries meet keys mixed, so that a channel that stands out does not take the others' codes.
+    private func codeKey(_ source: UnsafePointer<Float>, _ headDimension: Int, _ row: UnsafeMutableRawPointer)
+    {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: headDimension) { mixed in
+            guard let base = mixed.baseAddress else { return }
+            base.initialize(from: source, count: headDimension)
+            tsr_mix_row(base, headDimension)
+            tsr_code_row(base, headDimension, row)
+        }
     }
 
     private func fillWithNaN(_ row: UnsafeMutableRawPointer, _ headDimension: Int) {

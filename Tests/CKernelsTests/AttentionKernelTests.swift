@@ -54,26 +54,32 @@ import Testing
                 v = v.map { Float(Float16($0)) }
             }
             if shape.codes {
-                kCodes = coded(&k, kStride)
-                vCodes = coded(&v, vStride)
+                kCodes = coded(&k, kStride, mixed: true)
+                vCodes = coded(&v, vStride, mixed: false)
             }
         }
 
         private var rowBytes: Int { tsr_coded_row_scale(shape.width) + 4 }
 
         /// Codes of the heads' rows; the numbers become those that they stand for.
-        private func coded(_ x: inout [Float], _ stride: Int) -> [UInt8] {
+        private func coded(_ x: inout [Float], _ stride: Int, mixed: Bool) -> [UInt8] {
             var all: [UInt8] = []
             for key in 0..<shape.keys {
                 for head in 0..<shape.kvHeads {
                     let part = key * stride + head * shape.width..<key * stride + (head + 1) * shape.width
                     var row = [UInt8](repeating: 0, count: rowBytes)
-                    tsr_code_row(Array(x[part]), shape.width, &row)
+                    var numbers = Array(x[part])
+                    if mixed { tsr_mix_row(&numbers, shape.width) }
+                    tsr_code_row(numbers, shape.width, &row)
                     let scale = row.withUnsafeBytes {
                         $0.loadUnaligned(fromByteOffset: rowBytes - 4, as: Float.self)
                     }
-                    x.replaceSubrange(
-                        part, with: row.prefix(shape.width).map { Float(Int8(bitPattern: $0)) * scale })
+                    numbers = row.prefix(shape.width).map { Float(Int8(bitPattern: $0)) * scale }
+                    if mixed {
+                        tsr_mix_row(&numbers, shape.width)
+                        numbers = numbers.map { $0 / Float(tsr_mixed_run(shape.width)) }
+                    }
+                    x.replaceSubrange(part, with: numbers)
                     all += row
                 }
             }

@@ -34,6 +34,13 @@ size_t tsr_coded_row_scale(size_t count);
 /// a row that is not finite has a NaN for a scale.
 void tsr_code_row(const float *x, size_t count, void *row);
 
+/// Elements of a run that tsr_mix_row mixes: the largest power of 2 that divides `count`.
+size_t tsr_mixed_run(size_t count);
+
+/// Mixes a row in place, so that an element that stands out is shared by its whole run: Walsh–Hadamard transforms of runs of
+/// tsr_mixed_run(count) elements, unscaled. The product of two mixed rows is as many times that of the rows.
+void tsr_mix_row(float *x, size_t count);
+
 /// 1 and the index of the first NaN or infinity, or 0.
 int tsr_first_nonfinite(tsr_float_type type, const void *x, size_t count, size_t *index);
 
@@ -74,7 +81,7 @@ void tsr_rotary(float *x, size_t x_stride, size_t rows, size_t heads, size_t hea
 typedef struct {
     const float *q;             // [queries, heads·head_dim]
     size_t q_stride;
-    tsr_float_type cache_type;  // TSR_F32, TSR_F16, or TSR_I8: rows that tsr_code_row made
+    tsr_float_type cache_type;  // TSR_F32, TSR_F16, or TSR_I8: rows that tsr_code_row made, of keys after tsr_mix_row
     const void *k, *v;          // key j of kv head h at k + j*k_row_stride + h*k_head_stride
     size_t k_row_stride, v_row_stride, k_head_stride, v_head_stride;
     float *y;                   // [queries, heads·head_dim]
@@ -97,6 +104,7 @@ typedef struct {
     void (*to_f32)(tsr_float_type, const void *, size_t, float *);
     void (*f32_to_f16)(const float *, size_t, uint16_t *);
     void (*code_row)(const float *, size_t, void *);
+    void (*mix_row)(float *, size_t);
     int (*first_nonfinite)(tsr_float_type, const void *, size_t, size_t *);
     void (*float_product)(tsr_float_type, const void *, size_t, size_t, size_t, const float *, size_t, size_t,
                           size_t, const float *, float *, size_t);

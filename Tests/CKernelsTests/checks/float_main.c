@@ -58,6 +58,11 @@ static void check_codes(void) {
         vector->code_row(x, count, a);
         scalar->code_row(x, count, b);
         expect_same("codes", a, b, sizeof a);
+        memcpy(a, x, sizeof a);
+        memcpy(b, x, sizeof b);
+        vector->mix_row(a, count);
+        scalar->mix_row(b, count);
+        expect_same("mixed", a, b, count * sizeof *a);
     }
 }
 
