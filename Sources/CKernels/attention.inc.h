@@ -1,9 +1,13 @@
 // Attention in tiles of keys with a running softmax. A tile's boundaries count from the first key that any
 // query may see, and a query's numbers come only from its own row, so they don't depend on its neighbours.
 //
+// Rows of codes are multiplied as whole numbers: their scales meet the scores of keys, and the weights of values. Such keys are
+// mixed, as their queries are here.
+//
 // Where `rows` is not NULL, key j and query i are those rows: they lie apart, and are brought together as tiles are packed.
 enum {
     TILE_FLOATS = 8192,  // a tile: 64 keys up to head_dim 128, 32 beyond
+    MAX_KEYS = 64,  // of a tile
     MAX_QUERIES = 48,
     SUM_FLOATS = 4096,
     DIRECT_QUERIES = 6,  // fewer read keys and values in place
@@ -13,8 +17,9 @@ typedef struct {
     size_t tile_keys;                              // a multiple of PANEL and of LANES
     size_t width;                                  // head_dim, up to whole vectors
     _Alignas(64) float tile[TILE_FLOATS];          // keys in panels, then values
-    _Alignas(64) float weights[MAX_QUERIES * 64];  // scores, then e^(score - peak)
+    _Alignas(64) float weights[MAX_QUERIES * MAX_KEYS];  // scores, then e^(score - peak)
     _Alignas(64) float sums[SUM_FLOATS];           // Σ weight·value
+    float key_scales[MAX_KEYS], value_scales[MAX_KEYS];  // of the tile's rows of codes
     wide totals[MAX_QUERIES];                      // Σ weight, lane by lane
     float peaks[MAX_QUERIES];                      // the largest score so far
 } attention_scratch;
@@ -40,14 +45,21 @@ INLINE void score(tsr_float_type type, attention_scratch *s, const float *q, siz
     }
 }
 
+// The scales of a tile's rows of codes.
+INLINE void collect_scales(const void *codes, size_t stride, size_t keys, size_t head_dim, float *scales) {
+    const char *scale = (const char *)codes + tsr_coded_row_scale(head_dim);
+    for (size_t j = 0; j < keys; j++) memcpy(scales + j, scale + j * stride, sizeof *scales);
+}
+
 // Turns query i's first `visible` scores into weights and those up to `keys` into zeros.
-INLINE void weigh(attention_scratch *s, size_t i, size_t visible, size_t keys, float scale) {
+INLINE void weigh(tsr_float_type type, attention_scratch *s, size_t i, size_t visible, size_t keys, float scale) {
     float *weights = s->weights + i * s->tile_keys;
     wide_int lane;
     for (size_t l = 0; l < LANES; l++) lane[l] = (int32_t)l;
     wide highest = -__builtin_inff();
     for (size_t j = 0; j < visible; j += LANES) {
-        const wide scaled = load(weights + j) * scale;
+        wide scaled = load(weights + j) * scale;
+        if (type == TSR_I8) scaled *= load(s->key_scales + j);
         const wide seen = lane < (int32_t)(visible - j) ? scaled : (wide)-__builtin_inff();
         highest = seen > highest ? seen : highest;
         store(weights + j, seen);
@@ -64,7 +76,12 @@ INLINE void weigh(attention_scratch *s, size_t i, size_t visible, size_t keys, f
     for (; j < visible; j += LANES) {
         const wide weight = exponential(load(weights + j) - s->peaks[i]);
         s->totals[i] += weight;
-        store(weights + j, weight);
+        if (type == TSR_I8) {
+            const wide scaled = weight * load(s->value_scales + j);
+            store(weights + j, lane < (int32_t)(visible - j) ? scaled : (wide)0);
+        } else {
+            store(weights + j, weight);
+        }
     }
     for (; j < keys; j += LANES) store(weights + j, 0);
 }
@@ -147,6 +164,10 @@ INLINE void attend_block(tsr_float_type type, const tsr_attention *a, attention_
     const void *k = element(type, a->k, kv_head * a->k_head_stride);
     const void *v = element(type, a->v, kv_head * a->v_head_stride);
     memset(s->sums, 0, queries * s->width * sizeof *s->sums);
+    if (type == TSR_I8) {
+        memset(s->key_scales, 0, sizeof s->key_scales);
+        memset(s->value_scales, 0, sizeof s->value_scales);
+    }
     for (size_t i = 0; i < queries; i++) {
         s->totals[i] = 0;
         s->peaks[i] = -__builtin_inff();
@@ -154,14 +175,18 @@ INLINE void attend_block(tsr_float_type type, const tsr_attention *a, attention_
     for (size_t tile = key_begin; tile < key_end; tile += s->tile_keys) {
         const size_t keys = lesser(s->tile_keys, key_end - tile), first = rows ? 0 : tile;
         const int32_t *tile_rows = rows ? rows + tile : NULL;
-        score(type, s, q, q_stride, queries, element(type, k, first * a->k_row_stride), a->k_row_stride, tile_rows,
-              keys, head_dim);
+        const void *tile_k = element(type, k, first * a->k_row_stride);
+        const void *tile_v = element(type, v, first * a->v_row_stride);
+        if (type == TSR_I8) {
+            collect_scales(tile_k, a->k_row_stride, keys, head_dim, s->key_scales);
+            collect_scales(tile_v, a->v_row_stride, keys, head_dim, s->value_scales);
+        }
+        score(type, s, q, q_stride, queries, tile_k, a->k_row_stride, tile_rows, keys, head_dim);
         for (size_t i = 0; i < queries; i++) {
             const size_t end = causal < 0 ? key_end : (size_t)causal + q_begin + i + 1;
-            weigh(s, i, end > tile ? lesser(keys, end - tile) : 0, keys, a->scale);
+            weigh(type, s, i, end > tile ? lesser(keys, end - tile) : 0, keys, a->scale);
         }
-        blend(type, s, queries, element(type, v, first * a->v_row_stride), a->v_row_stride, tile_rows, keys,
-              head_dim);
+        blend(type, s, queries, tile_v, a->v_row_stride, tile_rows, keys, head_dim);
     }
     for (size_t i = 0; i < queries; i++) {
         const float total = sum_of(s->totals[i]), share = total > 0 ? 1 / total : 0;
@@ -178,9 +203,21 @@ INLINE size_t prepare(attention_scratch *s, size_t head_dim) {
     return lesser(MAX_QUERIES, SUM_FLOATS / s->width / BLOCK_ROWS * BLOCK_ROWS);
 }
 
+// The queries as keys of codes want them: mixed, and made smaller by what mixing makes products larger.
+INLINE void mix_queries(const float *q, size_t q_stride, size_t queries, size_t head_dim, float *mixed) {
+    const float share = 1 / (float)tsr_mixed_run(head_dim);
+    for (size_t i = 0; i < queries; i++) {
+        float *row = mixed + i * head_dim;
+        for (size_t d = 0; d < head_dim; d++) row[d] = q[i * q_stride + d] * share;
+        mix_row(row, head_dim);
+    }
+}
+
 static void attend(const tsr_attention *a, size_t head, size_t q_begin, size_t q_end, ptrdiff_t causal,
                    size_t key_begin, size_t key_end) {
     attention_scratch s;
+    // 16 KB beside the scratch, for a block of queries.
+    _Alignas(64) float mixed[SUM_FLOATS];
     const size_t most = prepare(&s, a->head_dim);
     while (q_begin < q_end) {
         const size_t queries = lesser(most, q_end - q_begin);
@@ -189,7 +226,10 @@ static void attend(const tsr_attention *a, size_t head, size_t q_begin, size_t q
         const float *q = a->q + q_begin * a->q_stride + head * a->head_dim;
         if (a->cache_type == TSR_F16)
             attend_block(TSR_F16, a, &s, head, q, a->q_stride, NULL, q_begin, queries, causal, begin, end);
-        else
+        else if (a->cache_type == TSR_I8) {
+            mix_queries(q, a->q_stride, queries, a->head_dim, mixed);
+            attend_block(TSR_I8, a, &s, head, mixed, a->head_dim, NULL, q_begin, queries, causal, begin, end);
+        } else
             attend_block(TSR_F32, a, &s, head, q, a->q_stride, NULL, q_begin, queries, causal, begin, end);
         q_begin += queries;
     }

@@ -19,6 +19,8 @@ static void to_f32(tsr_float_type type, const void *source, size_t count, float 
         return widen_all(TSR_BF16, source, count, out);
     case TSR_F64:
         return widen_all(TSR_F64, source, count, out);
+    case TSR_I8:
+        return widen_all(TSR_I8, source, count, out);
     }
 }
 
@@ -78,7 +80,32 @@ static int first_nonfinite(tsr_float_type type, const void *x, size_t count, siz
         return scan_f16(x, count, index);
     case TSR_BF16:
         return scan_bf16(x, count, index);
-    default:
+    case TSR_F64:
         return scan_f64(x, count, index);
+    case TSR_I8:
+        break;
     }
+    return 0;
+}
+
+static void code_row(const float *x, size_t count, void *row) {
+    int8_t *codes = row;
+    const size_t end = tsr_coded_row_scale(count);
+    float *scale = (float *)(codes + end);
+    memset(codes, 0, end);
+    wide highest = 0;
+    for (size_t i = 0; i < count; i += LANES) {
+        const wide size = __builtin_elementwise_abs(load_first(x + i, count - i));
+        highest = size > highest ? size : highest;
+    }
+    const float largest = __builtin_reduce_max(highest);
+    size_t index;
+    const int finite = !scan_f32((const uint32_t *)x, count, &index);
+    if (!finite || largest < 0x1p-119f) {
+        *scale = finite ? 0 : __builtin_nanf("");
+        return;
+    }
+    const float inverse = 127 / largest;
+    for (size_t i = 0; i < count; i++) codes[i] = (int8_t)__builtin_rintf(x[i] * inverse);
+    *scale = largest / 127;
 }

@@ -5,6 +5,8 @@
 
 #include "float_product.inc.h"
 
+#include "row_mixing.inc.h"
+
 #include "attention.inc.h"
 
 #include "float_conversion.inc.h"
@@ -14,6 +16,8 @@
 const tsr_float_kernels TABLE = {
     .to_f32 = to_f32,
     .f32_to_f16 = f32_to_f16,
+    .code_row = code_row,
+    .mix_row = mix_row,
     .first_nonfinite = first_nonfinite,
     .float_product = float_product,
     .rms_norm = rms_norm,

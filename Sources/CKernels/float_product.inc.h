@@ -166,5 +166,7 @@ static void float_product(tsr_float_type type, const void *w, size_t columns, si
         return product_of(TSR_BF16, w, columns, row_begin, row_end, x, x_stride, tokens, bias, y, y_stride);
     case TSR_F64:
         return product_of(TSR_F64, w, columns, row_begin, row_end, x, x_stride, tokens, bias, y, y_stride);
+    case TSR_I8:
+        return product_of(TSR_I8, w, columns, row_begin, row_end, x, x_stride, tokens, bias, y, y_stride);
     }
 }

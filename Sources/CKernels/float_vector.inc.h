@@ -10,6 +10,7 @@ typedef int32_t wide_int __attribute__((ext_vector_type(LANES)));
 typedef float narrow __attribute__((ext_vector_type(NARROW)));
 typedef uint32_t narrow_bits __attribute__((ext_vector_type(NARROW)));
 typedef uint16_t narrow_short __attribute__((ext_vector_type(NARROW)));
+typedef int8_t narrow_code __attribute__((ext_vector_type(NARROW)));
 typedef double narrow_double __attribute__((ext_vector_type(NARROW)));
 #if defined(HAS_F16_CONVERSION)
 typedef _Float16 narrow_half __attribute__((ext_vector_type(NARROW)));
@@ -65,6 +66,7 @@ INLINE narrow f16_to_narrow(narrow_short h) {
 INLINE narrow widened(tsr_float_type type, const void *p) {
     narrow x;
     narrow_short bits;
+    narrow_code codes;
     narrow_double doubles;
     switch (type) {
     case TSR_F32:
@@ -76,13 +78,18 @@ INLINE narrow widened(tsr_float_type type, const void *p) {
     case TSR_BF16:
         memcpy(&bits, p, sizeof bits);
         return (narrow)(__builtin_convertvector(bits, narrow_bits) << 16);
+    case TSR_I8:
+        memcpy(&codes, p, sizeof codes);
+        return __builtin_convertvector(codes, narrow);
     default:
         memcpy(&doubles, p, sizeof doubles);
         return __builtin_convertvector(doubles, narrow);
     }
 }
 
-INLINE size_t width_of(tsr_float_type type) { return type == TSR_F64 ? 8 : type == TSR_F32 ? 4 : 2; }
+INLINE size_t width_of(tsr_float_type type) {
+    return type == TSR_F64 ? 8 : type == TSR_F32 ? 4 : type == TSR_I8 ? 1 : 2;
+}
 
 INLINE const void *element(tsr_float_type type, const void *p, size_t i) {
     return (const char *)p + i * width_of(type);

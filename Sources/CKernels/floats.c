@@ -23,13 +23,23 @@ const tsr_float_kernels *tsr_float_kernels_for(tsr_isa isa) {
 
 static const tsr_float_kernels *kernels(void) { return tsr_float_kernels_for(tsr_isa_in_use()); }
 
-size_t tsr_float_width(tsr_float_type type) { return type == TSR_F64 ? 8 : type == TSR_F32 ? 4 : 2; }
+size_t tsr_float_width(tsr_float_type type) {
+    return type == TSR_F64 ? 8 : type == TSR_F32 ? 4 : type == TSR_I8 ? 1 : 2;
+}
+
+size_t tsr_coded_row_scale(size_t count) { return (count + 3) / 4 * 4; }
 
 void tsr_to_f32(tsr_float_type type, const void *source, size_t count, float *out) {
     kernels()->to_f32(type, source, count, out);
 }
 
 void tsr_f32_to_f16(const float *x, size_t count, uint16_t *out) { kernels()->f32_to_f16(x, count, out); }
+
+void tsr_code_row(const float *x, size_t count, void *row) { kernels()->code_row(x, count, row); }
+
+size_t tsr_mixed_run(size_t count) { return count & -count; }
+
+void tsr_mix_row(float *x, size_t count) { kernels()->mix_row(x, count); }
 
 int tsr_first_nonfinite(tsr_float_type type, const void *x, size_t count, size_t *index) {
     return kernels()->first_nonfinite(type, x, count, index);

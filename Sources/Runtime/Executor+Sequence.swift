@@ -51,13 +51,14 @@ extension Executor {
         cache.store(
             floats(v), pitch: v.pitch, tokens: tokens, layer: layer, values: true, keyHeads: keyHeads,
             headDimension: head)
-        let (keys, headStride) = cache.part(layer, values: false)
+        let (keys, headBytes) = cache.part(layer, values: false)
+        let width = tsr_float_width(cache.precision.type)
+        let (row, headStride) = (cache.precision.rowBytes(head) / width, headBytes / width)
         let call = tsr_attention(
             q: floats(q), q_stride: q.pitch, cache_type: cache.precision.type, k: keys,
-            v: cache.part(layer, values: true).base, k_row_stride: head, v_row_stride: head,
-            k_head_stride: headStride,
-            v_head_stride: headStride, y: floats(result), y_stride: result.pitch, heads: attention.heads,
-            kv_heads: keyHeads, head_dim: head, scale: 1 / Float(head).squareRoot())
+            v: cache.part(layer, values: true).base, k_row_stride: row, v_row_stride: row,
+            k_head_stride: headStride, v_head_stride: headStride, y: floats(result), y_stride: result.pitch,
+            heads: attention.heads, kv_heads: keyHeads, head_dim: head, scale: 1 / Float(head).squareRoot())
         let past = cache.count
         // Blocks of queries of one head; decoding has one query a head and shares out heads.
         let block = 32

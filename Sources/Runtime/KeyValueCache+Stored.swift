@@ -7,11 +7,11 @@ extension KeyValueCache {
     private func spans(_ positions: Int) -> [UnsafeMutableRawBufferPointer] {
         layers.sorted { $0.key < $1.key }.flatMap { (number, layer) in
             [false, true].flatMap { values in
-                let (base, stride) = part(number, values: values)
+                let (base, headBytes) = part(number, values: values)
                 return (0..<layer.keyHeads).map { head in
                     UnsafeMutableRawBufferPointer(
-                        start: base + head * stride * precision.width,
-                        count: positions * layer.headDimension * precision.width)
+                        start: base + head * headBytes,
+                        count: positions * precision.rowBytes(layer.headDimension))
                 }
             }
         }

@@ -8,9 +8,25 @@ public final class KeyValueCache {
     public enum Precision: String, CaseIterable, Sendable {
         case float16 = "f16"
         case float32 = "f32"
+        /// Codes from -127 to 127, with a float32 scale for each key head and position; keys are mixed first (`tsr_mix_row`).
+        case int8 = "i8"
 
-        var type: tsr_float_type { self == .float16 ? TSR_F16 : TSR_F32 }
-        var width: Int { self == .float16 ? 2 : 4 }
+        var type: tsr_float_type {
+            switch self {
+            case .float16: TSR_F16
+            case .float32: TSR_F32
+            case .int8: TSR_I8
+            }
+        }
+
+        /// Bytes of what a head keeps of a position, as keys or as values.
+        func rowBytes(_ headDimension: Int) -> Int {
+            switch self {
+            case .float16: 2 * headDimension
+            case .float32: 4 * headDimension
+            case .int8: tsr_coded_row_scale(headDimension) + 4
+            }
+        }
     }
 
     /// The extents that a layer's attention gives its part.
@@ -62,7 +78,7 @@ public final class KeyValueCache {
                 throw .badInput(
                     "two attentions share layer \(layer) of the cache", at: "graph '\(part.graph.name)'")
             }
-            offset += 2 * attention.keyHeads * attention.headDimension * capacity * precision.width
+            offset += 2 * attention.keyHeads * precision.rowBytes(attention.headDimension) * capacity
         }
     }
 
@@ -74,7 +90,7 @@ public final class KeyValueCache {
         }
         var total = 0
         for (_, attention) in attentions(part) {
-            let row = 2 * attention.keyHeads * attention.headDimension * precision.width
+            let row = 2 * attention.keyHeads * precision.rowBytes(attention.headDimension)
             let (bytes, overflow) = row.multipliedReportingOverflow(by: capacity)
             guard !overflow, bytes < 1 << 46 else {
                 throw Failure(.limit, "a cache of \(capacity) tokens is beyond every memory")
@@ -101,13 +117,12 @@ public final class KeyValueCache {
 
     func advance(by tokens: Int) { count += tokens }
 
-    /// The start of a layer's keys or values and the stride between heads, in elements.
-    func part(_ layer: Int, values: Bool) -> (base: UnsafeMutableRawPointer, headStride: Int) {
+    /// The start of a layer's keys or values and the bytes of a head.
+    func part(_ layer: Int, values: Bool) -> (base: UnsafeMutableRawPointer, headBytes: Int) {
         // The plan was compiled from the same graph as the cache.
         guard let layer = layers[layer] else { return (memory.base, 0) }
-        let stride = capacity * layer.headDimension
-        let start = layer.offset + (values ? layer.keyHeads * stride * precision.width : 0)
-        return (memory.base + start, stride)
+        let head = capacity * precision.rowBytes(layer.headDimension)
+        return (memory.base + layer.offset + (values ? layer.keyHeads * head : 0), head)
     }
 
     /// Appends rows of keys or values after the `count` positions, without counting them yet.
@@ -117,23 +132,20 @@ public final class KeyValueCache {
         _ rows: UnsafePointer<Float>, pitch: Int, tokens: Int, layer: Int, values: Bool, keyHeads: Int,
         headDimension: Int
     ) {
-        let (base, headStride) = part(layer, values: values)
+        let (base, headBytes) = part(layer, values: values)
+        let rowBytes = precision.rowBytes(headDimension)
         for head in 0..<keyHeads {
-            let target = base + (head * headStride + count * headDimension) * precision.width
             for token in 0..<tokens {
                 let source = rows + token * pitch + head * headDimension
-                let row = target + token * headDimension * precision.width
+                let row = base + head * headBytes + (count + token) * rowBytes
                 switch precision {
                 case .float16:
                     tsr_f32_to_f16(source, headDimension, row.assumingMemoryBound(to: UInt16.self))
                 case .float32:
-                    row.copyMemory(from: source, byteCount: headDimension * 4)
+                    row.copyMemory(from: source, byteCount: rowBytes)
+                case .int8 where values: tsr_code_row(source, headDimension, row)
+                case .int8: codeKey(source, headDimension, row)
                 }
-            }
-            guard !isFinite(target, tokens * headDimension) else { continue }
-            for token in 0..<tokens {
-                let source = rows + token * pitch + head * headDimension
-                let row = target + token * headDimension * precision.width
                 guard !isFinite(row, headDimension) else { continue }
                 var index = 0
                 if tsr_first_nonfinite(TSR_F32, source, headDimension, &index) == 0 {
@@ -158,13 +170,12 @@ public final class KeyValueCache {
         for (number, layer) in layers.sorted(by: { $0.key < $1.key }) {
             var first: Int?
             for values in [false, true] {
-                let (base, stride) = part(number, values: values)
+                let (base, headBytes) = part(number, values: values)
+                let rowBytes = precision.rowBytes(layer.headDimension)
                 for head in 0..<layer.keyHeads {
-                    var index = 0
-                    let start = base + head * stride * precision.width
-                    let found = tsr_first_nonfinite(
-                        precision.type, start, count * layer.headDimension, &index)
-                    if found != 0 { first = min(first ?? .max, index / layer.headDimension) }
+                    let start = base + head * headBytes
+                    let found = (0..<count).first { !isFinite(start + $0 * rowBytes, layer.headDimension) }
+                    first = [first, found].compactMap(\.self).min()
                 }
             }
             if let first { return Place(layer: number, position: first) }
@@ -172,16 +183,35 @@ public final class KeyValueCache {
         return nil
     }
 
-    private func fillWithNaN(_ elements: UnsafeMutableRawPointer, _ count: Int) {
-        switch precision {
-        case .float16:
-            elements.assumingMemoryBound(to: UInt16.self).update(repeating: 0x7E00, count: count)
-        case .float32: elements.assumingMemoryBound(to: Float.self).update(repeating: .nan, count: count)
+    /// Queries meet keys mixed, so that a channel that stands out does not take the others' codes.
+    private func codeKey(_ source: UnsafePointer<Float>, _ headDimension: Int, _ row: UnsafeMutableRawPointer)
+    {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: headDimension) { mixed in
+            guard let base = mixed.baseAddress else { return }
+            base.initialize(from: source, count: headDimension)
+            tsr_mix_row(base, headDimension)
+            tsr_code_row(base, headDimension, row)
         }
     }
 
-    private func isFinite(_ elements: UnsafeRawPointer, _ count: Int) -> Bool {
+    private func fillWithNaN(_ row: UnsafeMutableRawPointer, _ headDimension: Int) {
+        switch precision {
+        case .float16:
+            row.assumingMemoryBound(to: UInt16.self).update(repeating: 0x7E00, count: headDimension)
+        case .float32:
+            row.assumingMemoryBound(to: Float.self).update(repeating: .nan, count: headDimension)
+        // A scale that is NaN already makes all of the row so.
+        case .int8: break
+        }
+    }
+
+    private func isFinite(_ row: UnsafeRawPointer, _ headDimension: Int) -> Bool {
         var index = 0
-        return tsr_first_nonfinite(precision.type, elements, count, &index) == 0
+        return switch precision {
+        case .float16, .float32:
+            tsr_first_nonfinite(precision.type, row, headDimension, &index) == 0
+        case .int8:
+            row.loadUnaligned(fromByteOffset: tsr_coded_row_scale(headDimension), as: Float.self).isFinite
+        }
     }
 }

@@ -79,7 +79,7 @@ struct BenchModel: ToolCommand {
         transform: wholes(Allowed.threads))
     var threads: [[Int]] = [[ThreadPool.processors]]
 
-    @Option(help: "Keys and values in f16 or f32.")
+    @Option(help: "Keys and values in f16, f32 or i8.")
     var cacheType: KeyValueCache.Precision = .float16
 
     @Option(

@@ -55,7 +55,7 @@ import Threads
     @Option(name: [.short, .long], help: "Threads to use.", transform: whole(Allowed.threads))
     var threads: Int = ThreadPool.processors
 
-    @Option(help: "Keys and values in f16 or f32.")
+    @Option(help: "Keys and values in f16, f32 or i8.")
     var cacheType: KeyValueCache.Precision = .float32
 
     @OptionGroup var reports: ReportOptions

@@ -41,7 +41,7 @@ struct PlanPrompt: ToolCommand {
         transform: whole(Allowed.context))
     var context: Int?
 
-    @Option(help: "Keys and values in f16 or f32.")
+    @Option(help: "Keys and values in f16, f32 or i8.")
     var cacheType: KeyValueCache.Precision = .float16
 
     @Option(name: [.short, .long], help: "Threads to plan for.", transform: whole(Allowed.threads))

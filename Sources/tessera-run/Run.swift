@@ -70,7 +70,7 @@ import Threads
 
     @OptionGroup var keeping: KeepingOptions
 
-    @Option(help: "Keys and values in f16 or f32.")
+    @Option(help: "Keys and values in f16, f32 or i8.")
     var cacheType: KeyValueCache.Precision?
 
     @Option(
@@ -206,7 +206,7 @@ import Threads
         let needed = estimate.anonymous + estimate.mapped
         var other: Engine.Options?
         if let limit = memoryLimit?.bytes ?? Machine.availableMemory, needed > limit {
-            let precisions = cacheType.map { [$0] } ?? [.float16]
+            let precisions = cacheType.map { [$0] } ?? [.float16, .int8]
             do {
                 other = try model.options(
                     within: limit, for: visuals, capacity: capacity, draft: draft, precisions)

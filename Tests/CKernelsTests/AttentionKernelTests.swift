@@ -8,10 +8,11 @@ import Testing
         var causal = -1
         var keyBegin = 0
         var half = false
+        var codes = false
 
         var testDescription: String {
             let shape = "\(heads)/\(kvHeads) heads of \(width), \(queries)×\(keys)"
-            return "\(half ? "f16" : "f32") \(shape), causal \(causal) from \(keyBegin)"
+            return "\(half ? "f16" : codes ? "i8" : "f32") \(shape), causal \(causal) from \(keyBegin)"
         }
     }
 
@@ -23,6 +24,10 @@ import Testing
         Case(width: 32, queries: 100, keys: 100, heads: 4, kvHeads: 2, causal: 0),
         Case(width: 256, queries: 20, keys: 75, heads: 1, kvHeads: 1, causal: 55, half: true),
         Case(width: 5, queries: 9, keys: 3, heads: 2, kvHeads: 2),
+        Case(width: 5, queries: 9, keys: 9, heads: 2, kvHeads: 2, causal: 0, codes: true),
+        Case(width: 64, queries: 2, keys: 77, heads: 4, kvHeads: 2, causal: 75, codes: true),
+        Case(width: 128, queries: 70, keys: 90, heads: 2, kvHeads: 1, causal: 20, codes: true),
+        Case(width: 250, queries: 20, keys: 75, heads: 1, kvHeads: 1, causal: 55, codes: true),
         Case(width: 36, queries: 1, keys: 200, heads: 2, kvHeads: 1, causal: 199, half: true),
         Case(width: 80, queries: 3, keys: 0, heads: 1, kvHeads: 1),
         Case(width: 80, queries: 1000, keys: 1000, heads: 1, kvHeads: 1),
@@ -32,6 +37,8 @@ import Testing
     struct Inputs {
         let shape: Case
         var q, k, v: [Float]
+        /// Rows of codes, one kv head after another, whose numbers `k` and `v` are.
+        private var kCodes: [UInt8] = [], vCodes: [UInt8] = []
         let qStride, kStride, vStride, yStride: Int
 
         init(_ shape: Case, size: Float = 2) {
@@ -46,20 +53,57 @@ import Testing
                 k = k.map { Float(Float16($0)) }
                 v = v.map { Float(Float16($0)) }
             }
+            if shape.codes {
+                kCodes = coded(&k, kStride, mixed: true)
+                vCodes = coded(&v, vStride, mixed: false)
+            }
+        }
+
+        private var rowBytes: Int { tsr_coded_row_scale(shape.width) + 4 }
+
+        /// Codes of the heads' rows; the numbers become those that they stand for.
+        private func coded(_ x: inout [Float], _ stride: Int, mixed: Bool) -> [UInt8] {
+            var all: [UInt8] = []
+            for key in 0..<shape.keys {
+                for head in 0..<shape.kvHeads {
+                    let part = key * stride + head * shape.width..<key * stride + (head + 1) * shape.width
+                    var row = [UInt8](repeating: 0, count: rowBytes)
+                    var numbers = Array(x[part])
+                    if mixed { tsr_mix_row(&numbers, shape.width) }
+                    tsr_code_row(numbers, shape.width, &row)
+                    let scale = row.withUnsafeBytes {
+                        $0.loadUnaligned(fromByteOffset: rowBytes - 4, as: Float.self)
+                    }
+                    numbers = row.prefix(shape.width).map { Float(Int8(bitPattern: $0)) * scale }
+                    if mixed {
+                        tsr_mix_row(&numbers, shape.width)
+                        numbers = numbers.map { $0 / Float(tsr_mixed_run(shape.width)) }
+                    }
+                    x.replaceSubrange(part, with: numbers)
+                    all += row
+                }
+            }
+            return all
         }
 
         var scale: Float { 1 / Float(shape.width).squareRoot() }
 
         func attend(_ kernels: FloatKernels, parts: [Range<Int>]) -> [Float] {
-            shape.half
+            let strides = (kStride, vStride, shape.width)
+            if shape.codes {
+                let row = shape.kvHeads * rowBytes
+                return attend(kernels, kCodes, vCodes, TSR_I8, (row, row, rowBytes), parts)
+            }
+            return shape.half
                 ? attend(
                     kernels, k.map { Float16($0).bitPattern }, v.map { Float16($0).bitPattern }, TSR_F16,
-                    parts)
-                : attend(kernels, k, v, TSR_F32, parts)
+                    strides, parts)
+                : attend(kernels, k, v, TSR_F32, strides, parts)
         }
 
         private func attend<T: BitwiseCopyable>(
-            _ kernels: FloatKernels, _ k: [T], _ v: [T], _ type: tsr_float_type, _ parts: [Range<Int>]
+            _ kernels: FloatKernels, _ k: [T], _ v: [T], _ type: tsr_float_type,
+            _ strides: (k: Int, v: Int, head: Int), _ parts: [Range<Int>]
         ) -> [Float] {
             var y = [Float](repeating: 9, count: shape.queries * yStride)
             q.withUnsafeBufferPointer { q in
@@ -68,8 +112,8 @@ import Testing
                         y.withUnsafeMutableBufferPointer { y in
                             var call = tsr_attention(
                                 q: q.baseAddress, q_stride: qStride, cache_type: type, k: k.baseAddress,
-                                v: v.baseAddress, k_row_stride: kStride, v_row_stride: vStride,
-                                k_head_stride: shape.width, v_head_stride: shape.width, y: y.baseAddress,
+                                v: v.baseAddress, k_row_stride: strides.k, v_row_stride: strides.v,
+                                k_head_stride: strides.head, v_head_stride: strides.head, y: y.baseAddress,
                                 y_stride: yStride, heads: shape.heads, kv_heads: shape.kvHeads,
                                 head_dim: shape.width, scale: scale)
                             for head in 0..<shape.heads {

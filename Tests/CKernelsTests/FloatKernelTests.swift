@@ -75,6 +75,8 @@ func bits(_ x: [Float]) -> [UInt32] { x.map(\.bitPattern) }
             #expect(widened(kernels, TSR_F64, doubles) == doubles.map(Float.init))
             let halves = floats.map(Float16.init)
             #expect(widened(kernels, TSR_F16, halves.map(\.bitPattern)) == halves.map(Float.init))
+            let codes = floats.map { Int8($0 * 128) }
+            #expect(widened(kernels, TSR_I8, codes) == codes.map(Float.init))
         }
     }
 
@@ -91,6 +93,42 @@ func bits(_ x: [Float]) -> [UInt32] { x.map(\.bitPattern) }
         }
         #expect(narrowed(kernels, values) == values.map { Float16($0).bitPattern })
         #expect(narrowed(kernels, [.nan]).allSatisfy { Float16(bitPattern: $0).isNaN })
+    }
+
+    /// What the rule says, to the bit.
+    @Test(arguments: FloatKernels.available) func rowsAreCodedByTheirLargest(_ kernels: FloatKernels) {
+        for length in Self.lengths.dropFirst() {
+            var noise = Noise(state: 5)
+            for size in [1, 3e-36, 1e-37, 2e38, 0] as [Float] {
+                var row = noise.floats(length).map { $0 * size }
+                row[length / 2] *= 4
+                let largest = row.map(abs).max() ?? 0
+                let isZero = largest < 0x1p-119
+                let (codes, scale) = coded(kernels, row)
+                #expect(scale == (isZero ? 0 : largest / 127))
+                let inverse = 127 / largest
+                #expect(codes == row.map { isZero ? 0 : Int8(($0 * inverse).rounded(.toNearestOrEven)) })
+            }
+            for bad in [Float.nan, .infinity, -.infinity] {
+                var row = noise.floats(length)
+                row[length - 1] = bad
+                #expect(coded(kernels, row).scale.isNaN)
+            }
+        }
+    }
+
+    private func coded(_ kernels: FloatKernels, _ row: [Float]) -> (codes: [Int8], scale: Float) {
+        let end = tsr_coded_row_scale(row.count)
+        var bytes = [UInt8](repeating: 0xaa, count: end + 8)
+        kernels.table.code_row(row, row.count, &bytes)
+        #expect(
+            bytes[row.count..<end].allSatisfy { $0 == 0 } && bytes[(end + 4)...].allSatisfy { $0 == 0xaa })
+        return bytes.withUnsafeBytes {
+            (
+                row.indices.map { Int8(bitPattern: bytes[$0]) },
+                $0.loadUnaligned(fromByteOffset: end, as: Float.self)
+            )
+        }
     }
 
     @Test(arguments: FloatKernels.available) func theFirstNonFiniteIsFound(_ kernels: FloatKernels) {
@@ -156,6 +194,8 @@ func bits(_ x: [Float]) -> [UInt32] { x.map(\.bitPattern) }
         check(kernels, TSR_F64, w.map(Double.init), w, shape, x, bias)
         let halves = w.map(Float16.init)
         check(kernels, TSR_F16, halves.map(\.bitPattern), halves.map(Float.init), shape, x, bias)
+        let codes = w.map { Int8($0 * 127) }
+        check(kernels, TSR_I8, codes, codes.map(Float.init), shape, x, bias)
         let brains = w.map { UInt16($0.bitPattern >> 16) }
         check(kernels, TSR_BF16, brains, brains.map { Float(bitPattern: UInt32($0) << 16) }, shape, x, nil)
     }

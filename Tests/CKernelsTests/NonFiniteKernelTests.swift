@@ -37,4 +37,39 @@ import Testing
             }
         }
     }
+
+    /// Rows of codes have NaN for a scale: whoever sees one has it, as key or as value, and those before do not.
+    @Test(arguments: FloatKernels.available, [false, true])
+    func attentionKeepsThoseOfCodes(_ kernels: FloatKernels, values: Bool) {
+        let (width, keys) = (16, 40)
+        let row = tsr_coded_row_scale(width) + 4
+        var sound = [UInt8](repeating: 0, count: keys * row)
+        let numbers = (0..<width).map { Float($0) }
+        for key in 0..<keys {
+            sound.withUnsafeMutableBytes {
+                tsr_code_row(numbers, width, $0.baseAddress.map { $0 + key * row })
+            }
+        }
+        var bad = sound
+        let infinite = numbers.map { $0 == 3 ? Float.infinity : $0 }
+        bad.withUnsafeMutableBytes { tsr_code_row(infinite, width, $0.baseAddress.map { $0 + 7 * row }) }
+        var y = [Float](repeating: 0, count: keys * width)
+        let q = [Float](repeating: 0.1, count: keys * width)
+        q.withUnsafeBufferPointer { q in
+            sound.withUnsafeBytes { sound in
+                bad.withUnsafeBytes { bad in
+                    y.withUnsafeMutableBufferPointer { y in
+                        var call = tsr_attention(
+                            q: q.baseAddress, q_stride: width, cache_type: TSR_I8,
+                            k: (values ? sound : bad).baseAddress, v: (values ? bad : sound).baseAddress,
+                            k_row_stride: row, v_row_stride: row, k_head_stride: 0, v_head_stride: 0,
+                            y: y.baseAddress, y_stride: width, heads: 1, kv_heads: 1, head_dim: width,
+                            scale: 1)
+                        kernels.table.attend(&call, 0, 0, keys, 0, 0, 0)
+                    }
+                }
+            }
+        }
+        for (index, value) in y.enumerated() { #expect(value.isNaN == (index / width >= 7), "\(index)") }
+    }
 }

@@ -116,7 +116,7 @@ import Testing
         }
     }
 
-    /// What float16 does not hold is refused by the layer's name, by every instruction set; float32 holds it.
+    /// What float16 does not hold is refused by the layer's name, by every instruction set; float32 and codes hold it.
     @Test(arguments: ["", "scalar"])
     func theCacheRefusesWhatItDoesNotHold(set: String) throws {
         let environment = set.isEmpty ? [:] : ["TESSERA_ISA": set]
@@ -125,10 +125,12 @@ import Testing
                 "tessera-run", arguments: [model, "-p", "Hello", "-n", "2"], environment: environment)
             #expect(refused.status == 3 && refused.output.isEmpty)
             #expect(refused.errors.contains(layer) && refused.errors.contains("--cache-type f32"))
-            let kept = try run(
-                "tessera-run", arguments: [model, "-p", "Hello", "-n", "2", "--cache-type", "f32"],
-                environment: environment)
-            #expect(kept.status == 0, "\(kept.errors)")
+            for type in ["f32", "i8"] {
+                let kept = try run(
+                    "tessera-run", arguments: [model, "-p", "Hello", "-n", "2", "--cache-type", type],
+                    environment: environment)
+                #expect(kept.status == 0, "\(kept.errors)")
+            }
         }
     }
 

@@ -89,10 +89,58 @@ static void picture(size_t rows, size_t head_dim, size_t window) {
            work / least(codes), 1e3 * least(making), least(floats) / least(codes), distance(y[0], y[1], rows * head_dim));
 }
 
+/// One token over a cache of `keys` tokens and so many layers that they come from memory, as types of the cache in turn.
+static void decoding(size_t keys, size_t heads, size_t kv_heads, size_t head_dim) {
+    enum { LAYERS = 8, TYPES = 3 };
+    static const tsr_float_type types[TYPES] = {TSR_F32, TSR_F16, TSR_I8};
+    const size_t rows = keys * kv_heads * LAYERS * 2, row_floats = heads * head_dim;
+    float *source = noise(head_dim * 997, 1), *y[TYPES];
+    char *cache[TYPES];
+    size_t width[TYPES] = {4 * head_dim, 2 * head_dim, tsr_coded_row_scale(head_dim) + 4};
+    for (int t = 0; t < TYPES; t++) {
+        cache[t] = allocate(rows * width[t]);
+        y[t] = allocate(row_floats * sizeof(float));
+        for (size_t i = 0; i < rows; i++) {
+            const float *row = source + i % 997 * head_dim;
+            char *target = cache[t] + i * width[t];
+            if (types[t] == TSR_F32) memcpy(target, row, width[t]);
+            if (types[t] == TSR_F16) tsr_f32_to_f16(row, head_dim, (uint16_t *)target);
+            if (types[t] == TSR_I8) tsr_code_row(row, head_dim, target);
+        }
+    }
+    tsr_attention call = {.q = noise(row_floats, 2), .q_stride = row_floats, .y_stride = row_floats, .heads = heads,
+                          .kv_heads = kv_heads, .head_dim = head_dim, .scale = 1 / sqrtf((float)head_dim)};
+    double times[TYPES][99];
+    for (int round = 0; round < rounds; round++)
+        for (int t = 0; t < TYPES; t++) {
+            const size_t stride = width[t] / tsr_float_width(types[t]);
+            call.cache_type = types[t];
+            call.y = y[t];
+            call.k_row_stride = call.v_row_stride = stride;
+            call.k_head_stride = call.v_head_stride = stride * keys;
+            const double begin = now();
+            for (size_t layer = 0; layer < LAYERS; layer++) {
+                call.k = cache[t] + layer * 2 * kv_heads * keys * width[t];
+                call.v = (const char *)call.k + kv_heads * keys * width[t];
+                for (size_t head = 0; head < heads; head++)
+                    tsr_attend(&call, head, 0, 1, (ptrdiff_t)keys - 1, 0, 0);
+            }
+            times[t][round] = (now() - begin) / LAYERS;
+        }
+    printf("1 token after %5zu, %zu/%zu heads of %3zu: a layer in f32 %6.3f ms, f16 %6.3f ms, i8 %6.3f ms (apart %.1e, %.1e)\n",
+           keys, heads, kv_heads, head_dim, 1e3 * least(times[0]), 1e3 * least(times[1]), 1e3 * least(times[2]),
+           distance(y[0], y[1], row_floats), distance(y[0], y[2], row_floats));
+    for (int t = 0; t < TYPES; t++) free(cache[t]);
+}
+
 int main(int count, char **arguments) {
     if (count > 1) rounds = atoi(arguments[1]);
     if (rounds < 1 || rounds > 99) return 2;
     printf("%s, one core\n", tsr_isa_name(tsr_isa_in_use()));
+    decoding(512, 12, 2, 128);
+    decoding(4096, 12, 2, 128);
+    decoding(4096, 16, 8, 128);
+    decoding(4096, 9, 3, 64);
     picture(1024, 80, 0);
     picture(5184, 80, 0);
     picture(5184, 80, 64);

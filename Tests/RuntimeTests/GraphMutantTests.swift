@@ -102,7 +102,7 @@ struct MutantTrial {
     /// What comes of a graph; anything but a refusal or a run is recorded as an issue.
     func outcome(of json: JSON, seed: UInt64) -> Outcome {
         do throws(Failure) {
-            let precision: KeyValueCache.Precision = seed % 2 == 0 ? .float32 : .float16
+            let precision = KeyValueCache.Precision.allCases[Int(seed % 3)]
             let graph = try ModelGraph(json: json)
             let options = Engine.Options(threads: 1, chunk: 5, cachePrecision: precision)
             let engine = try Engine(graph, options, arena: GuardedArena(limit: Self.memory)) { weights[$0] }
@@ -169,10 +169,10 @@ struct MutantTrial {
                 continue
             }
             for values in [false, true] {
-                let (base, headStride) = cache.part(layer, values: values)
+                let (base, headBytes) = cache.part(layer, values: values)
                 for head in 0..<attention.keyHeads {
-                    let start = base + head * headStride * cache.precision.width
-                    let row = attention.headDimension * cache.precision.width
+                    let start = base + head * headBytes
+                    let row = cache.precision.rowBytes(attention.headDimension)
                     let rest = UnsafeRawBufferPointer(
                         start: start + cache.count * row, count: (cache.capacity - cache.count) * row)
                     if rest.contains(where: { $0 != 0 }) {

@@ -15,10 +15,11 @@ import Testing
     ]
 
     private func hidden(
-        _ fixture: String, _ recipe: String?, threads: Int = 2, chunk: Int = 512
+        _ fixture: String, _ recipe: String?, threads: Int = 2, chunk: Int = 512,
+        _ precision: KeyValueCache.Precision = .float16
     ) throws -> [Float] {
         let path = try Bundled.path(fixture, recipe)
-        let model = try Model(path, .init(threads: threads, chunk: chunk))
+        let model = try Model(path, .init(threads: threads, chunk: chunk, cachePrecision: precision))
         let prompt = try self.prompt(model, fixture)
         let context = try TextContext(model.engine, capacity: prompt.tokens.count)
         return try context.evaluate(prompt.input(try model.encodeVisuals(of: prompt)), wanted: .all).values
@@ -44,6 +45,13 @@ import Testing
         // Chunks of 7 cut through pictures; of 1 they are decoding.
         #expect(try hidden(fixture, recipe, chunk: 7) == whole)
         #expect(try hidden(fixture, recipe, chunk: 1) == whole)
+    }
+
+    @Test(arguments: models)
+    func norOverACacheOfInt8(fixture: String, recipe: String?) throws {
+        let whole = try hidden(fixture, recipe, .int8)
+        #expect(try hidden(fixture, recipe, threads: 5, chunk: 7, .int8) == whole)
+        #expect(try hidden(fixture, recipe, threads: 1, chunk: 1, .int8) == whole)
     }
 
     /// A picture of more rows than a block has, by blocks and, as somebody watches, all at once.
@@ -83,18 +91,23 @@ import Testing
         #expect(again.tokens == second.tokens)
     }
 
-    @Test func theHalfPrecisionCacheCostsLittle() throws {
-        let path = try Bundled.path("qwen2-vl")
+    /// f16 has 11 significant bits: 5e-4 of a key or value. Codes are off by 1/254 of a row's largest. Sums average both down.
+    @Test(arguments: [
+        ("qwen2-vl", "text"), ("qwen2.5-vl", "image1"), ("qwen3-vl", "image1"), ("qwen3-vl-moe", "text"),
+    ])
+    func smallCachesCostLittle(fixture: String, golden: String) throws {
+        let path = try Bundled.path(fixture)
         func run(_ precision: KeyValueCache.Precision) throws -> [Float] {
             let model = try Model(path, .init(threads: 2, cachePrecision: precision))
-            let context = try TextContext(model.engine, capacity: 100)
-            let prompt = try GoldenCase("qwen2-vl", "text").prompt(model)
-            return try context.evaluate(prompt.input(nil), wanted: .all).values
+            let prompt = try GoldenCase(fixture, golden).prompt(model)
+            let context = try TextContext(model.engine, capacity: prompt.tokens.count)
+            return try context.evaluate(prompt.input(try model.encodeVisuals(of: prompt)), wanted: .all)
+                .values
         }
-        let (full, half) = (try run(.float32), try run(.float16))
-        let error = zip(full, half).map { abs($0 - $1) }.max() ?? 1
+        let (full, half, codes) = (try run(.float32), try run(.float16), try run(.int8))
         let largest = full.map(abs).max() ?? 0
-        // f16 has 11 significant bits: 5e-4 of a key or value, averaged down by the sums.
-        #expect(error > 0 && error < 2e-3 * largest)
+        func error(_ x: [Float]) -> Float { zip(full, x).map { abs($0 - $1) }.max() ?? 1 }
+        #expect(error(half) > 0 && error(half) < 2e-3 * largest, "\(error(half) / largest)")
+        #expect(error(codes) > error(half) && error(codes) < 2e-2 * largest, "\(error(codes) / largest)")
     }
 }

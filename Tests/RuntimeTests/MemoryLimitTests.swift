@@ -42,6 +42,17 @@ import Testing
         #expect(resident < least.mapped && resident >= model.engine.headWeights)
 
         #expect(throws: Failure.self) { try way(10_000) }
+        // A second kind of cache only where the first has no room.
+        func either(_ limit: Int) throws -> Engine.Options {
+            try model.options(within: limit, for: [], capacity: 256, [.float16, .int8])
+        }
+        var half = fewer
+        half.chunk = 32
+        let smallest = try model.estimateMemory(for: [], capacity: 256, half)
+        #expect(try either(smallest.anonymous + smallest.mapped).cachePrecision == .float16)
+        let codes = try either(smallest.anonymous + smallest.mapped - 1)
+        #expect(codes.cachePrecision == .int8 && codes.residentWeights == nil)
+
         do { _ = try way(10_000) } catch let failure as Failure { #expect(failure.kind == .limit) }
     }
 }

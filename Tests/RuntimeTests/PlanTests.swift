@@ -50,6 +50,14 @@ import Testing
         let large = try engine.estimateMemory(capacity: 256, patches: 256, segments: 1, mapped: 0)
         #expect(large.cache == 2 * small.cache)
         #expect(large.arena > small.arena)
+        // A byte each and four for a head's scale, instead of two each.
+        let coded = try engine.estimateMemory(
+            capacity: 128, patches: 64, segments: 1, mapped: 0, .init(cachePrecision: .int8))
+        let causal = try engine.graph.graph("text").nodes.compactMap {
+            if case .attention(let attention) = $0.operation { attention.headDimension } else { nil }
+        }
+        let dimension = try #require(causal.first)
+        #expect(dimension % 4 == 0 && coded.cache * 2 * dimension == small.cache * (dimension + 4))
     }
 
     @Test func whatDoesNotFitIsRefused() throws {

@@ -37,8 +37,9 @@ import Testing
     private let question = "How many shapes are there?"
 
     /// Pictures, draws and what waits to be evaluated, over turns that are each saved.
-    @Test func conversationsGoOnTheSame() throws {
-        let model = try demo()
+    @Test(arguments: [KeyValueCache.Precision.float16, .int8])
+    func conversationsGoOnTheSame(precision: KeyValueCache.Precision) throws {
+        let model = try demo(.init(threads: 2, cachePrecision: precision))
         let pictures = try ["scene_1.png", "scene_2.png"].map {
             try model.picture(Fixtures.path("demo-pictures/\($0)"))
         }
@@ -155,6 +156,10 @@ import Testing
             try Session(demo(.init(threads: 2, cachePrecision: .float32)), resuming: path, capacity: 64)
         }
         #expect(exact?.kind == .badInput && exact?.remedy?.contains("--cache-type f16") == true)
+        let codes = refusal {
+            try Session(demo(.init(threads: 2, cachePrecision: .int8)), resuming: path, capacity: 64)
+        }
+        #expect(codes?.kind == .badInput && codes?.remedy?.contains("--cache-type f16") == true)
         let small = refusal { try Session(model, resuming: path, capacity: 8) }
         #expect(small?.kind == .limit && small?.remedy?.contains("--ctx-size") == true)
         #expect(refusal { try Session(model, resuming: directory.path, capacity: 8) }?.kind == .badInput)

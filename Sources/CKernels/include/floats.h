@@ -9,9 +9,15 @@
 
 #include "isa.h"
 
-typedef enum { TSR_F32 = 0, TSR_F16 = 1, TSR_BF16 = 2, TSR_F64 = 3 } tsr_float_type;
+typedef enum {
+    TSR_F32 = 0,
+    TSR_F16 = 1,
+    TSR_BF16 = 2,
+    TSR_F64 = 3,
+    TSR_I8 = 4,  // whole numbers; what they are codes of is the caller's
+} tsr_float_type;
 
-/// Bytes of one element: 4, 2, 2, 8.
+/// Bytes of one element: 4, 2, 2, 8, 1.
 size_t tsr_float_width(tsr_float_type type);
 
 /// Widens to f32, exactly (f64 rounds to nearest even).
@@ -19,6 +25,21 @@ void tsr_to_f32(tsr_float_type type, const void *source, size_t count, float *ou
 
 /// Rounds to f16, nearest even; beyond 65504 to infinity.
 void tsr_f32_to_f16(const float *x, size_t count, uint16_t *out);
+
+/// Where the scale of a row of `count` codes is, in bytes after the first of them; the row ends behind it.
+size_t tsr_coded_row_scale(size_t count);
+
+/// Rounds a row to codes from -127 to 127 of one f32 scale, its largest magnitude / 127, which follows them:
+/// x ≈ code·scale, to the same bits on every instruction set. Where the largest is below 2^-119 all is zero;
+/// a row that is not finite has a NaN for a scale.
+void tsr_code_row(const float *x, size_t count, void *row);
+
+/// Elements of a run that tsr_mix_row mixes: the largest power of 2 that divides `count`.
+size_t tsr_mixed_run(size_t count);
+
+/// Mixes a row in place, so that an element that stands out is shared by its whole run: Walsh–Hadamard transforms of runs of
+/// tsr_mixed_run(count) elements, unscaled. The product of two mixed rows is as many times that of the rows.
+void tsr_mix_row(float *x, size_t count);
 
 /// 1 and the index of the first NaN or infinity, or 0.
 int tsr_first_nonfinite(tsr_float_type type, const void *x, size_t count, size_t *index);
@@ -60,7 +81,7 @@ void tsr_rotary(float *x, size_t x_stride, size_t rows, size_t heads, size_t hea
 typedef struct {
     const float *q;             // [queries, heads·head_dim]
     size_t q_stride;
-    tsr_float_type cache_type;  // TSR_F32 or TSR_F16
+    tsr_float_type cache_type;  // TSR_F32, TSR_F16, or TSR_I8: rows that tsr_code_row made, of keys after tsr_mix_row
     const void *k, *v;          // key j of kv head h at k + j*k_row_stride + h*k_head_stride
     size_t k_row_stride, v_row_stride, k_head_stride, v_head_stride;
     float *y;                   // [queries, heads·head_dim]
@@ -82,6 +103,8 @@ void tsr_attend_rows(const tsr_attention *a, size_t head, const int32_t *rows, s
 typedef struct {
     void (*to_f32)(tsr_float_type, const void *, size_t, float *);
     void (*f32_to_f16)(const float *, size_t, uint16_t *);
+    void (*code_row)(const float *, size_t, void *);
+    void (*mix_row)(float *, size_t);
     int (*first_nonfinite)(tsr_float_type, const void *, size_t, size_t *);
     void (*float_product)(tsr_float_type, const void *, size_t, size_t, size_t, const float *, size_t, size_t,
                           size_t, const float *, float *, size_t);

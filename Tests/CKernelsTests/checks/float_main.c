@@ -50,6 +50,22 @@ static void check_conversions(void) {
     if (!vector->first_nonfinite(TSR_F32, x, 1000, &index) || index != 777) failures++;
 }
 
+static void check_codes(void) {
+    fill(x, 1000);
+    for (size_t count = 1; count <= 1000; count += 37) {
+        memset(a, 0, sizeof a);
+        memset(b, 0, sizeof b);
+        vector->code_row(x, count, a);
+        scalar->code_row(x, count, b);
+        expect_same("codes", a, b, sizeof a);
+        memcpy(a, x, sizeof a);
+        memcpy(b, x, sizeof b);
+        vector->mix_row(a, count);
+        scalar->mix_row(b, count);
+        expect_same("mixed", a, b, count * sizeof *a);
+    }
+}
+
 static void check_product(void) {
     fill(x, TOKENS * COLUMNS);
     fill(w, ROWS * COLUMNS);
@@ -91,14 +107,13 @@ static void check_elementwise(void) {
     expect_close("rotary", a, b, TOKENS * 160, 1e-5f);
 }
 
-static void check_attention(size_t head_dim, ptrdiff_t causal) {
+// Rows of `cache` are `row` elements apart.
+static void check_attention_over(tsr_float_type type, const void *cache, size_t row, size_t head_dim, ptrdiff_t causal) {
     const size_t width = HEADS * head_dim;
     fill(x, TOKENS * width);
-    fill(w, KEYS * width);
-    scalar->f32_to_f16(w, KEYS * width, halves);
-    tsr_attention call = {.q = x, .q_stride = width, .cache_type = TSR_F16, .k = halves, .v = halves,
-                          .k_row_stride = width, .v_row_stride = width, .k_head_stride = head_dim,
-                          .v_head_stride = head_dim, .y_stride = width, .heads = HEADS, .kv_heads = HEADS,
+    tsr_attention call = {.q = x, .q_stride = width, .cache_type = type, .k = cache, .v = cache,
+                          .k_row_stride = HEADS * row, .v_row_stride = HEADS * row, .k_head_stride = row,
+                          .v_head_stride = row, .y_stride = width, .heads = HEADS, .kv_heads = HEADS,
                           .head_dim = head_dim, .scale = 0.3f};
     for (size_t head = 0; head < HEADS; head++) {
         call.y = a;
@@ -113,6 +128,19 @@ static void check_attention(size_t head_dim, ptrdiff_t causal) {
             vector->attend(&call, head, t, t + 1, causal, 0, KEYS);
         }
     expect_same("attend by query", b, a, TOKENS * width * sizeof *a);
+}
+
+static void check_attention(size_t head_dim, ptrdiff_t causal) {
+    fill(w, KEYS * HEADS * head_dim);
+    scalar->f32_to_f16(w, KEYS * HEADS * head_dim, halves);
+    check_attention_over(TSR_F16, halves, head_dim, head_dim, causal);
+}
+
+static void check_coded_cache(size_t head_dim, ptrdiff_t causal) {
+    const size_t row = tsr_coded_row_scale(head_dim) + 4;
+    fill(w, KEYS * HEADS * head_dim);
+    for (size_t i = 0; i < KEYS * HEADS; i++) scalar->code_row(w + i * head_dim, head_dim, (char *)halves + i * row);
+    check_attention_over(TSR_I8, halves, row, head_dim, causal);
 }
 
 static void count_visits(void *context, size_t begin, size_t end, unsigned worker) {
@@ -138,11 +166,14 @@ int main(void) {
         vector = tsr_float_kernels_for(isa);
         const int before = failures;
         check_conversions();
+        check_codes();
         check_product();
         check_elementwise();
         check_attention(80, -1);
         check_attention(72, KEYS - TOKENS);
         check_attention(128, 0);
+        check_coded_cache(80, -1);
+        check_coded_cache(128, 0);
         printf("float %s: %s\n", tsr_isa_name(isa), failures > before ? "failed" : "as plain C");
     }
     check_pool();
