@@ -6,7 +6,8 @@
 
 WORK keeps what is made; what is in it already is not made again.  llama.cpp is built for this processor from its source
 package on the first run, or taken from --llama-cpp, a folder of its sources.  Any other program with llama-bench's and
-llama-mtmd-cli's options can be timed in the same rounds: --also NAME=FOLDER:OPTIONS, where OPTIONS go to both.
+llama-mtmd-cli's options can be timed in the same rounds: --also NAME=FOLDER:OPTIONS, where OPTIONS go to both
+and FOLDER is a whole path.
 
 Each round runs every program once, one after the other.  A ratio is taken within a round, against the fastest of the peer's
 formats in that round; the table has the medians.  Quantizing and converting are timed once, with the files in the page cache.
@@ -83,7 +84,7 @@ class Peer:
         """Seconds of a picture's encoding."""
         run = Finished([self.folder / "llama-mtmd-cli", "-m", model, "--mmproj", tower, "--image", picture, "-p", "x",
                         "-n", 1, "-c", 8192, "-t", args.threads, "--chat-template", "chatml", *self.options])
-        found = re.search(r"slice encoded in (\d+) ms", run.output + run.errors)
+        found = re.search(r"(?:slice encoded|encoding done) in (\d+) ms", run.output + run.errors)
         if not found:
             sys.exit(f"{self.name} does not say what encoding {picture} took:\n{run.errors[-2000:]}")
         return int(found[1]) / 1000
@@ -111,9 +112,13 @@ class Trial:
     """What is measured, in one folder."""
 
     def __init__(self, args):
-        self.args, self.work = args, pathlib.Path(args.work)
+        self.args, self.work = args, pathlib.Path(args.work).resolve()
+        self.commands = pathlib.Path(args.tessera).resolve()
+        self.sources = pathlib.Path(args.llama_cpp).resolve() if args.llama_cpp else None
         self.work.mkdir(parents=True, exist_ok=True)
-        self.sources = pathlib.Path(args.llama_cpp) if args.llama_cpp else build_peer(self.work)
+        # Some programs leave logs where they are started.
+        os.chdir(self.work)
+        self.sources = self.sources or build_peer(self.work)
         self.peers = [Peer("llama.cpp", self.sources / "build/bin")]
         for also in args.also:
             name, _, rest = also.partition("=")
@@ -122,7 +127,7 @@ class Trial:
         self.table = []
 
     def tool(self, name):
-        return pathlib.Path(self.args.tessera) / name
+        return self.commands / name
 
     def made(self, name, command):
         """A file of that name, and what making it took; None if it was there already."""
