@@ -160,8 +160,9 @@ public final class KeyValueCache {
     func check() throws(Failure) {
         guard let place = overflow else { return }
         overflow = nil
+        let most = precision == .float16 ? "the 65504 that" : "what"
         throw .badInput(
-            "a key or value of position \(place.position) is beyond the 65504 that a cache of f16 holds",
+            "a key or value of position \(place.position) is beyond \(most) a cache of \(precision.rawValue) holds",
             at: "layer \(place.layer)", remedy: "--cache-type f32 keeps it")
     }
 

@@ -206,7 +206,8 @@ import Threads
         let needed = estimate.anonymous + estimate.mapped
         var other: Engine.Options?
         if let limit = memoryLimit?.bytes ?? Machine.availableMemory, needed > limit {
-            let precisions = cacheType.map { [$0] } ?? [.float16, .int8]
+            // Answers must not depend on what memory happens to be free: fewer bits are for a limit that was asked for.
+            let precisions = cacheType.map { [$0] } ?? (memoryLimit == nil ? [.float16] : [.float16, .int8])
             do {
                 other = try model.options(
                     within: limit, for: visuals, capacity: capacity, draft: draft, precisions)
