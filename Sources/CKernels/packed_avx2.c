@@ -8,7 +8,7 @@
 
 #include "packed_ymm.h"
 
-/// Adds products of eight rows' operands and a token's four codes, or pairs of codes.
+/// Adds products of sixteen rows' operands and a token's four codes, or pairs of codes.
 INLINE void add_bytes(__m256i part[2][MAX_TOKENS], const __m256i q[2], const uint8_t *codes, const int t) {
     const __m256i c = broadcast4(codes);
     __m256i low = _mm256_maddubs_epi16(q[0], c), high = _mm256_maddubs_epi16(q[1], c);
@@ -30,22 +30,31 @@ INLINE void add_words(__m256i dot[2][MAX_TOKENS], const __m256i q[2], const uint
     HERE(dot[1][t]);
 }
 
-INLINE void join_avx2(__m256i part[2][MAX_TOKENS], __m256i dot[2][MAX_TOKENS], const int tokens) {
-    UNROLL for (int h = 0; h < 2; h++)
+/// Sums of up to 32 products of codes of 6 bits and a scale of 8 fit 32 bits.
+INLINE int joins_avx2(const int bits) { return bits < 8; }
+
+INLINE void join_avx2(__m256i part[2][MAX_TOKENS], __m256i dot[2][MAX_TOKENS], const uint8_t *scales, const int tokens) {
+    UNROLL for (int h = 0; h < 2; h++) {
+        __m256i factor = _mm256_set1_epi16(1);
+        if (scales) {
+            const __m256i rows = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(scales + 8 * h)));
+            factor = _mm256_or_si256(rows, _mm256_slli_epi32(rows, 16));
+        }
         UNROLL for (int t = 0; t < tokens; t++) {
-            dot[h][t] = _mm256_add_epi32(dot[h][t], _mm256_madd_epi16(part[h][t], _mm256_set1_epi16(1)));
+            dot[h][t] = _mm256_add_epi32(dot[h][t], _mm256_madd_epi16(part[h][t], factor));
             part[h][t] = _mm256_setzero_si256();
         }
+    }
 }
 
 /// Two products of codes of b bits add up to at most 254·(2^b − 1): of those 16 bits hold eight sums at 4 bits, four at 5, two at
 /// 6, and five of 4-bit floats, which count up to 24. So at 5 and 6 bits none are left in `part` after four steps.
 INLINE void step_dots_avx2(const uint8_t *steps, const uint8_t *upper, const uint8_t *codes, size_t pitch,
-                           __m256i part[2][MAX_TOKENS], __m256i dot[2][MAX_TOKENS], const int i, const int high,
-                           const int tokens, const int bits, const int float4) {
+                           __m256i part[2][MAX_TOKENS], __m256i dot[2][MAX_TOKENS], const uint8_t *scales, const int i,
+                           const int high, const int tokens, const int bits, const int float4) {
     const __m256i q[2] = {operand(steps, upper, i, high, bits, float4), operand(steps + 32, upper + 32, i, high, bits, float4)};
     UNROLL for (int t = 0; t < tokens; t++) add_bytes(part, q, codes + t * pitch, t);
-    if ((i == 3 && (bits > 4 || float4)) || (i == 1 && bits == 6)) join_avx2(part, dot, tokens);
+    if ((i == 3 && (bits > 4 || float4)) || (i == 1 && bits == 6)) join_avx2(part, dot, scales, tokens);
 }
 
 /// A pair of u8 × s8 products overflows 16 bits. Of codes and activations of 16 bits it does not overflow 32: those of columns 0

@@ -168,7 +168,6 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
     block_group b = {first + l.codes_offset, l.bytes, half / 4, ahead, x->padded_columns};
     for (size_t g = 0; g < l.groups; g++, b.group += l.group_bytes) {
         const activation_span span = wide ? span_of(g, w->group, x) : (activation_span){g, 1};
-        __m512 scaled[MAX_TILES][MAX_TOKENS];
         for (size_t h = 0; h < span.count; h++) {
             const size_t k = h * columns;
             const int8_t *c = codes + span.first * columns + k;
@@ -179,19 +178,18 @@ static inline __attribute__((always_inline)) void block(const tsr_packed *w, siz
             else if (!wide) dots_of(dot, &b, 0, half / 4, c, c + half, 3, tiles, tokens, bits, kind);
             else if (k < half) dots_of(dot, &b, k / 4, columns / 4, c, c, 1, tiles, tokens, bits, kind);
             else dots_of(dot, &b, (k - half) / 4, columns / 4, c, c, 2, tiles, tokens, bits, kind);
+            __m512 weight[MAX_TILES];
+            UNROLL for (int i = 0; i < tiles; i++) weight[i] = scales_at(first + i * l.bytes, g, kind);
             UNROLL for (int t = 0; t < tokens; t++) {
                 __m512 scale = _mm512_set1_ps(scales[t * x->groups + span.first + h]), least;
                 if (is_float4(kind)) least = _mm512_set1_ps(-FLOAT4_ZERO * sums[t * x->groups + g]);
                 UNROLL for (int i = 0; i < tiles; i++) {
                     __m512 value = _mm512_cvtepi32_ps(dot[i][t]);
-                    if (is_float4(kind)) scaled[i][t] = _mm512_fmadd_ps(value, scale, least);
-                    else scaled[i][t] = wide && h > 0 ? _mm512_fmadd_ps(value, scale, scaled[i][t]) : _mm512_mul_ps(value, scale);
+                    if (is_float4(kind))
+                        total[i][t] = _mm512_fmadd_ps(_mm512_fmadd_ps(value, scale, least), weight[i], total[i][t]);
+                    else total[i][t] = _mm512_fmadd_ps(_mm512_mul_ps(value, weight[i]), scale, total[i][t]);
                 }
             }
-        }
-        UNROLL for (int i = 0; i < tiles; i++) {
-            __m512 scale = scales_at(first + i * l.bytes, g, kind);
-            UNROLL for (int t = 0; t < tokens; t++) total[i][t] = _mm512_fmadd_ps(scaled[i][t], scale, total[i][t]);
         }
     }
 

@@ -19,15 +19,16 @@ INLINE void add_dots(__m256i dot[2][MAX_TOKENS], const __m256i q[2], const uint8
 }
 
 INLINE void step_dots_avxvnni(const uint8_t *steps, const uint8_t *upper, const uint8_t *codes, size_t pitch,
-                              __m256i part[2][MAX_TOKENS], __m256i dot[2][MAX_TOKENS], const int i, const int high,
-                              const int tokens, const int bits, const int float4) {
-    (void)part;
+                              __m256i part[2][MAX_TOKENS], __m256i dot[2][MAX_TOKENS], const uint8_t *scales, const int i,
+                              const int high, const int tokens, const int bits, const int float4) {
+    (void)part, (void)scales;
     const __m256i q[2] = {operand(steps, upper, i, high, bits, float4), operand(steps + 32, upper + 32, i, high, bits, float4)};
     add_dots(dot, q, codes, pitch, tokens);
 }
 
-INLINE void join_avxvnni(__m256i part[2][MAX_TOKENS], __m256i dot[2][MAX_TOKENS], const int tokens) {
-    (void)part, (void)dot, (void)tokens;
+INLINE int joins_avxvnni(const int bits) { return (void)bits, 0; }
+INLINE void join_avxvnni(__m256i part[2][MAX_TOKENS], __m256i dot[2][MAX_TOKENS], const uint8_t *scales, const int tokens) {
+    (void)part, (void)dot, (void)scales, (void)tokens;
 }
 
 INLINE void byte_dots_avxvnni(const uint8_t *q, size_t columns, const uint8_t *codes, size_t pitch, __m256i dot[2][MAX_TOKENS],

@@ -28,11 +28,8 @@ static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *
     for (size_t g = 0; g < l->groups; g++) {
         const uint8_t *q = first + l->codes_offset + g * l->group_bytes;
         const activation_span span = is_float4(kind) ? (activation_span){g, 1} : span_of(g, w->group, x);
-        float32x4_t scaled[4][MAX_TOKENS];
-        UNROLL for (int t = 0; t < tokens; t++) {
-            const float minimum = is_float4(kind) ? -FLOAT4_ZERO * sums[t * x->groups + g] : 0;
-            UNROLL for (int h = 0; h < 4; h++) scaled[h][t] = vdupq_n_f32(minimum);
-        }
+        float32x4_t weight[4];
+        scales_at(first, g, weight, kind);
         for (size_t i = 0; i < span.count; i++) {
             const int8_t *c = codes + (span.first + i) * columns;
             int32x4_t dot[4][MAX_TOKENS];
@@ -40,15 +37,16 @@ static inline __attribute__((always_inline)) void NAME(block)(const tsr_packed *
                 UNROLL for (int t = 0; t < tokens; t++) dot[h][t] = vdupq_n_s32(0);
             if (bits == 8) NAME(byte_dots)(q + i * columns * TSR_TILE_ROWS, columns, c, x->padded_columns, dot, tokens);
             else NAME(nibble_dots)(q, group, i * columns, columns, c, x->padded_columns, dot, tokens, bits, kind);
-            UNROLL for (int h = 0; h < 4; h++)
-                UNROLL for (int t = 0; t < tokens; t++)
-                    scaled[h][t] =
-                        vfmaq_n_f32(scaled[h][t], vcvtq_f32_s32(dot[h][t]), scales[t * x->groups + span.first + i]);
+            UNROLL for (int t = 0; t < tokens; t++) {
+                const float scale = scales[t * x->groups + span.first + i];
+                const float32x4_t least = vdupq_n_f32(is_float4(kind) ? -FLOAT4_ZERO * sums[t * x->groups + g] : 0);
+                UNROLL for (int h = 0; h < 4; h++) {
+                    const float32x4_t value = vcvtq_f32_s32(dot[h][t]);
+                    if (is_float4(kind)) total[h][t] = vfmaq_f32(total[h][t], vfmaq_n_f32(least, value, scale), weight[h]);
+                    else total[h][t] = vfmaq_n_f32(total[h][t], vmulq_f32(value, weight[h]), scale);
+                }
+            }
         }
-        float32x4_t scale[4];
-        scales_at(first, g, scale, kind);
-        UNROLL for (int h = 0; h < 4; h++)
-            UNROLL for (int t = 0; t < tokens; t++) total[h][t] = vfmaq_f32(total[h][t], scaled[h][t], scale[h]);
     }
 
     UNROLL for (int t = 0; t < tokens; t++) {

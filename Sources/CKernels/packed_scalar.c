@@ -64,18 +64,19 @@ static void tile_token(const tsr_packed *w, const tile_layout *l, const uint8_t 
         const uint8_t *q = tile + l->codes_offset + g * l->group_bytes;
         const activation_span span = span_of(g, w->group, x);
         const float sum = sum_of(sums, span);
-        float scaled[16];
-        for (int r = 0; r < 16; r++) scaled[r] = float4 ? -FLOAT4_ZERO * sum : 0;
+        float scale[16];
+        for (int r = 0; r < 16; r++) scale[r] = scale_at(sc, r, w->scales);
         for (size_t i = 0; i < span.count; i++) {
             const size_t h = span.first + i;
             dots_of(q, codes + h * columns, w->bits, w->group, i * columns, columns, float4 ? float4_codes : NULL, dots);
-            for (int r = 0; r < 16; r++) scaled[r] = fused((float)dots[r], scales[h], scaled[r]);
+            for (int r = 0; r < 16; r++) {
+                const float dot = (float)dots[r], s = scale[r];
+                total[r] = float4 ? fused(fused(dot, scales[h], -FLOAT4_ZERO * sum), s, total[r])
+                                  : fused(dot * s, scales[h], total[r]);
+            }
         }
-        for (int r = 0; r < 16; r++) {
-            const float s = scale_at(sc, r, w->scales);
-            if (!float4) minimum[r] = fused(minimum_at(mn, r, s, w->scales), sum, minimum[r]);
-            total[r] = fused(scaled[r], s, total[r]);
-        }
+        for (int r = 0; r < 16 && !float4; r++)
+            minimum[r] = fused(minimum_at(mn, r, scale[r], w->scales), sum, minimum[r]);
     }
     for (int r = 0; r < 16; r++) {
         switch (w->scales) {

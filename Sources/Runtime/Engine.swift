@@ -50,6 +50,8 @@ public final class Engine {
     public let pool: ThreadPool
     let vision: Plan
     let text: Plan
+    /// `text` for observers, who are shown all rows of what is only wanted of some.
+    let observedText: Plan
     let head: Plan
     /// How many visual rows come of patches.
     public let visualRows: VisualRows
@@ -81,7 +83,8 @@ public final class Engine {
         weights = try Weights(graph.weights, weight)
         pool = try ThreadPool(threads: options.threads)
         vision = try PlanCompiler.compile(GraphPart(try graph.graph("vision")), weights)
-        text = try PlanCompiler.compile(GraphPart(try graph.graph("text")), weights)
+        text = try PlanCompiler.compile(GraphPart(try graph.graphSelectingEarly("text")), weights)
+        observedText = try PlanCompiler.compile(GraphPart(try graph.graph("text")), weights)
         head = try PlanCompiler.compile(GraphPart(try graph.graph("head")), weights)
         // A token takes the head's weights and the decoder's, a picture those of its tower once.
         let order = [head, text, vision].flatMap { $0.passes.flatMap(\.matrices) }

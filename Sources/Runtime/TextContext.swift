@@ -167,7 +167,7 @@ public final class TextContext {
         let visualRows = input.visualRows[visuals].map { $0 - Int32(chunk.lowerBound) }
         let extents = Extents(tokens: tokens.count, visuals: visuals.count, outputs: outputs.count)
         let rows = try engine.run(
-            engine.text, extents,
+            observer == nil ? engine.text : engine.observedText, extents,
             [
                 .indices(tokens),
                 .floats(input.visuals?.values ?? [], skipping: visuals.lowerBound * engine.visualWidth),

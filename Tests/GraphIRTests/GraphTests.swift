@@ -44,6 +44,46 @@ func makeGraph() throws -> ModelGraph {
         #expect(roles == ["text.embedding", "text.mlp.gate", "text.mlp.up", "text.mlp.down"])
     }
 
+    /// What rows were selected of is `x + mlp(norm(attention(x)))`: after the attention, all of it is by rows.
+    @Test func rowsAreSelectedBeforeWhatTreatsThemAlone() throws {
+        var builder = ModelGraphBuilder()
+        try builder.begin("text")
+        let ids = try builder.input("tokens", ValueType(.index, [.symbol(.tokens)]))
+        let outputs = try builder.input("outputs", ValueType(.index, [.symbol(.outputs)]))
+        let table = try builder.weight("embedding", [100, 8])
+        let x = try builder.add(.embedding(.init(table, Role("text.embedding"))), ids)
+        let attended = try builder.add(
+            .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .causal(layer: 0))), x, x, x)
+        let wide = try builder.weight("wide", [12, 8])
+        let h = try builder.add(.linear(.init(wide, Role("text.mlp.gate"), block: 0), bias: nil), attended)
+        let product = try builder.add(.gatedProduct(.silu), h, h)
+        let narrow = try builder.weight("narrow", [8, 12])
+        let down = try builder.add(
+            .linear(.init(narrow, Role("text.mlp.down"), block: 0), bias: nil), product)
+        let selected = try builder.add(.selectRows, try builder.add(.add, x, down, name: "block.0"), outputs)
+        let scale = try builder.weight("norm", [8])
+        try builder.output(
+            try builder.add(.norm(.init(.rms, weight: scale, epsilon: 1e-6)), selected, name: "norm"))
+
+        let model = try builder.finish()
+        let graph = try model.graphSelectingEarly("text")
+        let early = graph.nodes.map { ($0.operation.name, graph[$0.result].type.extents[0]) }
+        #expect(
+            early.map(\.0) == [
+                "embedding", "attention", "select_rows", "linear", "gated_product", "linear", "select_rows",
+                "add",
+                "rms_norm",
+            ])
+        #expect(early[..<2].allSatisfy { $0.1 == .symbol(.tokens) })
+        #expect(early[2...].allSatisfy { $0.1 == .symbol(.outputs) })
+        #expect(graph[graph.output].name == "norm")
+    }
+
+    @Test func aGraphThatSelectsNothingStaysAsItIs() throws {
+        let model = try makeGraph()
+        #expect(try model.graphSelectingEarly("text") == model.graphs[0])
+    }
+
     @Test func textNamesEveryValueWithItsType() throws {
         let text = try makeGraph().text
         #expect(

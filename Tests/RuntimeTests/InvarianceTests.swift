@@ -54,6 +54,22 @@ import Testing
         #expect(try hidden(fixture, recipe, threads: 1, chunk: 1, .int8) == whole)
     }
 
+    /// Who watches is shown all rows of the last block; else it treats those alone that are wanted.
+    @Test(arguments: models)
+    func rowsThatNobodyWantsMakeNoDifference(fixture: String, recipe: String?) throws {
+        let model = try Model(try Bundled.path(fixture, recipe), .init(threads: 2, chunk: 7))
+        let prompt = try self.prompt(model, fixture)
+        let input = prompt.input(try model.encodeVisuals(of: prompt))
+        func rows(_ wanted: TextContext.Wanted, observer: Observer? = nil) throws -> [Float] {
+            try TextContext(model.engine, capacity: prompt.tokens.count)
+                .evaluate(input, wanted: wanted, observer: observer).values
+        }
+        let all = try rows(.all) { _, _, _ in }
+        #expect(try rows(.all) == all)
+        #expect(try rows(.from(5)) == Array(all[(5 * model.engine.width)...]))
+        #expect(try rows(.last) == all.suffix(model.engine.width))
+    }
+
     /// A picture of more rows than a block has, by blocks and, as somebody watches, all at once.
     @Test(arguments: models)
     func blocksOfRowsMakeNoDifference(fixture: String, recipe: String?) throws {

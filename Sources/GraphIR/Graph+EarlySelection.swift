@@ -1,0 +1,78 @@
+public import Storage
+
+extension ModelGraph {
+    /// The graph of that name with its rows selected as early as that gives the same: what treats each row by itself, such as
+    /// the last block's layers after its attention, then treats the selected rows alone.
+    public func graphSelectingEarly(_ name: String) throws(Failure) -> Graph {
+        let shapes = Dictionary(weights.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
+        return try graph(name).selectingEarly { shapes[$0] }
+    }
+}
+
+extension Graph {
+    /// The graph with its last selection of rows moved to before all nodes that treat each row by itself, and of whose results
+    /// no other rows are used.
+    fileprivate func selectingEarly(shapeOf: (String) -> Shape?) throws(Failure) -> Graph {
+        guard let selection = nodes.last(where: { $0.operation == .selectRows }),
+            selection.operands[1].index < inputCount
+        else { return self }
+        let moved = resultsUsed(only: selection)
+        guard !moved.isEmpty else { return self }
+
+        var graph = Graph(name: name)
+        var whole: [ValueID: ValueID] = [:]
+        var selected: [ValueID: ValueID] = [:]
+        for index in 0..<inputCount {
+            whole[ValueID(index: index)] = try graph.addInput(values[index].name, values[index].type)
+        }
+        for node in nodes where node != selection {
+            let isMoved = moved.contains(node.result)
+            var operands: [ValueID] = []
+            for operand in node.operands {
+                if isMoved, selected[operand] == nil {
+                    selected[operand] = try graph.addNode(
+                        .selectRows, [operand, selection.operands[1]].compactMap { whole[$0] }, name: nil,
+                        shapeOf: shapeOf)
+                }
+                operands += [isMoved ? selected[operand] : whole[operand]].compactMap { $0 }
+            }
+            let name = self[node.result].isNamed ? self[node.result].name : nil
+            let result = try graph.addNode(node.operation, operands, name: name, shapeOf: shapeOf)
+            if isMoved { selected[node.result] = result } else { whole[node.result] = result }
+            if node.result == selection.operands[0] { whole[selection.result] = result }
+        }
+        if let output = whole[output] { try graph.setOutput(output) }
+        return graph
+    }
+
+    /// The results of nodes that treat each row by itself whose only uses are by one another and by `selection`.
+    private func resultsUsed(only selection: Node) -> Set<ValueID> {
+        var used = Set([output])
+        var moved: Set<ValueID> = []
+        for node in nodes.reversed() where node != selection {
+            if node.operation.treatsRowsAlone, !used.contains(node.result),
+                node.result == selection.operands[0] || !moved.isEmpty
+            {
+                moved.insert(node.result)
+            } else {
+                used.formUnion(node.operands)
+            }
+        }
+        return moved
+    }
+}
+
+extension Operation {
+    /// Whether each row of the result is made of the same row of every operand.
+    fileprivate var treatsRowsAlone: Bool {
+        switch self {
+        case .linear, .expertLinear, .norm, .activation, .gatedProduct, .add, .concatenate, .columns, .route,
+            .weightedSum:
+            true
+        case .embedding, .parameter, .positionTable, .mergeRows, .selectRows, .scatterRows, .addRows,
+            .rotaryTable, .rotary,
+            .lengthScale, .windows, .attention:
+            false
+        }
+    }
+}
