@@ -120,9 +120,13 @@ static inline int usable(float scale) { return scale > 0 && scale <= FLT_MAX; }
 static inline float divisor_of(float scale) { return usable(scale) ? scale : 1; }
 
 /// Writes the rows that exist of a tile's 16 values, with their bias.
-static inline void store_rows(const float v[16], const tsr_packed *w, size_t tile, const float *bias, float *y) {
-    const size_t row = tile * TSR_TILE_ROWS, rows = w->rows - row < TSR_TILE_ROWS ? w->rows - row : TSR_TILE_ROWS;
-    for (size_t r = 0; r < rows; r++) y[row + r] = bias ? v[r] + bias[row + r] : v[r];
+static inline void store_rows(const float v[TSR_TILE_ROWS], const tsr_packed *w, size_t tile, const float *bias, float *y) {
+    const size_t row = tile * TSR_TILE_ROWS, rows = w->rows - row;
+    y += row;
+    if (bias)
+        for (size_t r = 0; r < TSR_TILE_ROWS && r < rows; r++) y[r] = v[r] + bias[row + r];
+    else if (rows < TSR_TILE_ROWS) memcpy(y, v, rows * sizeof *v);
+    else memcpy(y, v, TSR_TILE_ROWS * sizeof *v);  // a few moves, not a call
 }
 
 /// The groups of activations that meet a group of weights: `count` of them from `first` on. The last group of a row may have fewer.

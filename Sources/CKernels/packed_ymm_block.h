@@ -128,7 +128,9 @@ INLINE void NAME(span)(const tsr_packed *w, const tile_layout *l, size_t tile_be
     const int form = NAME(form)(bits);
     const size_t panel = form == 1 ? l->groups : SCRATCH_BYTES / ((size_t)form * tokens) / w->group;
     tile_sums sums[SPAN_TILES];
-    memset(sums, 0, (tile_end - tile_begin) * sizeof *sums);
+    for (size_t i = 0; i < tile_end - tile_begin; i++)
+        UNROLL for (int h = 0; h < 2; h++)
+            UNROLL for (int t = 0; t < tokens; t++) sums[i].total[h][t] = sums[i].minimum[h][t] = _mm256_setzero_ps();
     for (size_t first = 0, last; first < l->groups; first = last) {
         last = l->groups - first < panel ? l->groups : first + panel;
         const size_t begin = first * full, end = last * full < x->groups ? last * full : x->groups;
@@ -167,10 +169,10 @@ INLINE void NAME(product)(const tsr_packed *w, size_t tile_begin, size_t tile_en
         end = tile_end - tile < SPAN_TILES ? tile_end : tile + SPAN_TILES;
         for (size_t token = token_begin, tokens; token < token_end; token += tokens) {
             const size_t left = token_end - token;
-            tokens = left >= MAX_TOKENS ? MAX_TOKENS : left > 3 ? 3 : left;
+            tokens = left >= MAX_TOKENS ? MAX_TOKENS : left == 5 ? 3 : left;
 #define CASE(n) \
     case n: NAME(span)(w, &l, tile, end, x, token, bias, y, y_stride, n, bits, float4, whole, size); break;
-            switch (tokens) { CASE(1) CASE(2) CASE(3) CASE(6) }
+            switch (tokens) { CASE(1) CASE(2) CASE(3) CASE(4) CASE(6) }
 #undef CASE
         }
     }
