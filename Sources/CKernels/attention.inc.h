@@ -196,11 +196,16 @@ INLINE void attend_block(tsr_float_type type, const tsr_attention *a, attention_
     }
 }
 
+// How many queries a scratch holds: whole blocks of them.
+static size_t attention_queries(size_t head_dim) {
+    return lesser(MAX_QUERIES, SUM_FLOATS / round_up(head_dim, LANES) / BLOCK_ROWS * BLOCK_ROWS);
+}
+
 // Sets a scratch up for heads of `head_dim` and gives how many queries it holds.
 INLINE size_t prepare(attention_scratch *s, size_t head_dim) {
     s->tile_keys = head_dim <= 128 ? 64 : 32;
     s->width = round_up(head_dim, LANES);
-    return lesser(MAX_QUERIES, SUM_FLOATS / s->width / BLOCK_ROWS * BLOCK_ROWS);
+    return attention_queries(head_dim);
 }
 
 // The queries as keys of codes want them: mixed, and made smaller by what mixing makes products larger.

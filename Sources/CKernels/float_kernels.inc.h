@@ -26,6 +26,7 @@ const tsr_float_kernels TABLE = {
     .gated_product = gated_product,
     .add = add,
     .rotary = rotary,
+    .attention_queries = attention_queries,
     .attend = attend,
     .attend_rows = attend_rows,
 };

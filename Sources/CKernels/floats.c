@@ -77,6 +77,8 @@ void tsr_rotary(float *x, size_t x_stride, size_t rows, size_t heads, size_t hea
     kernels()->rotary(x, x_stride, rows, heads, head_dim, cosine, sine);
 }
 
+size_t tsr_attention_queries(size_t head_dim) { return kernels()->attention_queries(head_dim); }
+
 void tsr_attend(const tsr_attention *a, size_t head, size_t q_begin, size_t q_end, ptrdiff_t causal,
                 size_t key_begin, size_t key_end) {
     kernels()->attend(a, head, q_begin, q_end, causal, key_begin, key_end);

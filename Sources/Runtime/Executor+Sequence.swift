@@ -61,7 +61,7 @@ extension Executor {
             heads: attention.heads, kv_heads: keyHeads, head_dim: head, scale: 1 / Float(head).squareRoot())
         let past = cache.count
         // Blocks of queries of one head; decoding has one query a head and shares out heads.
-        let block = 32
+        let block = tsr_attention_queries(head)
         let blocks = (tokens + block - 1) / block
         let work = min(tokens, block) * (past + tokens) * head
         pool.run(blocks * attention.heads, grain: max(1, 60_000 / max(1, work))) { chunk in
@@ -79,7 +79,7 @@ extension Executor {
         _ boundaries: UnsafePointer<Int32>, _ tiles: Int?, _ result: Plan.Operand
     ) {
         let call = whole(q, k, v, attention, result)
-        let block = 64
+        let block = tsr_attention_queries(attention.headDimension)
         for segment in 0..<max(0, extents.segments - 1) {
             let (begin, end) = (Int(boundaries[segment]), Int(boundaries[segment + 1]))
             if let tiles {
@@ -126,8 +126,9 @@ extension Executor {
         _ tiles: Int?, _ result: Plan.Operand
     ) {
         let call = whole(q, k, v, attention, result)
-        let (queries, keys, block) = (extents(q.rows), extents(k.rows), 64)
+        let (queries, keys) = (extents(q.rows), extents(k.rows))
         if let tiles { return attendOnCodes(call, queries: 0..<queries, keys: 0..<keys, tiles) }
+        let block = tsr_attention_queries(attention.headDimension)
         let blocks = (queries + block - 1) / block
         pool.run(blocks * attention.heads, grain: 1) { chunk in
             var call = call

@@ -66,6 +66,8 @@ public final class Session {
         public let seed: UInt64?
         /// Tokens that were drafted, and how many of these were chosen; nil where nothing was to be drafted.
         public let drafts: (tokens: Int, accepted: Int)?
+        /// How long it took to choose and evaluate its tokens, after the prompt was read.
+        public let writing: Duration
     }
 
     /// What a conversation is beside its cache: a value, so that a turn that fails leaves it as it was.
@@ -194,6 +196,7 @@ public final class Session {
             lookup: options.draft == .lookup
                 ? PromptLookup(said + prompt.tokens, undrafted: model.prompt.endsAndPlaceholders) : nil)
 
+        let start = ContinuousClock.now
         var detokenizer = model.tokenizer.map { Detokenizer($0) }
         var (text, tokens): (String, [Int32]) = ("", [])
         var end = Answer.End.length
@@ -217,6 +220,7 @@ public final class Session {
             }
             try stream.write(token)
         }
+        let writing = ContinuousClock.now - start
         stream.finish()
         if let rest = detokenizer?.flush(), !rest.isEmpty {
             text += rest
@@ -233,7 +237,7 @@ public final class Session {
         return Answer(
             text: text, tokens: tokens, end: end, promptTokens: prompt.tokens.count,
             seed: options.sampling.temperature > 0 ? stream.sampler.seed : nil,
-            drafts: stream.lookup.map { ($0.drafted, $0.accepted) })
+            drafts: stream.lookup.map { ($0.drafted, $0.accepted) }, writing: writing)
     }
 }
 

@@ -11,14 +11,14 @@ struct AnswerFigures {
     private let promptSeconds: Double
     private let answerSeconds: Double
 
-    /// `first` is when the first text came; it ends the reading of the prompt.
-    init(_ answer: Session.Answer, start: Double, first: Double?, end: Double) {
+    /// `duration` is that of the whole turn, from the question on.
+    init(_ answer: Session.Answer, _ duration: Duration) {
         promptTokens = answer.promptTokens
         tokens = answer.tokens.count
         seed = answer.seed
         drafts = answer.drafts
-        promptSeconds = (first ?? end) - start
-        answerSeconds = end - (first ?? end)
+        answerSeconds = answer.writing / .seconds(1)
+        promptSeconds = duration / .seconds(1) - answerSeconds
     }
 
     private var tokensPerSecond: Double { answerSeconds > 0 ? Double(max(0, tokens - 1)) / answerSeconds : 0 }

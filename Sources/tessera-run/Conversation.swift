@@ -25,13 +25,9 @@ struct Conversation {
     func ask(
         _ parts: [Session.Part], show: (String) -> Bool
     ) throws(Failure) -> (answer: Session.Answer, figures: AnswerFigures) {
-        let start = monotonicSeconds()
-        var first: Double?
-        let answer = try session.answer(parts, system: system, options: options) { piece in
-            first = first ?? monotonicSeconds()
-            return show(piece)
-        }
-        return (answer, AnswerFigures(answer, start: start, first: first, end: monotonicSeconds()))
+        let start = ContinuousClock.now
+        let answer = try session.answer(parts, system: system, options: options, onText: show)
+        return (answer, AnswerFigures(answer, ContinuousClock.now - start))
     }
 
     /// Keeps what was said, where it is to be kept.

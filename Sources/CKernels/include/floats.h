@@ -90,6 +90,9 @@ typedef struct {
     float scale;
 } tsr_attention;
 
+/// Queries of one head that are best attended for together.
+size_t tsr_attention_queries(size_t head_dim);
+
 /// softmax(scale·q kᵀ) v for queries [q_begin, q_end) of one head.
 /// causal ≥ 0: query i sees keys [0, causal + i + 1), causal being the positions cached before query 0;
 /// causal < 0: every query sees keys [key_begin, key_end).
@@ -115,6 +118,7 @@ typedef struct {
     void (*gated_product)(tsr_activation, const float *, const float *, size_t, float *);
     void (*add)(const float *, const float *, size_t, float *);
     void (*rotary)(float *, size_t, size_t, size_t, size_t, const float *, const float *);
+    size_t (*attention_queries)(size_t);
     void (*attend)(const tsr_attention *, size_t, size_t, size_t, ptrdiff_t, size_t, size_t);
     void (*attend_rows)(const tsr_attention *, size_t, const int32_t *, size_t);
 } tsr_float_kernels;
