@@ -1,5 +1,4 @@
 import Bundles
-import Calibration
 import GraphIR
 import Prompts
 import Runtime
@@ -9,6 +8,8 @@ import Tessera
 import TestSupport
 import Testing
 import Threads
+
+@testable import Calibration
 
 /// Which samples of a set answers are compared over, and what is recorded of them.
 @Suite(.serialized) struct ProbeTests {
@@ -136,6 +137,33 @@ import Threads
         #expect(try fixture.graph.uses.allSatisfy { try file.sensitivity($0.weight) == nil })
     }
 
+    /// What a weight's noise costs is what a run of everything with it says, though only what comes after is run.
+    @Test(arguments: ["qwen2-vl", "qwen3-vl", "qwen3-vl-moe"]) func nothingIsLostBeforeTheNoise(
+        fixture: String
+    ) throws {
+        let fixture = try ProbedFixture(fixture)
+        try fixture.addUsual()
+        let file = try fixture.calibrate()
+        let bundle = fixture.model.bundle
+        let probe = AnswerProbe(
+            fixture.graph, fixture.set, patches: fixture.patches, pool: try ThreadPool(threads: 2),
+            largeProduct: nil)
+        let plain = { (name: String) throws(Failure) in LentWeight(name, of: bundle) }
+        let base = try probe.answers(try probe.hidden(plain) { _ throws(Failure) in }, plain)
+        var measured = 0
+        for use in fixture.graph.uses {
+            guard let found = try file.sensitivity(use.weight) else { continue }
+            let weight = try #require(try plain(use.weight))
+            let noise = try NoisyWeight(weight).lent
+            let noisy = { (name: String) throws(Failure) in name == use.weight ? noise : try plain(name) }
+            let hidden = try probe.hidden(noisy) { _ throws(Failure) in }
+            let whole = try probe.divergence(base, hidden, noisy)
+            #expect(abs(found / whole - 1) < 1e-6, "\(use.weight): \(found) \(whole)")
+            measured += 1
+        }
+        #expect(measured > 10)
+    }
+
     /// Noise that reaches the second half of a sample only counts more where that half is an answer, and less where it is the
     /// question's.
     @Test func answersWeighMore() throws {
@@ -155,7 +183,7 @@ import Threads
             }
             let base = try probe.hidden(plain) { _ throws(Failure) in }
             let other = try probe.hidden(noisy) { _ throws(Failure) in }
-            return try probe.divergence(base, plain, other, noisy)
+            return try probe.divergence(try probe.answers(base, plain), other, noisy)
         }
         // Rows of the first half are equal, so a mean is a share of the same sum, nearly: which rows are taken may shift by one.
         let (none, asked, answered) = (
