@@ -8,10 +8,13 @@ internal import Threads
 
 /// Carries a plan out with what a calibration file knows, block after block.
 ///
-/// Each stage's weights are solved against the inputs that the quantized stages before it produce: the model runs over the
-/// calibration set as far as it is quantized, at the speed and with the numbers of the runtime. Memory is that of one
-/// stage. An interrupted run goes on after the last weight that was written; what is quantized is then run again, not
-/// solved again.
+/// Each stage's weights are solved against the inputs that the model of full precision gave it, whose moments are in the file. Where the
+/// file lacks something that is asked for, such as what each expert reads or the errors that biases are to make up for, the
+/// model runs over the calibration set as far as it is quantized, at the speed and with the numbers of the runtime, and
+/// every stage is solved against what the quantized stages before it produce.
+///
+/// Memory is that of one stage. An interrupted run goes on after the last weight that was written; what is quantized is then
+/// run again, not solved again.
 public final class CalibratedQuantizer {
     private let plan: QuantizationPlan
     private let model: ModelGraph
@@ -49,14 +52,30 @@ public final class CalibratedQuantizer {
     public func run(
         into writer: BundleWriter, report: (ModelRun.Progress) throws(Failure) -> Void
     ) throws(Failure) -> [TensorReport] {
-        let run = ModelRun(
-            model, calibration.prepared, patches: calibration, pool: quantizer.pool,
-            largeProduct: largeProduct)
-        try run.run(
-            weight: { (name) throws(Failure) in try self.weight(name, writer) },
-            visit: { (visit) throws(Failure) in try self.solve(visit, writer) }, report: report)
+        if needsRun {
+            let run = ModelRun(
+                model, calibration.prepared, patches: calibration, pool: quantizer.pool,
+                largeProduct: largeProduct)
+            try run.run(
+                weight: { (name) throws(Failure) in try self.weight(name, writer) },
+                visit: { (visit) throws(Failure) in try self.solve(visit, writer) }, report: report)
+        } else {
+            for (index, item) in plan.items.enumerated() {
+                if let stage = stages[item.weight.name], !due([index], writer).isEmpty {
+                    try solveFromFile(stage, writer)
+                }
+                try report(.init(done: index + 1, total: plan.items.count, place: item.weight.name))
+            }
+        }
         try write(into: writer, all: true)
         return reports
+    }
+
+    /// Whether the file lacks what the plan asks for: only a run shows what each expert reads, what changed weights do, and the
+    /// errors that biases make up for.
+    private var needsRun: Bool {
+        calibration.detail != .full || source.isChanged || plan.items.contains { $0.corrects != nil }
+            || model.graphs.contains { graph in StagedGraph(graph).stages.contains { $0.routes != nil } }
     }
 
     /// A weight as it is run: quantized, once it is.
@@ -77,7 +96,7 @@ public final class CalibratedQuantizer {
 
     // MARK: Solving
 
-    /// Solves the weights of a stage.
+    /// Solves the weights of a stage by what the run shows of its inputs.
     private func solve(_ visit: ModelRun.Visit, _ writer: BundleWriter) throws(Failure) {
         made = made.filter { $0.key >= writer.completed }
         let own = visit.stage.linears.compactMap { $0.operation.weightNames.first.flatMap { indices[$0] } }
@@ -96,14 +115,26 @@ public final class CalibratedQuantizer {
                 try solve(due, biases, moments, writer)
             }
         }
-        try write(into: writer, all: false)
-        // Solving costs more than syncing: an interrupted run should not have to solve again.
-        try writer.checkpoint()
+        try finishStage(writer)
+    }
+
+    /// Solves the weights of a stage by what the file has of its inputs.
+    private func solveFromFile(_ stage: String, _ writer: BundleWriter) throws(Failure) {
+        made = made.filter { $0.key >= writer.completed }
+        let own = plan.items.indices.filter { stages[plan.items[$0].weight.name] == stage }
+        try solve(due(own, writer), [], try calibration.balancedMoments(stage), writer)
+        try finishStage(writer)
     }
 
     /// Those of some weights that are to be solved and are not.
     private func due(_ own: [Int], _ writer: BundleWriter) -> [Int] {
         own.filter { $0 >= writer.completed && made[$0] == nil && plan.items[$0].solution != nil }
+    }
+
+    private func finishStage(_ writer: BundleWriter) throws(Failure) {
+        try write(into: writer, all: false)
+        // Solving costs more than syncing: an interrupted run should not have to solve again.
+        try writer.checkpoint()
     }
 
     /// Solves weights that read the same rows, and corrects biases of theirs.
