@@ -28,7 +28,7 @@ public struct AnswerProbe {
     ) {
         self.model = model
         let (part, origins) = whole.subset(ProbeChoice(whole).samples)
-        prepared = part
+        prepared = part.cuttingText(to: ProbeChoice.window, where: ProbeChoice.isPlain)
         self.patches = PatchSelection(store: patches, numbers: origins)
         self.pool = pool
         self.largeProduct = largeProduct

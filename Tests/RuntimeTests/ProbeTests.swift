@@ -57,8 +57,10 @@ import Threads
         // The shortest of those that are all too long for their room, unless none is short enough to stand alone.
         let single = try choice([(.image, 3000, 20), (.image, 2500, 20), (nil, 0, 50)])
         #expect(single.samples == [1, 2])
-        let none = try choice([(.image, 3000, 2000), (nil, 0, 5000)])
-        #expect(none.samples.isEmpty && none.missing == [.text, .largePictures])
+        let none = try choice([(.image, 3000, 2000), (.video, 3000, 5000)])
+        #expect(none.samples.isEmpty && none.missing == [.largePictures, .videos])
+        // Plain text is never too long: it is cut.
+        #expect(try choice([(.image, 3000, 2000), (nil, 0, 5000)]).samples == [1])
         // Without a row of text whose next token matters there is nothing to compare.
         #expect(try choice([(nil, 0, 1), (.image, 64, 0)]).counts.isEmpty)
     }
@@ -66,7 +68,7 @@ import Threads
     /// What a set of texts costs is what it cost; no kind takes more than its room or one sample.
     @Test func theBudgetHolds() throws {
         let texts = try choice(Array(repeating: (nil, 0, 512), count: 40))
-        #expect(texts.tokens == ProbeChoice.budget)
+        #expect(texts.tokens == ProbeChoice.plainBudget && texts.samples.count == 4)
         var samples: [Sample] = []
         for index in 0..<40 {
             samples.append((nil, 0, 100 + index))
@@ -75,6 +77,20 @@ import Threads
         }
         let mixed = try choice(samples)
         #expect(mixed.tokens <= 3 * ProbeChoice.budget && mixed.counts.allSatisfy { $0.count > 0 })
+    }
+
+    /// A text is run as far as its window goes; one with answers as far as it goes, for they may be at its end.
+    @Test func textWithoutAnswersIsCut() throws {
+        let fixture = try ProbedFixture("qwen2-vl")
+        try fixture.add(nil, nil, text: 400)
+        try fixture.add(nil, nil, text: 300, answers: [290..<300])
+        let choice = ProbeChoice(fixture.set)
+        let probe = AnswerProbe(
+            fixture.graph, fixture.set, patches: fixture.patches, pool: try ThreadPool(threads: 1),
+            largeProduct: nil)
+        let run = probe.prepared.samples.map(\.tokens)
+        #expect(run.map(\.count) == [ProbeChoice.window, 300] && choice.tokens == ProbeChoice.window + 300)
+        #expect(run[0] == Array(fixture.set.samples[0].tokens.prefix(ProbeChoice.window)))
     }
 
     @Test func tokensOfOtherModelsAreRefused() throws {
@@ -132,7 +148,7 @@ import Threads
     /// Nothing at all can be run again and again: then nothing has a sensitivity.
     @Test func nothingIsProbed() throws {
         let fixture = try ProbedFixture("qwen3-vl")
-        try fixture.add(nil, nil, text: 4200)
+        try fixture.add(nil, nil, text: 4200, answers: [4000..<4100])
         let file = try fixture.calibrate()
         #expect(try fixture.graph.uses.allSatisfy { try file.sensitivity($0.weight) == nil })
     }
