@@ -21,8 +21,8 @@ public struct MomentSolver {
         public var compensates = true
         /// Sweeps of coordinate descent.
         public var sweeps = 4
-        /// λ over the mean of H's diagonal.
-        public var damping = 0.1
+        /// λ over the mean of H's diagonal; nil for what suits the number of rows.
+        public var damping: Double?
         /// How much of the correlations between columns is not believed, from 0 to 1.
         public var shrinkage = 0.3
 
@@ -90,7 +90,8 @@ public struct MomentSolver {
         self.geometry = geometry
         self.options = options
         factor = try MomentFactor(
-            moments, groupSize: geometry.format.groupSize, damping: options.damping,
+            moments, groupSize: geometry.format.groupSize,
+            damping: options.damping ?? Self.damping(columns: moments.columns, rows: moments.count),
             shrinkage: options.shrinkage, pool)
         fitter = try GroupFitter(geometry, .search, importance: factor.diagonal)
         openblas_set_num_threads(1)
@@ -130,6 +131,12 @@ public struct MomentSolver {
             losses += result.1
         }
         return (distortion, losses.relative)
+    }
+
+    /// The fewer rows moments are of, the more of them is chance. Of errors on held-out text, from 1 to 64 thousand tokens, these are the
+    /// least or within a fiftieth of it.
+    static func damping(columns: Int, rows: Int) -> Double {
+        min(0.3, max(0.01, 0.1 * Double(columns) / Double(max(1, rows))))
     }
 
     /// Rows of each panel: as many panels as there have to be, of whole tiles, alike.

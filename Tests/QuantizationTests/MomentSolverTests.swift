@@ -125,6 +125,18 @@ import Threads
         #expect(errors[1] < 0.95 * errors[0], "\(errors)")
     }
 
+    /// What few rows say of pairs of columns is chance for the most part.
+    @Test(arguments: [(20, 0.3), (48, 0.2), (192, 0.05)])
+    func fewerRowsAreDampedMore(rows: Int, damping: Double) throws {
+        let problem = try Problem(32, 96, try format(.four, 32), seed: 4)
+        var options = MomentSolver.Options()
+        let tiles = try problem.solve(options, seen: rows).tiles
+        options.damping = damping
+        #expect(try tiles == problem.solve(options, seen: rows).tiles)
+        options.damping = 0.01
+        #expect(try tiles != problem.solve(options, seen: rows).tiles)
+    }
+
     /// More columns than are factored, or rounded, together; the last ones no whole group.
     @Test func threadsDoNotChangeTheBytes() throws {
         let problem = try Problem(200, 540, try format(.four, 32), seed: 3)
