@@ -5,8 +5,8 @@
 #if defined(__x86_64__)
 #define DECLARE(isa)                                                                                                \
     void tsr_solve_load_##isa(const tsr_fit_rows *, size_t, const float *, float *, float *, size_t, float *);      \
-    void tsr_solve_compensate_##isa(const tsr_solve_group *, const float *, const float *, const float *, size_t,   \
-                                    float *);                                                                       \
+    void tsr_solve_compensate_##isa(const tsr_solve_group *, const float *, const float *, const float *,           \
+                                    const float *, size_t, float *);                                                \
     void tsr_solve_descend_##isa(const tsr_solve_group *, const float *, const float *, size_t, float *);           \
     void tsr_solve_decode_##isa(const tsr_solve_group *, float *);
 DECLARE(avx2)
@@ -27,9 +27,9 @@ void tsr_solve_load(const tsr_fit_rows *rows, size_t columns, const float *signs
     CHOOSE(load, rows, columns, signs, scratch, panel, pitch, units);
 }
 
-void tsr_solve_compensate(const tsr_solve_group *group, const float *weights, const float *importance,
-                          const float *factor, size_t stride, float *errors) {
-    CHOOSE(compensate, group, weights, importance, factor, stride, errors);
+void tsr_solve_compensate(const tsr_solve_group *group, const float *weights, const float *adjusted,
+                          const float *importance, const float *feedback, size_t stride, float *errors) {
+    CHOOSE(compensate, group, weights, adjusted, importance, feedback, stride, errors);
 }
 
 void tsr_solve_descend(const tsr_solve_group *group, const float *gradient, const float *moments, size_t stride,

@@ -45,15 +45,20 @@ void SOLVE(load)(const tsr_fit_rows *rows, size_t columns, const float *signs, f
     for (size_t k = 0; k < columns; k++) put(panel, pitch, k, w[k] * unit);
 }
 
-void SOLVE(compensate)(const tsr_solve_group *group, const float *weights, const float *importance,
-                       const float *factor, size_t stride, float *errors) {
+void SOLVE(compensate)(const tsr_solve_group *group, const float *weights, const float *adjusted,
+                       const float *importance, const float *feedback, size_t stride, float *errors) {
     size_t count = group->count, pitch = group->pitch;
-    lanes w[FIT_GROUP_LIMIT], top = top_of(group), d = at(group->d, 16, 0), dm = at(group->dm, 16, 0);
-    fit_group fit = {.w = w, .count = count, .low = splat(0), .high = splat(0)};
-    for (size_t k = 0; k < count; k++) {
-        w[k] = at(weights, pitch, k);
-        fit.low = lesser(w[k], fit.low);
-        fit.high = greater(w[k], fit.high);
+    lanes w[FIT_GROUP_LIMIT], best[FIT_GROUP_LIMIT];
+    lanes top = top_of(group), d = at(group->d, 16, 0), dm = at(group->dm, 16, 0);
+    for (size_t k = 0; k < count; k++) w[k] = best[k] = at(adjusted, pitch, k);
+    // What would be best if nothing here were rounded: each column makes up for those before it being so, too.
+    fit_group fit = {.w = best, .count = count, .low = splat(0), .high = splat(0)};
+    for (size_t j = 0; j < count; j++) {
+        const float *row = feedback + j * stride;
+        lanes e = at(weights, pitch, j) - best[j];
+        for (size_t k = j + 1; k < count; k++) best[k] += e * row[k];
+        fit.low = lesser(best[j], fit.low);
+        fit.high = greater(best[j], fit.high);
     }
     weigh_group(&fit, importance, 0);
     fit_affine map = {.scale = (fit.high - fit.low) / top, .minimum = -fit.low};
@@ -63,12 +68,12 @@ void SOLVE(compensate)(const tsr_solve_group *group, const float *weights, const
     put_bytes(group->minimums, rounded.minimum);
     lanes scale = d * rounded.scale, minimum = dm * rounded.minimum, inverse = reciprocal(scale);
     for (size_t j = 0; j < count; j++) {
-        const float *row = factor + j * stride;
+        const float *row = feedback + j * stride;
         lanes q = nearest_code((w[j] + minimum) * inverse, top);
         put_bytes(group->codes + j * 16, q);
-        lanes e = (w[j] - (scale * q - minimum)) / row[j];
+        lanes e = at(weights, pitch, j) - (scale * q - minimum);
         put(errors, pitch, j, e);
-        for (size_t k = j + 1; k < count; k++) w[k] -= e * row[k];
+        for (size_t k = j + 1; k < count; k++) w[k] += e * row[k];
     }
 }
 

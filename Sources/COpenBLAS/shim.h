@@ -1,5 +1,4 @@
 #include <cblas.h>
 
-// LAPACK, which OpenBLAS carries: Cholesky's factor of a symmetric matrix, and the inverse of a triangular one.
-void dpotrf_(const char *uplo, const blasint *n, double *a, const blasint *lda, blasint *info);
-void dtrtri_(const char *uplo, const char *diag, const blasint *n, double *a, const blasint *lda, blasint *info);
+// LAPACK, which OpenBLAS carries: Cholesky's factor of a symmetric matrix.
+void spotrf_(const char *uplo, const blasint *n, float *a, const blasint *lda, blasint *info);

@@ -28,7 +28,7 @@ public struct AnswerProbe {
     ) {
         self.model = model
         let (part, origins) = whole.subset(ProbeChoice(whole).samples)
-        prepared = part
+        prepared = part.cuttingText(to: ProbeChoice.window, where: ProbeChoice.isPlain)
         self.patches = PatchSelection(store: patches, numbers: origins)
         self.pool = pool
         self.largeProduct = largeProduct
@@ -57,32 +57,85 @@ public struct AnswerProbe {
         return SpooledRows(file, columns: columns, places: places)
     }
 
+    /// The logits of a form of the model in the rows that are compared, in a file without a name.
+    public struct Answers {
+        fileprivate let file: TemporaryFile
+        /// Where those of each sample begin.
+        fileprivate var places: [Int] = []
+    }
+
+    /// Rows whose logits are computed together.
+    private static let rowsAtOnce = 128
+
+    /// The answers of a form of the model.
+    /// - Parameters:
+    ///   - hidden: final hidden states.
+    ///   - weight: lends the weights of the head that reads them.
+    public func answers(_ hidden: SpooledRows, _ weight: Weights) throws(Failure) -> Answers {
+        var answers = Answers(file: try TemporaryFile())
+        let head = try runner(GraphPart(try model.graph("head")), weight)
+        for (index, sample) in prepared.samples.enumerated() {
+            answers.places.append(answers.file.count)
+            for (rows, _) in Self.rows(of: sample) {
+                try forEachPart(of: rows, try hidden.values(index), sample, head) {
+                    (logits, _) throws(Failure) in
+                    try answers.file.append(UnsafeRawBufferPointer(logits))
+                }
+            }
+        }
+        return answers
+    }
+
     /// The mean KL divergence, over some of the rows of text, of one form's logits from another's; rows of answers count
     /// ``answerWeight`` times those of the questions before them.
     /// - Parameters:
-    ///   - base: final hidden states, and the weights of the head that reads them.
-    ///   - other: the same of the other form.
+    ///   - base: the one form's.
+    ///   - hidden: final hidden states of the other.
+    ///   - weight: lends the weights of the head that reads them.
     ///   - changed: the samples whose states may differ; the others count as equal, unread.
     /// - Throws: `badInput` when there is nothing to compare.
     public func divergence(
-        _ base: SpooledRows, _ baseWeight: Weights, _ other: SpooledRows, _ otherWeight: Weights,
+        _ base: Answers, _ hidden: SpooledRows, _ weight: Weights,
         changed: (PreparedSet.Sample) -> Bool = { _ in true }
     ) throws(Failure) -> Double {
-        let head = GraphPart(try model.graph("head"))
-        let (first, second) = (try runner(head, baseWeight), try runner(head, otherWeight))
+        let head = try runner(GraphPart(try model.graph("head")), weight)
         var (sum, total) = (0.0, 0.0)
         for (index, sample) in prepared.samples.enumerated() {
+            var place = base.places[index]
             for (rows, weight) in Self.rows(of: sample) where !rows.isEmpty {
                 total += weight * Double(rows.count)
                 guard changed(sample) else { continue }
-                let divergence = try self.divergence(
-                    rows, of: sample.tokens.count, try base.values(index), first, try other.values(index),
-                    second)
+                var divergence = Divergence()
+                try forEachPart(of: rows, try hidden.values(index), sample, head) {
+                    (logits, places) throws(Failure) in
+                    let known = try base.file.floats(at: place, count: logits.count)
+                    place += logits.count * MemoryLayout<Float>.size
+                    try known.withUnsafeBufferPointer { (known) throws(Failure) in
+                        try divergence.add(
+                            base: known, other: logits, targets: Array(repeating: nil, count: places.count),
+                            places: places, pool)
+                    }
+                }
                 sum += weight * Double(rows.count) * (divergence.mean ?? 0)
             }
         }
         guard total > 0 else { throw .badInput("the calibration set has no answers that could be compared") }
         return sum / total
+    }
+
+    /// Lends the logits of some rows of a sample at a time, and their places among those that are compared.
+    private func forEachPart(
+        of rows: [Int], _ hidden: [Float], _ sample: PreparedSet.Sample, _ head: PartRunner,
+        _ body: (UnsafeBufferPointer<Float>, [Int]) throws(Failure) -> Void
+    ) throws(Failure) {
+        let columns = hidden.count / sample.tokens.count
+        for start in Swift.stride(from: 0, to: rows.count, by: Self.rowsAtOnce) {
+            let part = rows[start..<min(rows.count, start + Self.rowsAtOnce)]
+            let picked = part.flatMap { hidden[$0 * columns..<($0 + 1) * columns] }
+            try head(Extents(outputs: part.count), [.floats(picked)]) { (results) throws(Failure) in
+                try body(results[0], Array(start..<start + part.count))
+            }
+        }
     }
 
     /// The rows of a sample that are compared, each kind with what one of its rows counts: those before tokens of answers, and those
@@ -98,33 +151,6 @@ public struct AnswerProbe {
         for row in spans.joined() { isOther[row] = false }
         let asked = Swift.stride(from: 1, to: sample.tokens.count, by: stride).filter { isOther[$0] }
         return [(answers, 1), (asked, answers.isEmpty ? 1 : 1 / answerWeight)]
-    }
-
-    /// Compares rows of a sample of so many tokens.
-    private func divergence(
-        _ rows: [Int], of tokens: Int, _ base: [Float], _ first: PartRunner, _ other: [Float],
-        _ second: PartRunner
-    ) throws(Failure) -> Divergence {
-        var divergence = Divergence()
-        let columns = base.count / tokens
-        for start in Swift.stride(from: 0, to: rows.count, by: 32) {
-            let part = rows[start..<min(rows.count, start + 32)]
-            func pick(_ all: [Float]) -> [PlanInput] {
-                [.floats(part.flatMap { all[$0 * columns..<($0 + 1) * columns] })]
-            }
-            let extents = Extents(outputs: part.count)
-            try first(extents, pick(base)) { (results) throws(Failure) in
-                let logits = Array(results[0])
-                try second(extents, pick(other)) { (results) throws(Failure) in
-                    try logits.withUnsafeBufferPointer { (base) throws(Failure) in
-                        try divergence.add(
-                            base: base, other: results[0], targets: Array(repeating: nil, count: part.count),
-                            places: Array(start..<start + part.count), pool)
-                    }
-                }
-            }
-        }
-        return divergence
     }
 
     func runner(_ part: GraphPart, _ weight: Weights) throws(Failure) -> PartRunner {

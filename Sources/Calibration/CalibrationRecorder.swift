@@ -127,7 +127,7 @@ public struct CalibrationRecorder {
         let first = due
         due += stage.modalities.count * stage.parts.count
         guard writer.completed < due else { return }
-        let statistics = stage.hasRows ? try visit.statistics(stage.modalities, pool) : [:]
+        let statistics = stage.hasRows ? try visit.statistics(stage.modalities, coverage, pool) : [:]
         var index = first
         for modality in stage.modalities {
             for part in stage.parts {

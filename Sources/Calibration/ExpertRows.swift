@@ -100,9 +100,9 @@ public struct ExpertRows {
 
 extension ModelRun.Visit {
     /// What each expert of the stage reads; nil where all linears read all rows.
-    /// - Parameter split: the moments of the whole stage, by whose modalities those of experts are balanced.
-    public func expertRows(_ split: borrowing SplitMoments) throws(Failure) -> ExpertRows? {
+    /// - Parameter whole: the moments of the whole stage, by whose modalities those of experts are balanced.
+    public func expertRows(_ whole: borrowing ModalMoments) throws(Failure) -> ExpertRows? {
         guard let routes = stage.routes else { return nil }
-        return try ExpertRows(self, routes, shares: try split.shares())
+        return try ExpertRows(self, routes, shares: try whole.shares())
     }
 }

@@ -4,37 +4,37 @@ public import Threads
 
 extension ModelRun.Visit {
     /// The statistics of the rows of each modality.
+    /// - Parameter coverage: what the stage reads in all.
     public func statistics(
-        _ modalities: [Modality], _ pool: ThreadPool
+        _ modalities: [Modality], _ coverage: StageCoverage, _ pool: ThreadPool
     ) throws(Failure) -> [Modality: StageStatistics] {
         var all: [Modality: StageStatistics] = [:]
-        for modality in modalities { all[modality] = StageStatistics(columns: columns) }
-        try forEachRun { (_, modality, rows) in all[modality]?.add(rows, pool) }
+        for modality in modalities {
+            all[modality] = StageStatistics(columns: columns, rows: coverage.rows(of: modality))
+        }
+        try forEachRun { (modality, rows) in all[modality]?.add(rows, pool) }
+        for statistics in all.values { statistics.finish() }
         return all
     }
 
-    /// The second moments of the rows, one sample in eight held out.
-    public func splitMoments(_ pool: ThreadPool) throws(Failure) -> SplitMoments {
-        let split = SplitMoments(columns: columns)
-        try forEachRun { (sample, modality, rows) in
-            split.add(rows, modality, isHeldOut: sample % 8 == 7, pool)
-        }
-        return split
+    /// The second moments of the rows.
+    public func moments(_ pool: ThreadPool) throws(Failure) -> ModalMoments {
+        let moments = ModalMoments(columns: columns)
+        try forEachRun { (modality, rows) in moments.add(rows, modality, pool) }
+        return moments
     }
 
     /// Lends the rows of sample after sample, those of one modality at a time.
     private func forEachRun(
-        _ body: (Int, Modality, UnsafeBufferPointer<Float>) -> Void
+        _ body: (Modality, UnsafeBufferPointer<Float>) -> Void
     ) throws(Failure) {
-        var sample = 0
         try forEachSample { (rows, visual) throws(Failure) in
             for run in visual.runs(of: rows.count) {
                 rows.values.withUnsafeBufferPointer { values in
                     let part = values[run.rows.lowerBound * rows.columns..<run.rows.upperBound * rows.columns]
-                    body(sample, run.modality, UnsafeBufferPointer(rebasing: part))
+                    body(run.modality, UnsafeBufferPointer(rebasing: part))
                 }
             }
-            sample += 1
         }
     }
 }

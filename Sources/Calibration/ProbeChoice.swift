@@ -5,7 +5,8 @@ public import Storage
 /// The samples of a set that answers are compared over: some of every kind that the set has, within a budget of tokens.
 ///
 /// Kinds share ``budget`` evenly, but large pictures and videos, of which one alone may take more than such a share: each of these
-/// two has as much for itself. Within its room a kind takes samples spread over the set, passing over what is too long; where all
+/// two has as much for itself. Plain text, every row of which tells as much as the next, is cut to ``window`` and needs no more than
+/// ``plainBudget``. Within its room a kind takes samples spread over the set, passing over what is too long; where all
 /// are, it takes the shortest, up to ``ceiling``.
 public struct ProbeChoice: Sendable {
     /// What a sample is, by the largest of its pictures.
@@ -44,6 +45,10 @@ public struct ProbeChoice: Sendable {
     /// Tokens of the samples of all kinds together but large pictures and videos, and of each of these two. A picture of 1280 × 960
     /// pixels takes 1564 tokens of Qwen2-VL, 1200 of Qwen3-VL.
     public static let budget = 2048
+    /// Tokens of plain text at most: the rows of text without answers, which all count alike, are many.
+    public static let plainBudget = 1024
+    /// Of a sample of plain text so many tokens are run: what tells samples apart is what they are about, not their length.
+    static let window = 256
     /// Tokens of a sample that stands alone for its kind, at most.
     public static let ceiling = 4096
 
@@ -62,12 +67,16 @@ public struct ProbeChoice: Sendable {
         }
         let kinds = Dictionary(grouping: comparable) { Kind(set.samples[$0], of: set) }
         let sharing = kinds.keys.count { !$0.isLarge }
-        func tokens(_ number: Int) -> Int { set.samples[number].tokens.count }
+        func tokens(_ number: Int) -> Int {
+            let sample = set.samples[number]
+            return Self.isPlain(sample) ? min(Self.window, sample.tokens.count) : sample.tokens.count
+        }
         var chosen: [Int] = []
         var counts: [(Kind, Int)] = []
         for kind in Kind.allCases {
             guard let all = kinds[kind] else { continue }
             var room = kind.isLarge ? Self.budget : Self.budget / sharing
+            if all.allSatisfy({ Self.isPlain(set.samples[$0]) }) { room = min(room, Self.plainBudget) }
             var own: [Int] = []
             for number in all.sorted(by: { PreparedSet.place($0) < PreparedSet.place($1) })
             where tokens(number) <= room {
@@ -85,6 +94,11 @@ public struct ProbeChoice: Sendable {
         samples = chosen.sorted()
         self.tokens = chosen.reduce(0) { $0 + tokens($1) }
         self.counts = counts
+    }
+
+    /// Whether a sample is text of which nobody knows what is an answer.
+    static func isPlain(_ sample: PreparedSet.Sample) -> Bool {
+        sample.visuals.isEmpty && sample.answers.isEmpty
     }
 
     /// The kinds that the set has, none of whose samples is short enough.

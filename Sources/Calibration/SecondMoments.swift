@@ -19,7 +19,7 @@ public final class SecondMoments {
     public private(set) var sums: [Double]
 
     /// Columns whose products are computed together: fixed, so that nothing depends on the number of threads.
-    private static let panel = 128
+    private static let panel = 256
     private static let rows = 512
 
     /// Nothing seen yet.
@@ -35,32 +35,53 @@ public final class SecondMoments {
     deinit { products.deallocate() }
 
     /// Adds rows of K elements each.
-    public func add(_ rows: UnsafeBufferPointer<Float>, _ pool: ThreadPool) {
-        let total = columns == 0 ? 0 : rows.count / columns
+    /// - Parameter step: of so many rows one is added, the first of them.
+    public func add(_ rows: UnsafeBufferPointer<Float>, every step: Int = 1, _ pool: ThreadPool) {
+        guard columns > 0, let base = rows.baseAddress else { return }
+        let total = (rows.count / columns + step - 1) / step
         for start in stride(from: 0, to: total, by: Self.rows) {
-            let end = min(total, start + Self.rows)
-            addChunk(UnsafeBufferPointer(rebasing: rows[start * columns..<end * columns]), pool)
+            addChunk(base + start * step * columns, min(Self.rows, total - start), step * columns, pool)
         }
         count += total
         weight += Double(total)
     }
 
-    private func addChunk(_ rows: UnsafeBufferPointer<Float>, _ pool: ThreadPool) {
-        guard let x = rows.baseAddress, let products = products.baseAddress else { return }
-        let (k, n) = (columns, rows.count / columns)
+    /// Adds `n` rows, `pitch` floats from one to the next.
+    private func addChunk(_ x: UnsafePointer<Float>, _ n: Int, _ pitch: Int, _ pool: ThreadPool) {
+        guard let products = products.baseAddress else { return }
+        let k = columns
         let panels = (k + Self.panel - 1) / Self.panel
         nonisolated(unsafe) let (source, target) = (x, products)
-        pool.run(panels, grain: 1) { range in
-            for panel in range {
-                let first = panel * Self.panel
-                let width = min(Self.panel, k - first)
-                // Rows of the panel, columns up to its end: the lower triangle and little beyond.
-                cblas_sgemm(
-                    CblasRowMajor, CblasTrans, CblasNoTrans, Int32(width), Int32(first + width), Int32(n), 1,
-                    source + first, Int32(k), source, Int32(k), 1, target + first * k, Int32(k))
+        sums.withUnsafeMutableBufferPointer { sums in
+            nonisolated(unsafe) let sums = sums
+            pool.run(panels, grain: 1) { range in
+                // The longest rows first: threads end together.
+                for panel in range.map({ panels - 1 - $0 }) {
+                    let first = panel * Self.panel
+                    let width = min(Self.panel, k - first)
+                    cblas_sgemm(
+                        CblasRowMajor, CblasTrans, CblasNoTrans, Int32(width), Int32(first), Int32(n), 1,
+                        source + first, Int32(pitch), source, Int32(pitch), 1, target + first * k, Int32(k))
+                    cblas_ssyrk(
+                        CblasRowMajor, CblasLower, CblasTrans, Int32(width), Int32(n), 1, source + first,
+                        Int32(pitch), 1, target + first * (k + 1), Int32(k))
+                    for row in 0..<n {
+                        for column in first..<first + width {
+                            sums[column] += Double(source[row * pitch + column])
+                        }
+                    }
+                }
             }
         }
-        for row in 0..<n { for column in 0..<k { sums[column] += Double(x[row * k + column]) } }
+    }
+
+    /// Lets the rows seen stand for `total` rows.
+    func stand(for total: Int) {
+        guard count > 0, count != total else { return }
+        let factor = Double(total) / weight
+        for index in products.indices { products[index] *= Float(factor) }
+        for index in sums.indices { sums[index] *= factor }
+        (count, weight) = (total, Double(total))
     }
 
     /// Σ x[i]·x[j].
@@ -200,14 +221,24 @@ public final class SecondMoments {
     }
 
     /// Fills a [K, K] matrix with E[x xᵀ], both triangles.
-    public func fill(_ matrix: UnsafeMutableBufferPointer<Float>) {
+    /// - Parameter correlations: what elements off the diagonal are multiplied by.
+    public func fill(_ matrix: UnsafeMutableBufferPointer<Float>, correlations: Float = 1) {
         let factor = Float(weight > 0 ? 1 / weight : 0)
-        for row in 0..<columns {
-            for column in 0...row {
-                let value = products[row * columns + column] * factor
-                matrix[row * columns + column] = value
-                matrix[column * columns + row] = value
+        // Square by square, so that what is written column by column stays in the cache.
+        let side = 64
+        for top in stride(from: 0, to: columns, by: side) {
+            for left in stride(from: 0, through: top, by: side) {
+                for row in top..<min(top + side, columns) {
+                    for column in left..<min(left + side, row) {
+                        let value = products[row * columns + column] * factor * correlations
+                        matrix[row * columns + column] = value
+                        matrix[column * columns + row] = value
+                    }
+                }
             }
+        }
+        for row in 0..<columns {
+            matrix[row * (columns + 1)] = products[row * (columns + 1)] * factor
         }
     }
 }

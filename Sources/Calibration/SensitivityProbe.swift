@@ -1,7 +1,6 @@
 import Accuracy
 import Bundles
 import GraphIR
-import Prompts
 import Runtime
 import SampleSets
 import Storage
@@ -60,14 +59,18 @@ struct SensitivityProbe {
         record: (String, Double?) throws(Failure) -> Void
     ) throws(Failure) {
         guard !names.isEmpty else { return }
-        let (samples, plain) = (
-            probe.prepared, { [bundle] (name: String) throws(Failure) in LentWeight(name, of: bundle) }
+        let samples = probe.prepared
+        let plain = { [bundle] (name: String) throws(Failure) in LentWeight(name, of: bundle) }
+        let compile = { (part: GraphPart) throws(Failure) in try probe.runner(part, plain) }
+        let vision = try ProbeTrunk(
+            model.graph("vision"), changing: names,
+            VisionFeed(prepared: samples, patches: probe.patches), compile)
+        let text = try ProbeTrunk(
+            model.graph("text"), changing: names, TextFeed(prepared: samples, visuals: vision.output), compile
         )
-        let graphs = (vision: try model.graph("vision"), text: try model.graph("text"))
-        let visuals = try rows(graphs.vision, VisionFeed(prepared: samples, patches: probe.patches), plain)
-        let base = try rows(graphs.text, TextFeed(prepared: samples, visuals: visuals), plain)
+        let answers = try probe.answers(text.output, plain)
         for (index, name) in names.enumerated() {
-            let (seen, inText) = (graphs.vision.uses(name), graphs.text.uses(name))
+            let (seen, inText) = (vision.reads(name), text.reads(name))
             // Noise in the vision graph changes nothing where there are no pictures.
             let changed = { (sample: PreparedSet.Sample) in !seen || inText || !sample.visuals.isEmpty }
             guard samples.samples.contains(where: changed) else {
@@ -79,15 +82,17 @@ struct SensitivityProbe {
             }
             let noise = try NoisyWeight(weight).lent
             let noisy = { (other: String) throws(Failure) in other == name ? noise : try plain(other) }
-            let feed = TextFeed(
-                prepared: samples,
-                visuals: seen
-                    ? try rows(graphs.vision, VisionFeed(prepared: samples, patches: probe.patches), noisy)
-                    : visuals)
-            let hidden =
-                try seen || inText
-                ? rows(graphs.text, feed, noisy) { changed(samples.samples[$0]) } : base
-            let divergence = try probe.divergence(base, plain, hidden, noisy, changed: changed)
+            let compile = { (part: GraphPart) throws(Failure) in try probe.runner(part, noisy) }
+            let isDue = { (number: Int) in changed(samples.samples[number]) }
+            var hidden = text.output
+            if seen {
+                let visuals = try vision.output(changing: name, compile) { _ in true }
+                hidden = try text.output(
+                    of: TextFeed(prepared: samples, visuals: visuals), compile, where: isDue)
+            } else if inText {
+                hidden = try text.output(changing: name, compile, where: isDue)
+            }
+            let divergence = try probe.divergence(answers, hidden, noisy, changed: changed)
             guard divergence.isFinite else {
                 throw .badInput(
                     "with noise gives answers that are no numbers", file: bundle.path, at: "tensor '\(name)'")
@@ -96,32 +101,6 @@ struct SensitivityProbe {
             try record(name, divergence > 0 ? divergence : nil)
             try report(index + 1)
         }
-    }
-
-    /// What a graph gives for each run, but for those that are left out.
-    private func rows(
-        _ graph: Graph, _ feed: any GraphFeed, _ weight: AnswerProbe.Weights,
-        where isDue: (Int) -> Bool = { _ in true }
-    ) throws(Failure) -> SpooledRows {
-        let part = GraphPart(graph)
-        let file = try TemporaryFile()
-        let columns = part.graph[part.graph.output].type.columns ?? 1
-        var places: [(offset: Int, rows: Int)] = []
-        let runner = try probe.runner(part, weight)
-        for index in 0..<feed.count {
-            guard isDue(index) else {
-                places.append((0, 0))
-                continue
-            }
-            let inputs = try part.given.map { (id) throws(Failure) in
-                try feed.input(part.graph[id].name, index)
-            }
-            try runner(feed.extents(index), inputs) { (results) throws(Failure) in
-                places.append(
-                    (try file.append(UnsafeRawBufferPointer(results[0])), results[0].count / columns))
-            }
-        }
-        return SpooledRows(file, columns: columns, places: places)
     }
 }
 
@@ -135,7 +114,4 @@ extension Graph {
             }
         }
     }
-
-    /// Whether a node reads the weight of that name.
-    func uses(_ weight: String) -> Bool { nodes.contains { $0.operation.weightNames.contains(weight) } }
 }

@@ -37,6 +37,9 @@ public struct StageCoverage: Equatable, Sendable {
     /// Rows of all modalities.
     public var rows: Int { rowCounts.values.reduce(0, +) }
 
+    /// Rows of a modality.
+    func rows(of modality: Modality) -> Int { rowCounts[modality] ?? 0 }
+
     /// The rows that each expert read; empty where there are none.
     public func expertRows(_ modality: Modality) -> [Int] {
         expertRowCounts[modality] ?? Array(repeating: 0, count: experts)

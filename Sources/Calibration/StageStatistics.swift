@@ -1,4 +1,4 @@
-internal import Glibc
+internal import CKernels
 public import Storage
 public import Threads
 
@@ -6,58 +6,74 @@ public import Threads
 public final class StageStatistics {
     /// Their second moments.
     public let moments: SecondMoments
-    /// The smallest and the largest element; 0 when nothing was seen.
-    public private(set) var minimum: Float = .infinity, maximum: Float = -.infinity
-    /// Σ x⁴ over all elements.
-    private var fourth = 0.0
-    /// Σ max |x|² over each group of columns, for each group size.
-    private var peakSums: [[Double]]
+    /// Rows seen.
+    private var count = 0
+    /// Of each panel of columns: the smallest and the largest element, Σ x⁴.
+    private var spreads: [tsr_spread]
+    /// Σ max |x|² over each group of 16 columns, and of 32.
+    private var narrow, wide: [Double]
 
     /// The sizes of groups whose peaks are kept: those that activations are quantized in.
     public static let groupSizes = [16, 32]
+    /// Columns that one thread goes through: fixed, so that nothing depends on the number of threads; whole groups.
+    private static let panel = 256
+
+    /// Of so many rows one goes into the moments.
+    private let step: Int
 
     /// Nothing seen yet.
-    public init(columns: Int) {
+    /// - Parameter rows: how many will be.
+    public init(columns: Int, rows: Int) {
         moments = SecondMoments(columns: columns)
-        peakSums = Self.groupSizes.map { Array(repeating: 0, count: (columns + $0 - 1) / $0) }
+        step = Self.step(columns: columns, rows: rows)
+        spreads = Array(
+            repeating: tsr_spread(least: .infinity, greatest: -.infinity, fourth: 0),
+            count: (columns + Self.panel - 1) / Self.panel)
+        (narrow, wide) = (
+            Array(repeating: 0, count: (columns + 15) / 16), Array(repeating: 0, count: (columns + 31) / 32)
+        )
     }
+
+    /// The smallest and the largest element; infinite when nothing was seen.
+    private var minimum: Float { spreads.reduce(.infinity) { min($0, $1.least) } }
+    private var maximum: Float { spreads.reduce(-.infinity) { max($0, $1.greatest) } }
+
+    /// Of wide inputs, whose products take most of the time, half of the rows do where these are still enough to tell pairs of columns by.
+    private static func step(columns: Int, rows: Int) -> Int { columns > 4096 && rows >= 7 * columns ? 2 : 1 }
 
     /// How many peaks there are for so many columns.
     static func peakCount(columns: Int) -> Int { groupSizes.reduce(0) { $0 + (columns + $1 - 1) / $1 } }
 
     /// E[max |x|²] of each group of columns, group size after group size.
-    public var peaks: [Float] {
-        peakSums.flatMap { $0.map { Float($0 / Double(max(1, moments.count))) } }
-    }
+    public var peaks: [Float] { (narrow + wide).map { Float($0 / Double(max(1, count))) } }
 
     /// Adds rows, which must be finite.
     public func add(_ rows: UnsafeBufferPointer<Float>, _ pool: ThreadPool) {
-        moments.add(rows, pool)
-        var sum = 0.0
-        for value in rows {
-            minimum = min(minimum, value)
-            maximum = max(maximum, value)
-            let square = Double(value) * Double(value)
-            sum += square * square
-        }
-        fourth += sum
-        addPeaks(rows)
-    }
-
-    private func addPeaks(_ rows: UnsafeBufferPointer<Float>) {
         let columns = moments.columns
-        for start in stride(from: 0, to: rows.count, by: columns) {
-            for (kind, size) in Self.groupSizes.enumerated() {
-                for (group, first) in stride(from: 0, to: columns, by: size).enumerated() {
-                    var peak: Float = 0
-                    for column in first..<min(first + size, columns) {
-                        peak = max(peak, abs(rows[start + column]))
+        guard columns > 0, let base = rows.baseAddress else { return }
+        moments.add(rows, every: step, pool)
+        count += rows.count / columns
+        spreads.withUnsafeMutableBufferPointer { spreads in
+            narrow.withUnsafeMutableBufferPointer { narrow in
+                wide.withUnsafeMutableBufferPointer { wide in
+                    nonisolated(unsafe) let (base, spreads) = (base, spreads.baseAddress)
+                    nonisolated(unsafe) let (narrow, wide) = (narrow.baseAddress, wide.baseAddress)
+                    pool.run((columns + Self.panel - 1) / Self.panel, grain: 1) { part in
+                        for panel in part {
+                            let first = panel * Self.panel
+                            tsr_add_columns(
+                                base + first, columns, rows.count / columns,
+                                min(Self.panel, columns - first), narrow.map { $0 + first / 16 },
+                                wide.map { $0 + first / 32 }, spreads.map { $0 + panel })
+                        }
                     }
-                    peakSums[kind][group] += Double(peak) * Double(peak)
                 }
             }
         }
     }
+
+    /// Once all rows are added: lets the moments, of some of them perhaps, stand for all.
+    func finish() { moments.stand(for: count) }
 
     /// As a calibration file keeps them: rows, smallest, largest, kurtosis of the elements, and the share of Σ x² that the
     /// largest hundredth of the columns has.
@@ -67,11 +83,13 @@ public final class StageStatistics {
         let diagonal = moments.diagonal.sorted(by: >)
         let total = diagonal.reduce(0) { $0 + Double($1) }
         let elements = Double(max(1, moments.count * moments.columns))
+        let square = total / elements
+        let fourth = spreads.reduce(0) { $0 + $1.fourth } / elements
         let top = diagonal.prefix(max(1, diagonal.count / 100)).reduce(0) { $0 + Double($1) }
         return StageSummary(
             rows: moments.count, minimum: moments.count > 0 ? Double(minimum) : 0,
             maximum: moments.count > 0 ? Double(maximum) : 0,
-            kurtosis: total > 0 ? fourth / elements / (total / elements * (total / elements)) : 0,
+            kurtosis: total > 0 ? fourth / (square * square) : 0,
             topShare: total > 0 ? top / total : 0)
     }
 }

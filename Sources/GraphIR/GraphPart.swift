@@ -85,6 +85,20 @@ public struct StagedGraph: Sendable {
     /// Cuts a graph.
     public init(_ graph: Graph) {
         self.graph = graph
+        let (stages, cuts) = Self.cuts(graph)
+        self.stages = stages
+        let derived = Self.derived(graph)
+        parts = zip(cuts, cuts.dropFirst()).map { start, end in Self.part(graph, start..<end, derived) }
+    }
+
+    /// Consecutive parts as one.
+    public func joined(_ range: Range<Int>) -> GraphPart {
+        let cuts = Self.cuts(graph).cuts
+        return Self.part(graph, cuts[range.lowerBound]..<cuts[range.upperBound], Self.derived(graph))
+    }
+
+    /// The stages, and the node that each part begins with, and one more for the end.
+    private static func cuts(_ graph: Graph) -> (stages: [Stage], cuts: [Int]) {
         var stages: [Stage] = []
         var cuts: [Int] = [0]
         var seen: Set<Reading> = []
@@ -95,11 +109,7 @@ public struct StagedGraph: Sendable {
             stages.append(Stage(input: reading.input, linears: readers, routes: reading.routes))
             cuts.append(index)
         }
-        self.stages = stages
-        let derived = Self.derived(graph)
-        parts = zip(cuts, cuts.dropFirst() + [graph.nodes.count]).map { start, end in
-            Self.part(graph, start..<end, derived)
-        }
+        return (stages, cuts + [graph.nodes.count])
     }
 
     /// The values that follow from the graph's inputs without any weight, such as tables of angles: cheaper to compute in

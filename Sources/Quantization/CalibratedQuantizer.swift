@@ -8,10 +8,13 @@ internal import Threads
 
 /// Carries a plan out with what a calibration file knows, block after block.
 ///
-/// Each stage's weights are solved against the inputs that the quantized stages before it produce: the model runs over the
-/// calibration set as far as it is quantized, at the speed and with the numbers of the runtime. Memory is that of one
-/// stage. An interrupted run goes on after the last weight that was written; what is quantized is then run again, not
-/// solved again.
+/// Each stage's weights are solved against the inputs that the model of full precision gave it, whose moments are in the file. Where the
+/// file lacks something that is asked for, such as what each expert reads or the errors that biases are to make up for, the
+/// model runs over the calibration set as far as it is quantized, at the speed and with the numbers of the runtime, and
+/// every stage is solved against what the quantized stages before it produce.
+///
+/// Memory is that of one stage. An interrupted run goes on after the last weight that was written; what is quantized is then
+/// run again, not solved again.
 public final class CalibratedQuantizer {
     private let plan: QuantizationPlan
     private let model: ModelGraph
@@ -49,14 +52,30 @@ public final class CalibratedQuantizer {
     public func run(
         into writer: BundleWriter, report: (ModelRun.Progress) throws(Failure) -> Void
     ) throws(Failure) -> [TensorReport] {
-        let run = ModelRun(
-            model, calibration.prepared, patches: calibration, pool: quantizer.pool,
-            largeProduct: largeProduct)
-        try run.run(
-            weight: { (name) throws(Failure) in try self.weight(name, writer) },
-            visit: { (visit) throws(Failure) in try self.solve(visit, writer) }, report: report)
+        if needsRun {
+            let run = ModelRun(
+                model, calibration.prepared, patches: calibration, pool: quantizer.pool,
+                largeProduct: largeProduct)
+            try run.run(
+                weight: { (name) throws(Failure) in try self.weight(name, writer) },
+                visit: { (visit) throws(Failure) in try self.solve(visit, writer) }, report: report)
+        } else {
+            for (index, item) in plan.items.enumerated() {
+                if let stage = stages[item.weight.name], !due([index], writer).isEmpty {
+                    try solveFromFile(stage, writer)
+                }
+                try report(.init(done: index + 1, total: plan.items.count, place: item.weight.name))
+            }
+        }
         try write(into: writer, all: true)
         return reports
+    }
+
+    /// Whether the file lacks what the plan asks for: only a run shows what each expert reads, what changed weights do, and the
+    /// errors that biases make up for.
+    private var needsRun: Bool {
+        calibration.detail != .full || source.isChanged || plan.items.contains { $0.corrects != nil }
+            || model.graphs.contains { graph in StagedGraph(graph).stages.contains { $0.routes != nil } }
     }
 
     /// A weight as it is run: quantized, once it is.
@@ -77,28 +96,42 @@ public final class CalibratedQuantizer {
 
     // MARK: Solving
 
-    /// Solves the weights of a stage.
+    /// Solves the weights of a stage by what the run shows of its inputs.
     private func solve(_ visit: ModelRun.Visit, _ writer: BundleWriter) throws(Failure) {
         made = made.filter { $0.key >= writer.completed }
         let own = visit.stage.linears.compactMap { $0.operation.weightNames.first.flatMap { indices[$0] } }
-        let due = own.filter {
-            $0 >= writer.completed && made[$0] == nil && plan.items[$0].solution != nil
-        }
+        let due = due(own, writer)
         let biases = plan.items.indices.filter { index in
             index >= writer.completed
                 && plan.items[index].corrects.flatMap { indices[$0] }.map(own.contains) == true
         }
         if !due.isEmpty || !biases.isEmpty {
-            let split = try visit.splitMoments(quantizer.pool)
-            let damping = try damping(own, split)
-            let experts = try visit.expertRows(split)
-            let moments = try split.whole()
+            let read = try visit.moments(quantizer.pool)
+            let experts = try visit.expertRows(read)
+            let moments = try read.balanced()
             if let experts, let moments {
-                try solve(due, experts, moments, damping)
+                try solve(due, experts, moments)
             } else {
-                try solve(due, biases, moments, damping, writer)
+                try solve(due, biases, moments, writer)
             }
         }
+        try finishStage(writer)
+    }
+
+    /// Solves the weights of a stage by what the file has of its inputs.
+    private func solveFromFile(_ stage: String, _ writer: BundleWriter) throws(Failure) {
+        made = made.filter { $0.key >= writer.completed }
+        let own = plan.items.indices.filter { stages[plan.items[$0].weight.name] == stage }
+        try solve(due(own, writer), [], try calibration.balancedMoments(stage), writer)
+        try finishStage(writer)
+    }
+
+    /// Those of some weights that are to be solved and are not.
+    private func due(_ own: [Int], _ writer: BundleWriter) -> [Int] {
+        own.filter { $0 >= writer.completed && made[$0] == nil && plan.items[$0].solution != nil }
+    }
+
+    private func finishStage(_ writer: BundleWriter) throws(Failure) {
         try write(into: writer, all: false)
         // Solving costs more than syncing: an interrupted run should not have to solve again.
         try writer.checkpoint()
@@ -106,14 +139,13 @@ public final class CalibratedQuantizer {
 
     /// Solves weights that read the same rows, and corrects biases of theirs.
     private func solve(
-        _ due: [Int], _ biases: [Int], _ moments: SecondMoments?, _ damping: Double,
-        _ writer: BundleWriter
+        _ due: [Int], _ biases: [Int], _ moments: SecondMoments?, _ writer: BundleWriter
     ) throws(Failure) {
         // A corrected bias takes care of the mean: what is left to the codes is the deviation from it.
         let corrected = Set(plan.items.compactMap { $0.corrects.flatMap { indices[$0] } })
         let isCentred = due.contains(where: corrected.contains)
-        let solver = RowSolver(moments, damping: damping)
-        let centred = isCentred ? RowSolver(moments?.centred(), damping: damping) : solver
+        let solver = RowSolver(moments)
+        let centred = isCentred ? RowSolver(moments?.centred()) : solver
         for index in due {
             made[index] = try solve(index, by: corrected.contains(index) ? centred : solver)
         }
@@ -123,12 +155,11 @@ public final class CalibratedQuantizer {
 
     /// Solves the weights of experts, the rows of each by what it reads.
     private func solve(
-        _ due: [Int], _ experts: ExpertRows, _ all: SecondMoments, _ damping: Double
+        _ due: [Int], _ experts: ExpertRows, _ all: SecondMoments
     ) throws(Failure) {
         let tensors = try due.map { (index) throws(Failure) in try tensor(index) }
         for expert in 0..<experts.count {
-            let solver = RowSolver(
-                try experts.moments(of: expert, towards: all, quantizer.pool), damping: damping)
+            let solver = RowSolver(try experts.moments(of: expert, towards: all, quantizer.pool))
             for (index, tensor) in zip(due, tensors) {
                 try solve(
                     plan.items[index].weight.rows(of: expert, experts.count), of: index, by: solver,
@@ -138,34 +169,12 @@ public final class CalibratedQuantizer {
         for (index, tensor) in zip(due, tensors) { made[index] = tensor }
     }
 
-    /// The damping that does best on the samples held out, tried on some rows of one of the weights; of wide weights, whose
-    /// moments take minutes to factor, the usual one.
-    ///
-    /// Of all of a stage's weights, not of those that are due: when a run is resumed, some are written already.
-    private func damping(_ own: [Int], _ split: borrowing SplitMoments) throws(Failure) -> Double {
-        let standard = MomentSolver.Options().damping
-        guard let index = own.first(where: { plan.items[$0].solution?.solver.isCalibrated == true }),
-            let solution = plan.items[index].solution, let format = plan.items[index].typicalFormat
-        else { return standard }
-        guard plan.items[index].weight.columnCount <= MomentSolver.widestTried else {
-            return MomentSolver.wideDamping
-        }
-        let sample = try SampledRows(source, index, count: MomentSolver.panelRows)
-        var best = (damping: standard, error: Double.infinity)
-        for damping in MomentSolver.dampings {
-            let options = MomentSolver.Options(solution.solver, damping: damping)
-            let error = try sample.error(format, options, split, quantizer.pool)
-            if let error, error < best.error { best = (damping, error) }
-        }
-        return best.damping
-    }
-
     /// Solves a weight with what the model of full precision fed it: one that is read before its stage comes, such as an
     /// embedding that is the head, too.
     private func solveAlone(_ index: Int) throws(Failure) -> MadeTensor {
         let stage = stages[plan.items[index].weight.name]
         let moments = try stage.flatMap { (stage) throws(Failure) in try calibration.balancedMoments(stage) }
-        return try solve(index, by: RowSolver(moments, damping: MomentSolver.Options().damping))
+        return try solve(index, by: RowSolver(moments))
     }
 
     /// Solves all rows of a weight.

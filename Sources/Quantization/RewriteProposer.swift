@@ -145,10 +145,10 @@ struct RewriteProposer {
             else {
                 continue
             }
-            let sample = try SampledRows(weights, index, count: 2 * MomentSolver.panelRows)
-            var options = MomentSolver.Options(solver, damping: MomentSolver.Options().damping)
+            let sample = try SampledRows(weights, index, count: 128)
+            var options = MomentSolver.Options(solver)
             options.sweeps = min(1, options.sweeps)
-            sum += try sample.error(format, options, moments, on: moments, pool)
+            sum += try sample.error(format, options, moments, pool)
         }
         return sum
     }

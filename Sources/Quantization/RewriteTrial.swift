@@ -21,7 +21,7 @@ struct RewriteTrial {
     private let pool: ThreadPool
     private let stages: [String: String]
     private let probe: AnswerProbe
-    private let base: SpooledRows
+    private let base: AnswerProbe.Answers
 
     typealias Report = (ModelRun.Progress) throws(Failure) -> Void
 
@@ -38,7 +38,8 @@ struct RewriteTrial {
         stages = model.stageNames
         probe = AnswerProbe(
             model, calibration.prepared, patches: calibration, pool: pool, largeProduct: largeProduct)
-        base = try probe.hidden(Self.plain(source), report: report)
+        let plain = Self.plain(source)
+        base = try probe.answers(try probe.hidden(plain, report: report), plain)
     }
 
     /// The mean KL divergence of the changed and quantized model from the model as it is: infinite where its answers are not
@@ -53,7 +54,7 @@ struct RewriteTrial {
             return try quantize(index, changed, plan.items[index], rewrites[name])
         }
         let hidden = try probe.hidden(quantized, report: report)
-        let divergence = try probe.divergence(base, Self.plain(source), hidden, quantized)
+        let divergence = try probe.divergence(base, hidden, quantized)
         return divergence.isNaN ? .infinity : divergence
     }
 
@@ -95,8 +96,7 @@ struct RewriteTrial {
         if solver?.isCalibrated == true, geometry.columns <= MomentSolver.widestTried,
             let moments = try moments(weight.name, rewrite)
         {
-            let options = MomentSolver.Options(.gptq, damping: MomentSolver.Options().damping)
-            let solver = try MomentSolver(geometry, moments, options)
+            let solver = try MomentSolver(geometry, moments, pool, MomentSolver.Options(.gptq))
             _ = try solver.solve(rows, weight.type, into: tiles, pool)
         } else {
             let fitter = try GroupFitter(

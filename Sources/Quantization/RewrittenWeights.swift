@@ -10,6 +10,9 @@ public struct RewrittenWeights<Base: WeightSource>: WeightSource {
     /// By the number of the weight.
     private let rewrites: [Int: Rewrite]
 
+    /// Whether any is changed.
+    var isChanged: Bool { !rewrites.isEmpty }
+
     /// The weights of `base`, which can be read in any order, changed.
     init(_ base: Base, _ rewrites: [String: Rewrite]) {
         self.base = base

@@ -7,15 +7,11 @@ internal import Threads
 /// of a format.
 final class RowSolver {
     private let moments: SecondMoments?
-    private let damping: Double
     private var prepared: [(format: GroupFormat, options: MomentSolver.Options, solver: MomentSolver)] = []
 
     /// A solver for rows that read inputs of these moments; nil where nothing is known of them. Then a calibrated solver does
     /// what the uncalibrated search does, and gives no losses.
-    init(_ moments: SecondMoments?, damping: Double) {
-        self.moments = moments
-        self.damping = damping
-    }
+    init(_ moments: SecondMoments?) { self.moments = moments }
 
     /// Solves consecutive rows of a matrix and writes their tiles; as `GroupFitter.fit`.
     func solve(
@@ -29,18 +25,18 @@ final class RowSolver {
                 importance: try moments.map { (all) throws(Failure) in try all.meanSquares() })
             return (try fitter.fit(rows, type, firstRow: firstRow, into: tiles, pool), nil)
         }
-        let options = MomentSolver.Options(solver, damping: damping)
-        let solver = try momentSolver(geometry, moments, options)
+        let solver = try momentSolver(geometry, moments, MomentSolver.Options(solver), pool)
         let result = try solver.solve(rows, type, firstRow: firstRow, into: tiles, pool)
         return (result.distortion, result.losses)
     }
 
     private func momentSolver(
-        _ geometry: GroupGeometry, _ moments: SecondMoments, _ options: MomentSolver.Options
+        _ geometry: GroupGeometry, _ moments: SecondMoments, _ options: MomentSolver.Options,
+        _ pool: ThreadPool
     ) throws(Failure) -> MomentSolver {
         let known = prepared.first { $0.format == geometry.format && $0.options == options }
         if let known { return known.solver }
-        let solver = try MomentSolver(geometry, moments, options)
+        let solver = try MomentSolver(geometry, moments, pool, options)
         prepared.append((geometry.format, options, solver))
         return solver
     }

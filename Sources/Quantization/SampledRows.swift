@@ -27,27 +27,16 @@ struct SampledRows {
         columns = weight.columnCount
     }
 
-    /// tr(Δ H Δᵀ) / tr(W H Wᵀ) by the moments held out, of rows that were solved with the others; nil when there are none to hold out.
+    /// tr(Δ H Δᵀ) / tr(W H Wᵀ) of the rows once they are solved; infinite where it is no number.
     func error(
-        _ format: GroupFormat, _ options: MomentSolver.Options, _ split: borrowing SplitMoments,
-        _ pool: ThreadPool
-    ) throws(Failure) -> Double? {
-        try split.withParts { (most, rest) throws(Failure) in
-            try error(format, options, most, on: rest, pool)
-        }
-    }
-
-    /// The same, of rows solved with some moments, by others; infinite where it is no number.
-    func error(
-        _ format: GroupFormat, _ options: MomentSolver.Options, _ moments: SecondMoments,
-        on others: SecondMoments, _ pool: ThreadPool
+        _ format: GroupFormat, _ options: MomentSolver.Options, _ moments: SecondMoments, _ pool: ThreadPool
     ) throws(Failure) -> Double {
         guard let shape = Shape.matrix(values.count / columns, columns),
             let geometry = GroupGeometry(format, shape)
         else { return 0 }
         let tiles = UnsafeMutableRawBufferPointer.allocate(byteCount: geometry.byteCount, alignment: 64)
         defer { tiles.deallocate() }
-        let solver = try MomentSolver(geometry, moments, options)
+        let solver = try MomentSolver(geometry, moments, pool, options)
         try values.withBytes { (bytes) throws(Failure) in
             _ = try solver.solve(bytes, .float32, into: tiles, pool)
         }
@@ -61,7 +50,7 @@ struct SampledRows {
         }
         let matrix = UnsafeMutableBufferPointer<Float>.allocate(capacity: columns * columns)
         defer { matrix.deallocate() }
-        others.fill(matrix)
+        moments.fill(matrix)
         let energy = power(values, matrix)
         let error = power(errors, matrix)
         guard energy.isFinite, error.isFinite else { return .infinity }

@@ -3,69 +3,71 @@ internal import COpenBLAS
 internal import GroupFormats
 internal import Storage
 
-/// Up to 64 rows of a matrix being solved.
+/// Some rows of a matrix being solved.
 final class SolverPanel {
     private let geometry: GroupGeometry
     private let factor: MomentFactor
-    /// By place in the order of rounding.
-    private let importance: [Float]
+    /// Rows side by side: whole tiles.
+    private let rows: Int
     /// [K][rows], by column: the weights, their errors Δ, and Δ H.
     private let weights, errors, gradient: UnsafeMutablePointer<Float>
-    /// [K][rows], by place in the order of rounding.
-    private let compensated: UnsafeMutablePointer<Float>
-    /// [128][rows]: of one group.
+    /// [K][rows], by place in the order of rounding: the weights with what was handed on to them.
+    private let adjusted: UnsafeMutablePointer<Float>
+    /// [256][rows]: of the columns of a block.
     private let change: UnsafeMutablePointer<Float>
     private let scratch: UnsafeMutablePointer<Float>
     private let memory: UnsafeMutableRawPointer
     private var tiles: [GroupTile] = []
-    private var units = [Float](repeating: 1, count: SolverPanel.rows)
+    private var units: [Float]
 
-    static let rows = MomentSolver.panelRows
     private static let tileRows = GroupGeometry.tileRows
+    /// Columns of a block, whole groups at most so wide together: those before it are done with, and reach the others in one product.
+    private static let blockColumns = 256
 
-    init(_ geometry: GroupGeometry, _ factor: MomentFactor, _ importance: [Float]) {
+    /// - Parameter rows: at most so many are solved; a multiple of those of a tile.
+    init(_ geometry: GroupGeometry, _ factor: MomentFactor, rows: Int) {
         self.geometry = geometry
         self.factor = factor
-        self.importance = importance
-        let panel = geometry.columns * Self.rows
-        let count = 4 * panel + 128 * Self.rows + geometry.columns * Self.tileRows
+        self.rows = rows
+        let panel = geometry.columns * rows
+        let count = 4 * panel + Self.blockColumns * rows + geometry.columns * Self.tileRows
         memory = .allocate(byteCount: count * 4, alignment: 64)
         let floats = memory.bindMemory(to: Float.self, capacity: count)
         floats.initialize(repeating: 0, count: count)
         weights = floats
         errors = floats + panel
         gradient = floats + 2 * panel
-        compensated = floats + 3 * panel
+        adjusted = floats + 3 * panel
         change = floats + 4 * panel
-        scratch = change + 128 * Self.rows
+        scratch = change + Self.blockColumns * rows
+        units = Array(repeating: 1, count: rows)
     }
 
     deinit { memory.deallocate() }
 
     /// Solves rows whose tiles hold the codes of the weighted search.
+    /// - Parameter measures: whether to find what each step leaves of the loss; without, there are no losses.
     func solve(
         _ rows: UnsafeRawBufferPointer, _ type: ElementType, into bytes: UnsafeMutableRawBufferPointer,
-        _ options: MomentSolver.Options
+        _ options: MomentSolver.Options, measures: Bool
     ) -> (Distortion, MomentSolver.Losses) {
         load(rows, type, bytes)
-        let energy = weightedEnergy(of: weights)
+        var losses = MomentSolver.Losses()
+        if measures {
+            multiply(weights)
+            losses.energy = product(weights, gradient)
+            findErrors()
+            multiply(errors)
+            losses.search = loss()
+        }
+        if options.compensates { compensate() }
         findErrors()
-        let search = loss()
-        var compensatedLoss = search
-        if options.compensates {
-            compensate()
-            findErrors()
-            compensatedLoss = loss()
-        }
-        if options.sweeps > 0 {
-            for _ in 0..<options.sweeps { descend() }
-            findErrors()
-        }
-        let final = options.sweeps > 0 ? loss() : compensatedLoss
-        return (
-            store(into: bytes),
-            MomentSolver.Losses(search: search, compensated: compensatedLoss, final: final, energy: energy)
-        )
+        if measures || options.sweeps > 0 { multiply(errors) }
+        if measures { losses.compensated = loss() }
+        for _ in 0..<options.sweeps { descend() }
+        findErrors()
+        if measures { losses.final = loss() }
+        return (store(into: bytes), losses)
     }
 
     // MARK: In and out
@@ -87,7 +89,7 @@ final class SolverPanel {
             let signs = zip(tile.d, tile.dm).map { $0 < 0 || $1 < 0 ? Float(-1) : 1 }
             units.withUnsafeMutableBufferPointer { units in
                 tsr_solve_load(
-                    &source, geometry.columns, signs, scratch, weights + first, Self.rows,
+                    &source, geometry.columns, signs, scratch, weights + first, self.rows,
                     units.baseAddress.map { $0 + first })
             }
             for row in 0..<Self.tileRows {
@@ -109,8 +111,8 @@ final class SolverPanel {
                 for start in stride(from: 0, to: geometry.columns, by: size) {
                     var group = Distortion()
                     for column in start..<min(start + size, geometry.columns) {
-                        let error = Double(errors[column * Self.rows + place])
-                        let value = Double(weights[column * Self.rows + place])
+                        let error = Double(errors[column * rows + place])
+                        let value = Double(weights[column * rows + place])
                         group.squaredError += error * error * back
                         group.energy += value * value * back
                     }
@@ -129,66 +131,116 @@ final class SolverPanel {
 
     // MARK: Steps
 
-    /// GPTQ, group after group in the order of rounding.
+    /// Rounds group after group in their order, each with what the errors of those before it hand on.
     private func compensate() {
-        let (k, r, order) = (geometry.columns, Self.rows, factor.order)
-        guard let upper = factor.upper.baseAddress else { return }
+        let (k, r, order) = (geometry.columns, rows, factor.order)
+        // Nothing has need of the gradient before the errors are found anew.
+        let ordered = gradient
         for (place, column) in order.columns.enumerated() {
-            (compensated + place * r).update(from: weights + column * r, count: r)
+            (ordered + place * r).update(from: weights + column * r, count: r)
+            (adjusted + place * r).update(from: weights + column * r, count: r)
         }
-        var codes = [UInt8](repeating: 0, count: 128 * Self.tileRows)
-        for (number, group) in order.groups.enumerated() {
-            let (start, end) = (order.starts[number], order.starts[number + 1])
+        forEachBlock { groups in
+            let block = order.starts[groups.lowerBound]..<order.starts[groups.upperBound]
+            for number in groups {
+                let places = order.starts[number]..<order.starts[number + 1]
+                round(number, places, ordered, change + (places.lowerBound - block.lowerBound) * r)
+                handOn(places, to: places.upperBound..<block.upperBound, block)
+            }
+            handOn(block, to: block.upperBound..<k, block)
+        }
+    }
+
+    /// Rounds the columns at some places, which are a group.
+    private func round(
+        _ number: Int, _ places: Range<Int>, _ ordered: UnsafeMutablePointer<Float>,
+        _ errors: UnsafeMutablePointer<Float>
+    ) {
+        let (order, first) = (factor.order, places.lowerBound)
+        let feedback = factor.feedback.baseAddress.map { $0 + first * (geometry.columns + 1) }
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: places.count * Self.tileRows) { codes in
             for tile in tiles.indices {
-                let first = tile * Self.tileRows
-                codes.withUnsafeMutableBufferPointer { codes in
-                    withGroup(group, of: tile, count: end - start, codes: codes.baseAddress) { kernel in
-                        importance.withUnsafeBufferPointer { importance in
-                            tsr_solve_compensate(
-                                &kernel, compensated + start * r + first,
-                                importance.baseAddress.map { $0 + start },
-                                upper + start * k + start, k, change + first)
-                        }
+                let offset = first * rows + tile * Self.tileRows
+                withGroup(order.groups[number], of: tile, count: places.count, codes: codes.baseAddress) {
+                    kernel in
+                    factor.importance.withUnsafeBufferPointer { importance in
+                        tsr_solve_compensate(
+                            &kernel, ordered + offset, adjusted + offset,
+                            importance.baseAddress.map { $0 + first }, feedback, geometry.columns,
+                            errors + tile * Self.tileRows)
                     }
                 }
-                for place in start..<end {
-                    let column = order.columns[place]
+                for (place, column) in order.columns[places].enumerated() {
                     for row in 0..<Self.tileRows {
-                        tiles[tile].codes[column * Self.tileRows + row] =
-                            codes[(place - start) * Self.tileRows + row]
+                        tiles[tile].codes[column * Self.tileRows + row] = codes[place * Self.tileRows + row]
                     }
                 }
             }
-            guard end < k else { continue }
-            cblas_sgemm(
-                CblasRowMajor, CblasTrans, CblasNoTrans, Int32(k - end), Int32(r), Int32(end - start), -1,
-                upper + start * k + end, Int32(k), change, Int32(r), 1, compensated + end * r, Int32(r))
         }
+    }
+
+    /// Hands the errors at some places of a block on to later places.
+    private func handOn(_ places: Range<Int>, to later: Range<Int>, _ block: Range<Int>) {
+        guard !later.isEmpty, let feedback = factor.feedback.baseAddress else { return }
+        let (k, r) = (geometry.columns, rows)
+        cblas_sgemm(
+            CblasRowMajor, CblasTrans, CblasNoTrans, Int32(later.count), Int32(r), Int32(places.count), 1,
+            feedback + places.lowerBound * k + later.lowerBound, Int32(k),
+            change + (places.lowerBound - block.lowerBound) * r, Int32(r), 1,
+            adjusted + later.lowerBound * r, Int32(r))
     }
 
     /// One sweep of coordinate descent over all groups; `gradient` is kept up.
     private func descend() {
-        let (k, r, size) = (geometry.columns, Self.rows, geometry.format.groupSize)
-        guard let moments = factor.moments.baseAddress else { return }
-        for group in 0..<geometry.groupCount {
-            let start = group * size
-            let count = min(size, k - start)
-            for tile in tiles.indices {
-                let first = tile * Self.tileRows
-                withGroup(group, of: tile, count: count, codes: nil) { kernel in
-                    tsr_solve_descend(
-                        &kernel, gradient + start * r + first, moments + start * k + start, k, change + first)
-                }
+        let (k, size) = (geometry.columns, geometry.format.groupSize)
+        forEachBlock { groups in
+            let block = groups.lowerBound * size..<min(k, groups.upperBound * size)
+            for group in groups {
+                let columns = group * size..<min(k, (group + 1) * size)
+                move(group, columns, change + (columns.lowerBound - block.lowerBound) * rows)
+                follow(columns, in: block, block)
             }
-            cblas_sgemm(
-                CblasRowMajor, CblasTrans, CblasNoTrans, Int32(k), Int32(r), Int32(count), -1,
-                moments + start * k, Int32(k), change, Int32(r), 1, gradient, Int32(r))
+            follow(block, in: 0..<block.lowerBound, block)
+            follow(block, in: block.upperBound..<k, block)
         }
     }
 
-    /// Δ and Δ H for the codes as they are.
+    /// Moves the codes of a group.
+    private func move(_ group: Int, _ columns: Range<Int>, _ change: UnsafeMutablePointer<Float>) {
+        let first = columns.lowerBound
+        guard let moments = factor.moments.baseAddress.map({ $0 + first * (geometry.columns + 1) }) else {
+            return
+        }
+        for tile in tiles.indices {
+            let offset = tile * Self.tileRows
+            withGroup(group, of: tile, count: columns.count, codes: nil) { kernel in
+                tsr_solve_descend(
+                    &kernel, gradient + first * rows + offset, moments, geometry.columns, change + offset)
+            }
+        }
+    }
+
+    /// Brings the gradient of other columns up to what changed in some of a block.
+    private func follow(_ columns: Range<Int>, in others: Range<Int>, _ block: Range<Int>) {
+        guard !others.isEmpty, let moments = factor.moments.baseAddress else { return }
+        let (k, r) = (geometry.columns, rows)
+        cblas_sgemm(
+            CblasRowMajor, CblasTrans, CblasNoTrans, Int32(others.count), Int32(r), Int32(columns.count), -1,
+            moments + columns.lowerBound * k + others.lowerBound, Int32(k),
+            change + (columns.lowerBound - block.lowerBound) * r, Int32(r), 1,
+            gradient + others.lowerBound * r, Int32(r))
+    }
+
+    /// Calls `body` with the groups, or the places of groups, of one block after another.
+    private func forEachBlock(_ body: (Range<Int>) -> Void) {
+        let groups = geometry.groupCount
+        let step = max(1, Self.blockColumns / geometry.format.groupSize)
+        for first in stride(from: 0, to: groups, by: step) { body(first..<min(groups, first + step)) }
+    }
+
+    /// Δ for the codes as they are.
     private func findErrors() {
-        let (k, r, size) = (geometry.columns, Self.rows, geometry.format.groupSize)
+        let (k, r, size) = (geometry.columns, rows, geometry.format.groupSize)
         for group in 0..<geometry.groupCount {
             let count = min(size, k - group * size)
             for tile in tiles.indices {
@@ -198,30 +250,24 @@ final class SolverPanel {
             }
         }
         for index in 0..<k * r { errors[index] = weights[index] - errors[index] }
-        multiply(errors)
     }
 
     /// Δ H Δᵀ over all rows, in the units of the weights.
     private func loss() -> Double { product(errors, gradient) }
 
-    private func weightedEnergy(of panel: UnsafeMutablePointer<Float>) -> Double {
-        multiply(panel)
-        return product(panel, gradient)
-    }
-
     /// `gradient` = H · panel.
     private func multiply(_ panel: UnsafeMutablePointer<Float>) {
-        let (k, r) = (geometry.columns, Self.rows)
+        let (k, r) = (geometry.columns, rows)
         cblas_sgemm(
             CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(k), Int32(r), Int32(k), 1,
             factor.moments.baseAddress, Int32(k), panel, Int32(r), 0, gradient, Int32(r))
     }
 
     private func product(_ a: UnsafeMutablePointer<Float>, _ b: UnsafeMutablePointer<Float>) -> Double {
-        var sums = [Double](repeating: 0, count: Self.rows)
+        var sums = [Double](repeating: 0, count: rows)
         for column in 0..<geometry.columns {
-            for row in 0..<Self.rows {
-                let index = column * Self.rows + row
+            for row in 0..<rows {
+                let index = column * rows + row
                 sums[row] += Double(a[index]) * Double(b[index])
             }
         }
@@ -236,7 +282,7 @@ final class SolverPanel {
         let firstCode = group * geometry.format.groupSize * Self.tileRows
         tiles[index].withParts { parts in
             var kernel = tsr_solve_group(
-                count: count, pitch: Self.rows, bits: UInt32(geometry.format.bits.rawValue), d: parts.d,
+                count: count, pitch: rows, bits: UInt32(geometry.format.bits.rawValue), d: parts.d,
                 dm: parts.dm, scales: parts.scales + group * Self.tileRows,
                 minimums: parts.minimums + group * Self.tileRows, codes: codes ?? parts.codes + firstCode)
             body(&kernel)

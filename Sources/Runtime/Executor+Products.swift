@@ -17,8 +17,9 @@ public struct LargeProduct: Sendable {
 
     /// Fewer tokens than this go through the runtime's own kernels.
     static let fewestTokens = 48
-    /// Rows of weights widened and multiplied at a time.
-    static let panelRows = 96
+    /// Rows of weights widened and multiplied at a time, of so many: at most what half of a cache holds, and enough panels for
+    /// threads to share. By the matrix alone: results do not depend on the threads.
+    static func panelRows(_ rows: Int) -> Int { min(384, max(96, rows / 8 / 16 * 16)) }
 
     /// Wraps a library's call.
     public init(_ call: @escaping Call) { self.call = call }
@@ -83,10 +84,11 @@ extension Executor {
         _ rows: Int,
         _ columns: Int, _ x: Plan.Operand, _ tokens: Int
     ) {
-        pool.run((rows + LargeProduct.panelRows - 1) / LargeProduct.panelRows, grain: 1) { panels in
+        let panelRows = LargeProduct.panelRows(rows)
+        pool.run((rows + panelRows - 1) / panelRows, grain: 1) { panels in
             for panel in panels {
-                let first = panel * LargeProduct.panelRows
-                let count = min(LargeProduct.panelRows, rows - first)
+                let first = panel * panelRows
+                let count = min(panelRows, rows - first)
                 let y = floats(product.result) + first
                 for token in 0..<tokens {
                     let row = y + token * product.result.pitch

@@ -138,10 +138,13 @@ public struct PreparedSet {
     }
 
     /// The set with no more than the first `count` tokens of each sample without visuals.
-    func cuttingText(to count: Int) -> PreparedSet {
+    /// - Parameter isCut: which of them may be cut.
+    package func cuttingText(
+        to count: Int, where isCut: (Sample) -> Bool = { _ in true }
+    ) -> PreparedSet {
         var cut = self
         cut.samples = samples.map { sample in
-            guard sample.visuals.isEmpty, sample.tokens.count > count else { return sample }
+            guard sample.visuals.isEmpty, sample.tokens.count > count, isCut(sample) else { return sample }
             let positions = stride(from: 0, to: sample.positions.count, by: sample.tokens.count)
             return Sample(
                 tokens: Array(sample.tokens.prefix(count)),

@@ -34,30 +34,27 @@ import Threads
         #expect(throws: Failure.self) { try bad.shrunk(towards: sound, rows: 16) }
         #expect(throws: Failure.self) { try sound.shrunk(towards: bad, rows: 16) }
         #expect(throws: Failure.self) { try bad.meanSquares() }
-        #expect(throws: Failure.self) { try MomentSolver(Self.geometry(), bad) }
+        #expect(throws: Failure.self) { try MomentSolver(Self.geometry(), bad, ThreadPool(threads: 1)) }
     }
 
     @Test(arguments: values, Modality.allCases)
-    func neitherPartOfASplitIsDropped(value: Float, modality: Modality) throws {
+    func noModalityIsDropped(value: Float, modality: Modality) throws {
         let pool = try ThreadPool(threads: 1)
-        for isHeldOut in [false, true] {
-            let split = SplitMoments(columns: 2)
-            for part in [false, true] {
-                for rows: [Float] in [[1, 2], [isHeldOut == part ? value : 1, 3]] {
-                    rows.withUnsafeBufferPointer { split.add($0, modality, isHeldOut: part, pool) }
-                }
+        let moments = ModalMoments(columns: 2)
+        for other in Modality.allCases {
+            for rows: [Float] in [[1, 2], [other == modality ? value : 1, 3]] {
+                rows.withUnsafeBufferPointer { moments.add($0, other, pool) }
             }
-            #expect(throws: Failure.self) { try split.shares() }
-            #expect(throws: Failure.self) { try split.withParts { _, _ in } }
-            do {
-                _ = try split.whole()
-                Issue.record("a part was dropped")
-            } catch { #expect(error.kind == .badInput) }
         }
+        #expect(throws: Failure.self) { try moments.shares() }
+        do {
+            _ = try moments.balanced()
+            Issue.record("a modality was dropped")
+        } catch { #expect(error.kind == .badInput) }
     }
 
     @Test(arguments: values) func figuresOfAStageAreNumbers(value: Float) throws {
-        let statistics = StageStatistics(columns: 2)
+        let statistics = StageStatistics(columns: 2, rows: 1)
         let rows: [Float] = [1, value]
         let pool = try ThreadPool(threads: 1)
         rows.withUnsafeBufferPointer { statistics.add($0, pool) }
@@ -87,7 +84,7 @@ import Threads
         let weights = (0..<16 * columns).map { Float($0 % 7 - 3) }
         var tiles = [UInt8](repeating: 0, count: geometry.byteCount)
         let pool = try ThreadPool(threads: 1)
-        let rows = RowSolver(moments, damping: 0.01)
+        let rows = RowSolver(moments)
         return try weights.withUnsafeBytes { weights in
             try tiles.withUnsafeMutableBytes {
                 try rows.solve(weights, .float32, firstRow: 0, into: $0, geometry, solver, pool).losses

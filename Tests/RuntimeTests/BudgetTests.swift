@@ -124,7 +124,7 @@ import Testing
 
     @Test func withoutAnythingProbedThereIsNoChoice() throws {
         let fixture = try ProbedFixture("qwen3-vl")
-        try fixture.add(nil, nil, text: 4200)
+        try fixture.add(nil, nil, text: 4200, answers: [4000..<4100])
         let file = try fixture.calibrate()
         let failure = #expect(throws: Failure.self) { try spend(8, fixture, file) }
         #expect(failure?.kind == .usage && failure?.message.contains("could be probed") == true)

@@ -49,7 +49,7 @@ import Threads
             weight: { (name) throws(Failure) in LentWeight(name, of: prepared.model.bundle) },
             visit: { (visit) throws(Failure) in
                 let coverage = try visit.coverage()
-                let statistics = try visit.statistics(Modality.allCases, pool)
+                let statistics = try visit.statistics(Modality.allCases, visit.coverage(), pool)
                 let counts = Modality.allCases.map { statistics[$0]?.moments.count ?? 0 }
                 #expect(coverage.rows == counts.reduce(0, +), "\(coverage.name)")
                 guard coverage.experts > 0 else { return }
@@ -114,7 +114,7 @@ import Threads
             weight: { (name) throws(Failure) in LentWeight(name, of: prepared.model.bundle) },
             visit: { (visit) throws(Failure) in
                 guard visit.graph == "text" else { return }
-                let statistics = try visit.statistics(Modality.allCases, pool)
+                let statistics = try visit.statistics(Modality.allCases, visit.coverage(), pool)
                 #expect(statistics[.vision]?.moments.count == pictures)
                 #expect(statistics[.text]?.moments.count == tokens - pictures)
             })

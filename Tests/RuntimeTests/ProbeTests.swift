@@ -1,5 +1,4 @@
 import Bundles
-import Calibration
 import GraphIR
 import Prompts
 import Runtime
@@ -9,6 +8,8 @@ import Tessera
 import TestSupport
 import Testing
 import Threads
+
+@testable import Calibration
 
 /// Which samples of a set answers are compared over, and what is recorded of them.
 @Suite(.serialized) struct ProbeTests {
@@ -56,8 +57,10 @@ import Threads
         // The shortest of those that are all too long for their room, unless none is short enough to stand alone.
         let single = try choice([(.image, 3000, 20), (.image, 2500, 20), (nil, 0, 50)])
         #expect(single.samples == [1, 2])
-        let none = try choice([(.image, 3000, 2000), (nil, 0, 5000)])
-        #expect(none.samples.isEmpty && none.missing == [.text, .largePictures])
+        let none = try choice([(.image, 3000, 2000), (.video, 3000, 5000)])
+        #expect(none.samples.isEmpty && none.missing == [.largePictures, .videos])
+        // Plain text is never too long: it is cut.
+        #expect(try choice([(.image, 3000, 2000), (nil, 0, 5000)]).samples == [1])
         // Without a row of text whose next token matters there is nothing to compare.
         #expect(try choice([(nil, 0, 1), (.image, 64, 0)]).counts.isEmpty)
     }
@@ -65,7 +68,7 @@ import Threads
     /// What a set of texts costs is what it cost; no kind takes more than its room or one sample.
     @Test func theBudgetHolds() throws {
         let texts = try choice(Array(repeating: (nil, 0, 512), count: 40))
-        #expect(texts.tokens == ProbeChoice.budget)
+        #expect(texts.tokens == ProbeChoice.plainBudget && texts.samples.count == 4)
         var samples: [Sample] = []
         for index in 0..<40 {
             samples.append((nil, 0, 100 + index))
@@ -74,6 +77,20 @@ import Threads
         }
         let mixed = try choice(samples)
         #expect(mixed.tokens <= 3 * ProbeChoice.budget && mixed.counts.allSatisfy { $0.count > 0 })
+    }
+
+    /// A text is run as far as its window goes; one with answers as far as it goes, for they may be at its end.
+    @Test func textWithoutAnswersIsCut() throws {
+        let fixture = try ProbedFixture("qwen2-vl")
+        try fixture.add(nil, nil, text: 400)
+        try fixture.add(nil, nil, text: 300, answers: [290..<300])
+        let choice = ProbeChoice(fixture.set)
+        let probe = AnswerProbe(
+            fixture.graph, fixture.set, patches: fixture.patches, pool: try ThreadPool(threads: 1),
+            largeProduct: nil)
+        let run = probe.prepared.samples.map(\.tokens)
+        #expect(run.map(\.count) == [ProbeChoice.window, 300] && choice.tokens == ProbeChoice.window + 300)
+        #expect(run[0] == Array(fixture.set.samples[0].tokens.prefix(ProbeChoice.window)))
     }
 
     @Test func tokensOfOtherModelsAreRefused() throws {
@@ -131,9 +148,36 @@ import Threads
     /// Nothing at all can be run again and again: then nothing has a sensitivity.
     @Test func nothingIsProbed() throws {
         let fixture = try ProbedFixture("qwen3-vl")
-        try fixture.add(nil, nil, text: 4200)
+        try fixture.add(nil, nil, text: 4200, answers: [4000..<4100])
         let file = try fixture.calibrate()
         #expect(try fixture.graph.uses.allSatisfy { try file.sensitivity($0.weight) == nil })
+    }
+
+    /// What a weight's noise costs is what a run of everything with it says, though only what comes after is run.
+    @Test(arguments: ["qwen2-vl", "qwen3-vl", "qwen3-vl-moe"]) func nothingIsLostBeforeTheNoise(
+        fixture: String
+    ) throws {
+        let fixture = try ProbedFixture(fixture)
+        try fixture.addUsual()
+        let file = try fixture.calibrate()
+        let bundle = fixture.model.bundle
+        let probe = AnswerProbe(
+            fixture.graph, fixture.set, patches: fixture.patches, pool: try ThreadPool(threads: 2),
+            largeProduct: nil)
+        let plain = { (name: String) throws(Failure) in LentWeight(name, of: bundle) }
+        let base = try probe.answers(try probe.hidden(plain) { _ throws(Failure) in }, plain)
+        var measured = 0
+        for use in fixture.graph.uses {
+            guard let found = try file.sensitivity(use.weight) else { continue }
+            let weight = try #require(try plain(use.weight))
+            let noise = try NoisyWeight(weight).lent
+            let noisy = { (name: String) throws(Failure) in name == use.weight ? noise : try plain(name) }
+            let hidden = try probe.hidden(noisy) { _ throws(Failure) in }
+            let whole = try probe.divergence(base, hidden, noisy)
+            #expect(abs(found / whole - 1) < 1e-6, "\(use.weight): \(found) \(whole)")
+            measured += 1
+        }
+        #expect(measured > 10)
     }
 
     /// Noise that reaches the second half of a sample only counts more where that half is an answer, and less where it is the
@@ -155,7 +199,7 @@ import Threads
             }
             let base = try probe.hidden(plain) { _ throws(Failure) in }
             let other = try probe.hidden(noisy) { _ throws(Failure) in }
-            return try probe.divergence(base, plain, other, noisy)
+            return try probe.divergence(try probe.answers(base, plain), other, noisy)
         }
         // Rows of the first half are equal, so a mean is a share of the same sum, nearly: which rows are taken may shift by one.
         let (none, asked, answered) = (

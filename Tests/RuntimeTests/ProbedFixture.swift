@@ -36,7 +36,10 @@ final class ProbedFixture {
     }
 
     /// Adds a sample: the placeholders of a visual of noise, if any, then text.
-    func add(_ medium: PromptPiece.Medium?, _ grid: PatchGrid?, text: Int) throws {
+    /// - Parameter answers: the tokens that are the model's own.
+    func add(
+        _ medium: PromptPiece.Medium?, _ grid: PatchGrid?, text: Int, answers: [Range<Int>] = []
+    ) throws {
         let settings = model.prompt
         var tokens: [Int32] = []
         var visuals: [PreparedSet.Visual] = []
@@ -49,7 +52,7 @@ final class ProbedFixture {
             try patches.append((0..<(grid.patches ?? 0) * width).map { Float($0 * 7919 % 2003) / 1000 - 1 })
         }
         tokens += (0..<text).map { Int32($0 * 31 % 150) + 1 }
-        try set.add(tokens, visuals)
+        try set.add(tokens, visuals, answers: answers)
     }
 
     /// One small picture and some text, whatever the generation takes.

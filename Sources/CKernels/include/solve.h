@@ -27,13 +27,13 @@ typedef struct {
 void tsr_solve_load(const tsr_fit_rows *rows, size_t columns, const float *signs, float *scratch, float *panel,
                     size_t pitch, float *units);
 
-/// GPTQ on one group. Its scales and minimums are searched for on the weights as they are now, each column weighing
-/// `importance`; then column by column the code is rounded and the error handed on: e = (w − ŵ) / U[j,j], w[k] −= e·U[j,k]
-/// for the columns k after j in the group.
-/// `weights` are the group's columns of the panel; `errors` [count][pitch] receives the e. `factor` is U[first, first] of the
-/// upper triangular U with UᵀU = H⁻¹, `stride` floats from row to row.
-void tsr_solve_compensate(const tsr_solve_group *group, const float *weights, const float *importance,
-                          const float *factor, size_t stride, float *errors);
+/// Rounds one group, handing errors on. Its scales and minimums are searched for on its columns as they would be best after what
+/// is rounded by now: each adjusted for all before it, those of the group, unrounded, included, and weighing `importance`. Then column by column the code nearest to the adjusted column is taken, and its error δ = w − ŵ
+/// is handed on: column k after j in the group grows by δ·F[j,k].
+/// `weights` are the group's columns of a panel, `adjusted` the same with what was handed on to them so far; `errors`
+/// [count][pitch] receives the δ. `feedback` is F[first, first], `stride` floats from row to row.
+void tsr_solve_compensate(const tsr_solve_group *group, const float *weights, const float *adjusted,
+                          const float *importance, const float *feedback, size_t stride, float *errors);
 
 /// Coordinate descent on one group: each code, then scale and minimum together, moves to where Δ H Δᵀ is least while all
 /// else stays. `gradient` are the group's columns of Δ H, Δ = w − ŵ; `moments` is H[first, first], `stride` floats from row

@@ -4,6 +4,7 @@
 #include "blocks.h"
 #include "coded_attention.h"
 #include "codes.h"
+#include "columns.h"
 #include "fit.h"
 #include "floats.h"
 #include "isa.h"
