@@ -27,9 +27,10 @@ typedef struct {
 void tsr_solve_load(const tsr_fit_rows *rows, size_t columns, const float *signs, float *scratch, float *panel,
                     size_t pitch, float *units);
 
-/// Rounds one group, handing errors on. Its scales and minimums are searched for on its columns as they would be best after what
-/// is rounded by now: each adjusted for all before it, those of the group, unrounded, included, and weighing `importance`. Then column by column the code nearest to the adjusted column is taken, and its error δ = w − ŵ
-/// is handed on: column k after j in the group grows by δ·F[j,k].
+/// Rounds one group, handing errors on. Its scales and minimums are searched for on its columns as they would be best after what is
+/// rounded by now: each adjusted for all before it, those of the group, unrounded, included, and weighing `importance`. Then column by
+/// column the code nearest to the adjusted column is taken, and its error δ = w − ŵ is handed on: column k after j in the group grows
+/// by δ·F[j,k].
 /// `weights` are the group's columns of a panel, `adjusted` the same with what was handed on to them so far; `errors`
 /// [count][pitch] receives the δ. `feedback` is F[first, first], `stride` floats from row to row.
 void tsr_solve_compensate(const tsr_solve_group *group, const float *weights, const float *adjusted,
