@@ -264,8 +264,8 @@ class Trial:
         (self.work / "solved.tessera").unlink(missing_ok=True)
         ours = [
             Finished([self.tool("tessera-calibrate"), full, "--data", text, "--tokens", tokens, "-o", self.work / "cal"]),
-            Finished([self.tool("tessera-quantize"), full, "--calibration", self.work / "cal", "--bits", "4.6", "-o",
-                      self.work / "solved.tessera"])]
+            Finished([self.tool("tessera-quantize"), full, "--calibration", self.work / "cal", "--bits", self.args.bits,
+                      "-o", self.work / "solved.tessera"])]
         base, importance = self.peer_file("BF16", "bf16")[0], self.work / "imatrix.gguf"
         theirs = [
             Finished([self.sources / "build/bin/llama-imatrix", "-m", base, "-f", text, "-c", 512, "--chunks", tokens // 512,
@@ -294,6 +294,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tokens", type=int, default=65536, help="to calibrate with (65536)")
+    parser.add_argument("--bits", type=float, default=5.8,
+                        help="to quantize calibrated weights to (5.8: 4.6 in a decoder of 2B, 8 in a tower, of which texts tell nothing)")
     parser.add_argument("--tessera", default=HERE.parents[1] / ".build/release", help="folder of the commands (.build/release)")
     parser.add_argument("--llama-cpp", help="llama.cpp's sources")
     parser.add_argument("--also", action="append", default=[], metavar="NAME=FOLDER:OPTIONS", help="another peer's programs")
