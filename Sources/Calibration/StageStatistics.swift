@@ -38,7 +38,8 @@ public final class StageStatistics {
     private var minimum: Float { spreads.reduce(.infinity) { min($0, $1.least) } }
     private var maximum: Float { spreads.reduce(-.infinity) { max($0, $1.greatest) } }
 
-    /// Of wide inputs, whose products take most of the time, half of the rows do where these are still enough to tell pairs of columns by.
+    /// Of wide inputs, whose products take most of the time, half of the rows do where these are still enough to tell pairs of
+    /// columns by.
     private static func step(columns: Int, rows: Int) -> Int { columns > 4096 && rows >= 7 * columns ? 2 : 1 }
 
     /// How many peaks there are for so many columns.

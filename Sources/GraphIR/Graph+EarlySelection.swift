@@ -3,6 +3,7 @@ public import Storage
 extension ModelGraph {
     /// The graph of that name with its rows selected as early as that gives the same: what treats each row by itself, such as
     /// the last block's layers after its attention, then treats the selected rows alone.
+    /// - Throws: `badInput` when there is no such graph.
     public func graphSelectingEarly(_ name: String) throws(Failure) -> Graph {
         let shapes = Dictionary(weights.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
         return try graph(name).selectingEarly { shapes[$0] }
@@ -45,7 +46,8 @@ extension Graph {
         return graph
     }
 
-    /// The results of nodes that treat each row by itself whose only uses are by one another and by `selection`.
+    /// The results of nodes that treat each row by itself whose only uses are by one another and by `selection`: none where what is
+    /// selected is used otherwise, too.
     private func resultsUsed(only selection: Node) -> Set<ValueID> {
         var used = Set([output])
         var moved: Set<ValueID> = []
@@ -70,8 +72,7 @@ extension Operation {
             .weightedSum:
             true
         case .embedding, .parameter, .positionTable, .mergeRows, .selectRows, .scatterRows, .addRows,
-            .rotaryTable, .rotary,
-            .lengthScale, .windows, .attention:
+            .rotaryTable, .rotary, .lengthScale, .windows, .attention:
             false
         }
     }

@@ -10,7 +10,7 @@ public import Threads
 ///
 /// 1. d and dm of each row come from the weighted search.
 /// 2. Rounding group by group hands errors on, as GPTQ (arXiv 2210.17323) does; each group's scale and minimum are searched
-///    for on the weights as they are when it is reached, and rounded to 8 bits before its codes are.
+///    for on its weights as they would be best when it is reached, and rounded to 8 bits before its codes are.
 /// 3. Coordinate descent, group by group: codes, then scale and minimum, move to where the loss is least.
 ///
 /// The bytes do not depend on the threads; they may on OpenBLAS's kernels, which differ between processors.
@@ -133,8 +133,8 @@ public struct MomentSolver {
         return (distortion, losses.relative)
     }
 
-    /// The fewer rows moments are of, the more of them is chance. Of errors on held-out text, from 1 to 64 thousand tokens, these are the
-    /// least or within a fiftieth of it.
+    /// The fewer rows moments are of, the more of them is chance. Of errors on held-out text, from 1 to 64 thousand tokens, these
+    /// are the least or within a fiftieth of it (`docs/quality.md`).
     static func damping(columns: Int, rows: Int) -> Double {
         min(0.3, max(0.01, 0.1 * Double(columns) / Double(max(1, rows))))
     }

@@ -21,7 +21,8 @@ final class SolverPanel {
     private var units: [Float]
 
     private static let tileRows = GroupGeometry.tileRows
-    /// Columns of a block, whole groups at most so wide together: those before it are done with, and reach the others in one product.
+    /// Columns of a block, whole groups at most so wide together: those before it are done with, and reach the others in one
+    /// product.
     private static let blockColumns = 256
 
     /// - Parameter rows: at most so many are solved; a multiple of those of a tile.

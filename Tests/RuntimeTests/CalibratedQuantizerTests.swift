@@ -24,22 +24,10 @@ import Testing
     ) throws -> (bundle: Bundle, reports: [TensorReport], steps: Int) {
         let format = try #require(GroupFormat(.four, groupSize: 32))
         let recipe = Recipe("r", rules: [.init(["text.*", "vision.*"], .groups(format, .refit))])
-        let base = probed.model.bundle
-        let plan = try QuantizationPlan(recipe, probed.graph, BundleWeights(base).weights)
-        let weights = try RewriteSearch(plan, probed.graph, base, calibration, threads: 1) {
-            _ throws(Failure) in
-        }.weights
-        let writer = try BundleWriter(
-            OutputPath(directory.file(path), inputs: []), fingerprint: recipe.json, plan: plan.descriptions)
-        var steps = 0
-        let reports = try CalibratedQuantizer(plan, probed.graph, weights, calibration, threads: threads).run(
-            into: writer
-        ) { _ throws(Failure) in
-            steps += 1
-            if steps == stop { throw Failure(.interrupted, "stopped") }
-        }
-        _ = try writer.finish(graph: base.graphJSON, metadata: base.metadata, tokenizer: base.tokenizer)
-        return (try Bundle(directory.file(path)), reports, steps)
+        return try calibratedBundle(
+            recipe, probed.graph, probed.model.bundle, calibration, to: directory.file(path),
+            threads: threads,
+            stop: stop)
     }
 
     /// On any number of threads, and interrupted anywhere, the bytes are the same; all linears are solved for.

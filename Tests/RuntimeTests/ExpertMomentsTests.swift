@@ -238,21 +238,9 @@ import Threads
         _ calibration: CalibrationFile, _ roles: [String], to path: String, threads: Int = 2, stop: Int? = nil
     ) throws -> Bundle {
         let recipe = Recipe("r", rules: [.init(roles, .groups(format, .refit))])
-        let source = prepared.model.bundle
-        let plan = try QuantizationPlan(recipe, prepared.graph, BundleWeights(source).weights)
-        let weights = try RewriteSearch(plan, prepared.graph, source, calibration, threads: 1) {
-            _ throws(Failure) in
-        }.weights
-        let writer = try BundleWriter(
-            OutputPath(path, inputs: []), fingerprint: recipe.json, plan: plan.descriptions)
-        let quantizer = try CalibratedQuantizer(plan, prepared.graph, weights, calibration, threads: threads)
-        var steps = 0
-        _ = try quantizer.run(into: writer) { _ throws(Failure) in
-            steps += 1
-            if steps == stop { throw Failure(.interrupted, "stopped") }
-        }
-        try writer.finish(graph: prepared.graph.json, metadata: .object([]), tokenizer: [])
-        return try Bundle(path)
+        return try calibratedBundle(
+            recipe, prepared.graph, prepared.model.bundle, calibration, to: path, threads: threads, stop: stop
+        ).bundle
     }
 
     /// The rows of each expert, in tiles that they share with others, are those that its own moments give alone.
