@@ -95,14 +95,7 @@ struct AttributionModules {
 
 extension GraphPart {
     /// The uses of weights by its linears and tables.
-    private var uses: [Operation.WeightUse] {
-        nodes.compactMap { node in
-            switch node.operation {
-            case .embedding(let use), .linear(let use, _), .expertLinear(let use, _, _): use
-            default: nil
-            }
-        }
-    }
+    private var uses: [Operation.WeightUse] { nodes.compactMap(\.operation.weightUse) }
 
     /// The number of the transformer block that its linears are in, if any.
     var block: Int? { uses.first?.block }

@@ -73,12 +73,7 @@ extension GraphPart {
     /// What its linears and tables are called together, `text.block.0.attention.q+k+v`; its other weights, where it has none of
     /// these; nil for a part without weights.
     var moduleName: String? {
-        let main = nodes.flatMap { node -> [String] in
-            switch node.operation {
-            case .embedding, .linear, .expertLinear: [node.operation.weightNames.first ?? ""]
-            default: []
-            }
-        }
+        let main = nodes.compactMap(\.operation.weightUse?.weight)
         let names = (main.isEmpty ? weightNames : main).map(Self.stem)
         guard let first = names.first else { return nil }
         var lasts: [String] = []

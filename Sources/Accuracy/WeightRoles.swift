@@ -9,8 +9,8 @@ struct WeightRoles {
     init(_ graph: ModelGraph) {
         for use in graph.uses { roles[use.weight] = use.role.description }
         for node in graph.graphs.flatMap(\.nodes) {
-            if case .expertLinear(let use, let experts, _) = node.operation {
-                expertCounts[use.weight] = experts
+            if case .expertLinear(let linear) = node.operation {
+                expertCounts[linear.use.weight] = linear.experts
             }
         }
     }

@@ -98,9 +98,10 @@ extension ModelGraph {
         let columns = Dictionary(weights.map { ($0.name, $0.shape.extents.last ?? 0) }) { first, _ in first }
         return graphs.flatMap(\.nodes).compactMap { node in
             switch node.operation {
-            case .linear(let use, _): Linear(use: use, columns: columns[use.weight] ?? 0, experts: 1)
-            case .expertLinear(let use, let experts, _):
-                Linear(use: use, columns: columns[use.weight] ?? 0, experts: experts)
+            case .linear(let linear):
+                Linear(use: linear.use, columns: columns[linear.use.weight] ?? 0, experts: 1)
+            case .expertLinear(let linear):
+                Linear(use: linear.use, columns: columns[linear.use.weight] ?? 0, experts: linear.experts)
             default: nil
             }
         }

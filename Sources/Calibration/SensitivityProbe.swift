@@ -106,12 +106,5 @@ struct SensitivityProbe {
 
 extension Graph {
     /// Its linears' and embeddings' uses of weights, in order.
-    var weightUses: [Operation.WeightUse] {
-        nodes.compactMap { node in
-            switch node.operation {
-            case .embedding(let use), .linear(let use, _), .expertLinear(let use, _, _): use
-            default: nil
-            }
-        }
-    }
+    var weightUses: [Operation.WeightUse] { nodes.compactMap(\.operation.weightUse) }
 }

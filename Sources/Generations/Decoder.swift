@@ -66,8 +66,8 @@ struct Decoder {
         let positions = try builder.input("positions", ValueType(.index, [.fixed(3), .symbol(.tokens)]))
         let outputs = try builder.input("outputs", ValueType(.index, [.symbol(.outputs)]))
         let embedding = try builder.weight("text.embedding.weight", [vocabulary, width])
-        let embedded = try builder.add(.embedding(.init(embedding, Role("text.embedding"))), tokens)
-        let rows = features > 0 ? try builder.add(.columns(0..<width), visuals) : visuals
+        let embedded = try builder.add(.embedding(.init(.init(embedding, Role("text.embedding")))), tokens)
+        let rows = features > 0 ? try builder.add(.columns(.init(0..<width)), visuals) : visuals
         var x = try builder.add(.scatterRows, embedded, rows, visualRows, name: "inputs")
         let table = try builder.add(
             .rotaryTable(
@@ -77,7 +77,8 @@ struct Decoder {
         for block in 0..<depth {
             x = try addBlock(block, x, table, to: &builder)
             if block < features {
-                let rows = try builder.add(.columns((block + 1) * width..<(block + 2) * width), visuals)
+                let rows = try builder.add(
+                    .columns(.init((block + 1) * width..<(block + 2) * width)), visuals)
                 x = try builder.add(.addRows, x, rows, visualRows)
             }
         }
@@ -125,8 +126,8 @@ struct Decoder {
                 .init(
                     heads: heads, keyHeads: keyHeads, headDimension: headWidth, extent: .causal(layer: block))
             ),
-            try builder.add(.rotary(heads: heads, headDimension: headWidth), q, table),
-            try builder.add(.rotary(heads: keyHeads, headDimension: headWidth), k, table), v)
+            try builder.add(.rotary(.init(heads: heads, headDimension: headWidth)), q, table),
+            try builder.add(.rotary(.init(heads: keyHeads, headDimension: headWidth)), k, table), v)
         return try builder.linear(
             attended, "\(name).output", "text.attention.output", [width, heads * headWidth], bias: false,
             block: block, name: "block.\(block).attention")
@@ -140,7 +141,7 @@ struct Decoder {
             x, "\(name).gate", "text.mlp.gate", [mlpWidth, width], bias: false, block: block)
         let up = try builder.linear(
             x, "\(name).up", "text.mlp.up", [mlpWidth, width], bias: false, block: block)
-        let product = try builder.add(.gatedProduct(.silu), gate, up)
+        let product = try builder.add(.gatedProduct(.init(.silu)), gate, up)
         return try builder.linear(
             product, "\(name).down", "text.mlp.down", [width, mlpWidth], bias: false, block: block,
             name: "block.\(block).mlp")
@@ -153,20 +154,21 @@ struct Decoder {
         let scores = try builder.linear(
             x, "\(name).router", "text.router", [experts.count, width], bias: false, block: block,
             name: "block.\(block).router_logits")
-        let routes = try builder.add(.route(chosen: experts.chosen), scores)
+        let routes = try builder.add(.route(.init(chosen: experts.chosen)), scores)
         func project(_ part: String, _ x: Graph.ValueID, _ extents: [Int]) throws(Failure) -> Graph.ValueID {
             let weight = try builder.weight(
                 "\(name).experts.\(part).weight", [experts.count * extents[0], extents[1]])
             return try builder.add(
                 .expertLinear(
-                    .init(weight, Role("text.experts.\(part)"), block: block), experts: experts.count,
-                    chosen: experts.chosen), x, routes)
+                    .init(
+                        .init(weight, Role("text.experts.\(part)"), block: block), experts: experts.count,
+                        chosen: experts.chosen)), x, routes)
         }
         let gate = try project("gate", x, [experts.width, width])
         let up = try project("up", x, [experts.width, width])
-        let product = try builder.add(.gatedProduct(.silu), gate, up)
+        let product = try builder.add(.gatedProduct(.init(.silu)), gate, up)
         let down = try project("down", product, [width, experts.width])
         return try builder.add(
-            .weightedSum(chosen: experts.chosen), down, routes, name: "block.\(block).mlp")
+            .weightedSum(.init(chosen: experts.chosen)), down, routes, name: "block.\(block).mlp")
     }
 }

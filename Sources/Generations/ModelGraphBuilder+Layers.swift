@@ -1,6 +1,14 @@
 import GraphIR
 import Storage
 
+/// How the rows of a layer are normalised.
+enum NormKind {
+    /// By their length.
+    case rms
+    /// By their mean and variance, with a bias.
+    case layer
+}
+
 /// The layers that every generation is made of, with their weights declared as they are used.
 extension ModelGraphBuilder {
     /// x Wᵀ + b with weights `<weights>.weight` [N, K] and `<weights>.bias` [N].
@@ -10,17 +18,21 @@ extension ModelGraphBuilder {
     ) throws(Failure) -> Graph.ValueID {
         let weight = try weight("\(weights).weight", extents)
         let bias = bias ? try self.weight("\(weights).bias", [extents[0]]) : nil
-        return try add(.linear(.init(weight, Role(role), block: block), bias: bias), x, name: name)
+        return try add(.linear(.init(.init(weight, Role(role), block: block), bias: bias)), x, name: name)
     }
 
     /// A normalisation with weights `<weights>.weight` and, for a layer norm, `<weights>.bias`.
     mutating func norm(
-        _ kind: Operation.Norm.Kind, _ x: Graph.ValueID, _ weights: String, _ width: Int, epsilon: Double,
+        _ kind: NormKind, _ x: Graph.ValueID, _ weights: String, _ width: Int, epsilon: Double,
         name: String? = nil
     ) throws(Failure) -> Graph.ValueID {
         let weight = try weight("\(weights).weight", [width])
-        let bias = kind == .layer ? try self.weight("\(weights).bias", [width]) : nil
-        return try add(.norm(.init(kind, weight: weight, bias: bias, epsilon: epsilon)), x, name: name)
+        switch kind {
+        case .rms: return try add(.rmsNorm(.init(weight: weight, epsilon: epsilon)), x, name: name)
+        case .layer:
+            let bias = try self.weight("\(weights).bias", [width])
+            return try add(.layerNorm(.init(weight: weight, bias: bias, epsilon: epsilon)), x, name: name)
+        }
     }
 
     /// An RMS norm of each of `heads` parts of `width` columns.
@@ -28,7 +40,7 @@ extension ModelGraphBuilder {
         _ x: Graph.ValueID, _ weights: String, heads: Int, _ width: Int, epsilon: Double
     ) throws(Failure) -> Graph.ValueID {
         let weight = try weight("\(weights).weight", [width])
-        return try add(.norm(.init(.rms, weight: weight, epsilon: epsilon, heads: heads)), x)
+        return try add(.rmsNorm(.init(weight: weight, epsilon: epsilon, heads: heads)), x)
     }
 
     /// Adds the graph `head`, whose weight is the embedding or its own.
@@ -37,6 +49,6 @@ extension ModelGraphBuilder {
         let hidden = try input("hidden", .rows(.symbol(.outputs), width))
         let weight =
             if let embedding { embedding } else { try self.weight("text.head.weight", [vocabulary, width]) }
-        try output(try add(.linear(.init(weight, Role("text.head")), bias: nil), hidden, name: "logits"))
+        try output(try add(.linear(.init(.init(weight, Role("text.head")))), hidden, name: "logits"))
     }
 }

@@ -40,7 +40,7 @@ struct QueriedTower {
             patches, "vision.patch_embed", "vision.patch_embed", [width, channels], bias: false,
             name: "patch_embed")
         let table = try builder.weight("vision.positions.weight", [QueriedTower.positions, width])
-        let places = try builder.add(.positionTable(table, .bicubic), coordinates, segments)
+        let places = try builder.add(.positionTable(.init(table, .bicubic)), coordinates, segments)
         let placed = try builder.add(.add, embedded, places, name: "block_input")
         var x = try builder.norm(.layer, placed, "vision.norm", width, epsilon: QueriedTower.epsilon)
         for block in 0..<depth { x = try addBlock(block, x, segments, to: &builder) }
@@ -62,8 +62,9 @@ struct QueriedTower {
         let attended = try builder.add(
             .attention(
                 .init(heads: heads, keyHeads: heads, headDimension: width / heads, extent: .segments)),
-            try builder.add(.columns(0..<width), qkv), try builder.add(.columns(width..<2 * width), qkv),
-            try builder.add(.columns(2 * width..<3 * width), qkv), segments)
+            try builder.add(.columns(.init(0..<width)), qkv),
+            try builder.add(.columns(.init(width..<2 * width)), qkv),
+            try builder.add(.columns(.init(2 * width..<3 * width)), qkv), segments)
         let attention = try builder.linear(
             attended, "\(name).attention.output", "vision.attention.output", [width, width], block: block,
             name: "block.\(block).attention")
@@ -71,7 +72,7 @@ struct QueriedTower {
         let norm2 = try builder.norm(.layer, middle, "\(name).norm2", width, epsilon: epsilon)
         let up = try builder.linear(
             norm2, "\(name).mlp.up", "vision.mlp.up", [mlpWidth, width], block: block)
-        let active = try builder.add(.activation(.gelu), up)
+        let active = try builder.add(.activation(.init(.gelu)), up)
         let down = try builder.linear(
             active, "\(name).mlp.down", "vision.mlp.down", [width, mlpWidth], block: block,
             name: "block.\(block).mlp")
@@ -94,12 +95,12 @@ struct QueriedTower {
         let values = try builder.norm(.layer, projected, "\(name).input_norm", output, epsilon: epsilon)
         let table = try builder.weight("\(name).positions.weight", [queries, output])
         let keys = try builder.add(
-            .add, values, try builder.add(.positionTable(table, .bicubic), coordinates, segments))
+            .add, values, try builder.add(.positionTable(.init(table, .bicubic)), coordinates, segments))
         let learned = try builder.add(
-            .parameter(try builder.weight("\(name).query.weight", [queries, output])))
+            .parameter(.init(try builder.weight("\(name).query.weight", [queries, output]))))
         let asked = try builder.add(
             .add, try builder.norm(.layer, learned, "\(name).query_norm", output, epsilon: epsilon),
-            try builder.add(.parameter(table)))
+            try builder.add(.parameter(.init(table))))
         let heads = output / QueriedTower.resamplerHeadWidth
         let attended = try builder.add(
             .attention(

@@ -75,7 +75,7 @@ struct QwenVL: Generation {
         var places = [positions]
         if stretches { places.append(try builder.input("prompt_length", ValueType(.index, [.fixed(1)]))) }
         let embedding = try builder.weight("text.embedding.weight", [vocabulary, width])
-        let embedded = try builder.add(.embedding(.init(embedding, Role("text.embedding"))), tokens)
+        let embedded = try builder.add(.embedding(.init(.init(embedding, Role("text.embedding")))), tokens)
         var x = try builder.add(.scatterRows, embedded, visuals, visualRows, name: "inputs")
         let table = try builder.add(.rotaryTable(rotary), operands: places)
         for block in 0..<depth { x = try addBlock(block, x, table, positions, to: &builder) }
@@ -93,13 +93,13 @@ struct QwenVL: Generation {
         let qkv = try builder.linear(
             norm1, "\(name).attention.qkv", "text.attention.qkv", [3 * inner, width], block: block)
         var q = try builder.add(
-            .rotary(heads: heads, headDimension: headWidth),
-            try builder.add(.columns(0..<inner), qkv), table)
-        if scalesByLength { q = try builder.add(.lengthScale(trainedLength), q, positions) }
+            .rotary(.init(heads: heads, headDimension: headWidth)),
+            try builder.add(.columns(.init(0..<inner)), qkv), table)
+        if scalesByLength { q = try builder.add(.lengthScale(.init(trainedLength)), q, positions) }
         let k = try builder.add(
-            .rotary(heads: heads, headDimension: headWidth),
-            try builder.add(.columns(inner..<2 * inner), qkv), table)
-        let v = try builder.add(.columns(2 * inner..<3 * inner), qkv)
+            .rotary(.init(heads: heads, headDimension: headWidth)),
+            try builder.add(.columns(.init(inner..<2 * inner)), qkv), table)
+        let v = try builder.add(.columns(.init(2 * inner..<3 * inner)), qkv)
         let attended = try builder.add(
             .attention(
                 .init(heads: heads, keyHeads: heads, headDimension: headWidth, extent: .causal(layer: block))),
@@ -113,7 +113,7 @@ struct QwenVL: Generation {
             norm2, "\(name).mlp.gate", "text.mlp.gate", [mlpWidth, width], bias: false, block: block)
         let up = try builder.linear(
             norm2, "\(name).mlp.up", "text.mlp.up", [mlpWidth, width], bias: false, block: block)
-        let product = try builder.add(.gatedProduct(.silu), gate, up)
+        let product = try builder.add(.gatedProduct(.init(.silu)), gate, up)
         let down = try builder.linear(
             product, "\(name).mlp.down", "text.mlp.down", [width, mlpWidth], bias: false, block: block,
             name: "block.\(block).mlp")

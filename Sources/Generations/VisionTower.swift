@@ -6,15 +6,15 @@ struct VisionTower {
     /// The network after each attention.
     enum Network {
         /// down(f(up(x))).
-        case plain(Operation.Activation)
+        case plain(Operation.Function)
         /// down(f(gate(x)) · up(x)).
-        case gated(Operation.Activation)
+        case gated(Operation.Function)
     }
 
     /// The base of the rotary positions.
     let theta: Double
     var depth, width, heads, mlpWidth, channels, patch, temporalPatch, merge, output: Int
-    var norm = Operation.Norm.Kind.layer
+    var norm = NormKind.layer
     var network = Network.plain(.quickGELU)
     var patchBias = false
     /// Rows of the square table of learned positions, if there is one.
@@ -74,7 +74,7 @@ struct VisionTower {
         let table = try builder.add(
             .rotaryTable(.init(headDimension: headWidth, theta: theta, layout: .axial(axes: 2))), coordinates)
         let bounds = try windows.map { (windows) throws(Failure) in
-            try builder.add(.windows(side: windows.side), coordinates, segments)
+            try builder.add(.windows(.init(side: windows.side)), coordinates, segments)
         }
         var x = try builder.linear(
             patches, "vision.patch_embed", "vision.patch_embed", [width, patchWidth], bias: patchBias,
@@ -82,7 +82,7 @@ struct VisionTower {
         if let positions {
             let weight = try builder.weight("vision.positions.weight", [positions, width])
             let places = try builder.add(
-                .positionTable(weight, .bilinear), coordinates, segments, name: "pos_embed")
+                .positionTable(.init(weight, .bilinear)), coordinates, segments, name: "pos_embed")
             x = try builder.add(.add, x, places)
         }
         var merged: [Graph.ValueID] = []
@@ -105,16 +105,17 @@ struct VisionTower {
         let norm1 = try builder.norm(norm, x, "\(name).norm1", width, epsilon: epsilon)
         let qkv = try builder.linear(
             norm1, "\(name).attention.qkv", "vision.attention.qkv", [3 * width, width], block: block)
-        let q = try builder.add(.columns(0..<width), qkv)
-        let k = try builder.add(.columns(width..<2 * width), qkv)
-        let v = try builder.add(.columns(2 * width..<3 * width), qkv)
+        let q = try builder.add(.columns(.init(0..<width)), qkv)
+        let k = try builder.add(.columns(.init(width..<2 * width)), qkv)
+        let v = try builder.add(.columns(.init(2 * width..<3 * width)), qkv)
         let attended = try builder.add(
             .attention(
                 .init(
                     heads: heads, keyHeads: heads, headDimension: head,
                     extent: windows == nil ? .segments : .windows)),
-            try builder.add(.rotary(heads: heads, headDimension: head), q, table),
-            try builder.add(.rotary(heads: heads, headDimension: head), k, table), v, windows ?? segments)
+            try builder.add(.rotary(.init(heads: heads, headDimension: head)), q, table),
+            try builder.add(.rotary(.init(heads: heads, headDimension: head)), k, table), v,
+            windows ?? segments)
         let attention = try builder.linear(
             attended, "\(name).attention.output", "vision.attention.output", [width, width], block: block,
             name: "block.\(block).attention")
@@ -132,12 +133,12 @@ struct VisionTower {
         switch network {
         case .plain(let function):
             let up = try builder.linear(x, "\(name).up", "vision.mlp.up", [mlpWidth, width], block: block)
-            inner = try builder.add(.activation(function), up)
+            inner = try builder.add(.activation(.init(function)), up)
         case .gated(let function):
             let gate = try builder.linear(
                 x, "\(name).gate", "vision.mlp.gate", [mlpWidth, width], block: block)
             let up = try builder.linear(x, "\(name).up", "vision.mlp.up", [mlpWidth, width], block: block)
-            inner = try builder.add(.gatedProduct(function), gate, up)
+            inner = try builder.add(.gatedProduct(.init(function)), gate, up)
         }
         return try builder.linear(
             inner, "\(name).down", "vision.mlp.down", [width, mlpWidth], block: block,
@@ -149,7 +150,7 @@ struct VisionTower {
         _ x: Graph.ValueID, to builder: inout ModelGraphBuilder
     ) throws(Failure) -> Graph.ValueID {
         let norm = try builder.norm(norm, x, "vision.merger.norm", width, epsilon: epsilon)
-        let merged = try builder.add(.mergeRows(merge * merge), norm)
+        let merged = try builder.add(.mergeRows(.init(merge * merge)), norm)
         return try addProjection(
             merged, "vision.merger", "vision.merger", block: nil, name: "out", to: &builder)
     }
@@ -159,7 +160,7 @@ struct VisionTower {
     private func addFeature(
         _ index: Int, _ x: Graph.ValueID, to builder: inout ModelGraphBuilder
     ) throws(Failure) -> Graph.ValueID {
-        let merged = try builder.add(.mergeRows(merge * merge), x)
+        let merged = try builder.add(.mergeRows(.init(merge * merge)), x)
         let norm = try builder.norm(
             norm, merged, "vision.feature.\(index).norm", width * merge * merge, epsilon: epsilon)
         return try addProjection(
@@ -173,7 +174,7 @@ struct VisionTower {
     ) throws(Failure) -> Graph.ValueID {
         let inner = width * merge * merge
         let up = try builder.linear(x, "\(weights).up", "\(role).up", [inner, inner], block: block)
-        let active = try builder.add(.activation(.gelu), up)
+        let active = try builder.add(.activation(.init(.gelu)), up)
         return try builder.linear(
             active, "\(weights).down", "\(role).down", [output, inner], block: block, name: name)
     }

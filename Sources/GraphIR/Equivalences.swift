@@ -2,12 +2,22 @@
 public enum Equivalence: Hashable, Sendable {
     /// A norm whose rows only linears read: its weight may be divided, column by column, by what their columns are multiplied
     /// with.
-    case scaling(Operation.Norm, readers: [String])
+    case scaling(NormScaling)
     /// Values that attention averages head by head and a linear then reads: each head may be turned in `producer`'s rows
     /// and back in `reader`'s columns.
     case heads(HeadTurn)
     /// Values that additions join, from the weights that make them to the linears that read their norms: all may be turned.
     case residual(ResidualStream)
+}
+
+/// A norm and the linears that alone read its rows.
+public struct NormScaling: Hashable, Sendable {
+    /// The norm's weight.
+    public let weight: String
+    /// Its bias, if it has one.
+    public let bias: String?
+    /// The weights of the linears.
+    public let readers: [String]
 }
 
 /// The linears before and after attention's averages.
@@ -29,10 +39,10 @@ extension ModelGraph {
     public var biases: [(weight: String, bias: String)] {
         let once = weightsUsedOnce
         return graphs.flatMap(\.nodes).compactMap { node in
-            guard case .linear(let use, let bias?) = node.operation, once.contains(bias),
-                once.contains(use.weight)
+            guard case .linear(let linear) = node.operation, let bias = linear.bias, once.contains(bias),
+                once.contains(linear.use.weight)
             else { return nil }
-            return (use.weight, bias)
+            return (linear.use.weight, bias)
         }
     }
 
@@ -54,7 +64,8 @@ extension Graph {
     fileprivate func equivalences(once: Set<String>) -> [Equivalence] {
         nodes.compactMap { node in
             switch node.operation {
-            case .norm(let norm) where norm.heads == 1: scaling(norm, node, once)
+            case .rmsNorm(let norm) where norm.heads == 1: scaling(norm.weight, bias: nil, node, once)
+            case .layerNorm(let norm): scaling(norm.weight, bias: norm.bias, node, once)
             case .attention(let attention): headTurn(attention, node, once)
             default: nil
             }
@@ -63,31 +74,33 @@ extension Graph {
 
     private func readers(of value: ValueID) -> [Node] { nodes.filter { $0.operands.contains(value) } }
 
-    private func scaling(_ norm: Operation.Norm, _ node: Node, _ once: Set<String>) -> Equivalence? {
-        guard node.result != output, once.contains(norm.weight) else { return nil }
+    private func scaling(_ weight: String, bias: String?, _ node: Node, _ once: Set<String>) -> Equivalence? {
+        guard node.result != output, once.contains(weight) else { return nil }
         var names: [String] = []
         for reader in readers(of: node.result) {
-            guard case .linear(let use, _) = reader.operation, once.contains(use.weight) else { return nil }
-            names.append(use.weight)
+            guard case .linear(let linear) = reader.operation, once.contains(linear.use.weight) else {
+                return nil
+            }
+            names.append(linear.use.weight)
         }
-        return names.isEmpty ? nil : .scaling(norm, readers: names)
+        return names.isEmpty ? nil : .scaling(NormScaling(weight: weight, bias: bias, readers: names))
     }
 
     private func headTurn(
         _ attention: Operation.Attention, _ node: Node, _ once: Set<String>
     ) -> Equivalence? {
         guard let (producer, rows) = producer(of: node.operands[2]),
-            case .linear(let made, let bias) = producer.operation, once.contains(made.weight),
-            bias.map(once.contains) ?? true, node.result != output
+            case .linear(let made) = producer.operation, once.contains(made.use.weight),
+            made.bias.map(once.contains) ?? true, node.result != output
         else { return nil }
         let after = readers(of: node.result)
-        guard after.count == 1, case .linear(let read, _)? = after.first?.operation,
-            once.contains(read.weight)
+        guard after.count == 1, case .linear(let read)? = after.first?.operation,
+            once.contains(read.use.weight)
         else { return nil }
         return .heads(
             HeadTurn(
-                producer: made.weight, bias: bias,
-                rows: rows ?? 0..<attention.keyHeads * attention.headDimension, reader: read.weight,
+                producer: made.use.weight, bias: made.bias,
+                rows: rows ?? 0..<attention.keyHeads * attention.headDimension, reader: read.use.weight,
                 headDimension: attention.headDimension))
     }
 
@@ -96,14 +109,16 @@ extension Graph {
         guard readers(of: value).count == 1, value != output,
             let node = nodes.first(where: { $0.result == value })
         else { return nil }
-        guard case .columns(let range) = node.operation else { return (node, nil) }
+        guard case .columns(let columns) = node.operation else { return (node, nil) }
         guard let source = nodes.first(where: { $0.result == node.operands[0] }), source.result != output
         else { return nil }
         // Other readers must read other columns.
         let others = readers(of: source.result).filter { $0.result != value }
         for other in others {
-            guard case .columns(let columns) = other.operation, !columns.overlaps(range) else { return nil }
+            guard case .columns(let others) = other.operation, !others.range.overlaps(columns.range) else {
+                return nil
+            }
         }
-        return (source, range)
+        return (source, columns.range)
     }
 }

@@ -6,14 +6,14 @@ extension ModelGraph {
     /// - Throws: `badInput` when there is no such graph.
     public func graphSelectingEarly(_ name: String) throws(Failure) -> Graph {
         let shapes = Dictionary(weights.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
-        return try graph(name).selectingEarly { shapes[$0] }
+        return try graph(name).selectingEarly(shapes)
     }
 }
 
 extension Graph {
     /// The graph with its last selection of rows moved to before all nodes that treat each row by itself, and of whose results
     /// no other rows are used.
-    fileprivate func selectingEarly(shapeOf: (String) -> Shape?) throws(Failure) -> Graph {
+    fileprivate func selectingEarly(_ shapes: [String: Shape]) throws(Failure) -> Graph {
         guard let selection = nodes.last(where: { $0.operation == .selectRows }),
             selection.operands[1].index < inputCount
         else { return self }
@@ -33,12 +33,12 @@ extension Graph {
                 if isMoved, selected[operand] == nil {
                     selected[operand] = try graph.addNode(
                         .selectRows, [operand, selection.operands[1]].compactMap { whole[$0] }, name: nil,
-                        shapeOf: shapeOf)
+                        shapes: shapes)
                 }
                 operands += [isMoved ? selected[operand] : whole[operand]].compactMap { $0 }
             }
             let name = self[node.result].isNamed ? self[node.result].name : nil
-            let result = try graph.addNode(node.operation, operands, name: name, shapeOf: shapeOf)
+            let result = try graph.addNode(node.operation, operands, name: name, shapes: shapes)
             if isMoved { selected[node.result] = result } else { whole[node.result] = result }
             if node.result == selection.operands[0] { whole[selection.result] = result }
         }
@@ -61,19 +61,5 @@ extension Graph {
             }
         }
         return moved
-    }
-}
-
-extension Operation {
-    /// Whether each row of the result is made of the same row of every operand.
-    fileprivate var treatsRowsAlone: Bool {
-        switch self {
-        case .linear, .expertLinear, .norm, .activation, .gatedProduct, .add, .concatenate, .columns, .route,
-            .weightedSum:
-            true
-        case .embedding, .parameter, .positionTable, .mergeRows, .selectRows, .scatterRows, .addRows,
-            .rotaryTable, .rotary, .lengthScale, .windows, .attention:
-            false
-        }
     }
 }

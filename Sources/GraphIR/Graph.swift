@@ -68,7 +68,7 @@ public struct Graph: Hashable, Sendable {
 
     /// Adds a node after checking that it is legal.
     mutating func addNode(
-        _ operation: Operation, _ operands: [ValueID], name: String?, shapeOf: (String) -> Shape?
+        _ operation: Operation, _ operands: [ValueID], name: String?, shapes: [String: Shape]
     ) throws(Failure) -> ValueID {
         let name = name ?? "v\(values.count)"
         let place = "graph '\(self.name)', value '\(name)'"
@@ -83,7 +83,7 @@ public struct Graph: Hashable, Sendable {
             types.append(values[operand.index].type)
         }
         let type: ValueType
-        do { type = try operation.inferType(types, shapeOf: shapeOf) } catch {
+        do { type = try operation.inferType(types, shapes) } catch {
             throw .badInput(error.message, at: place)
         }
         let result = try add(Value(name: name, type: type))

@@ -55,8 +55,8 @@ public struct StagedGraph: Sendable {
 
         init(_ node: Graph.Node) {
             input = node.operands[0]
-            if case .expertLinear(_, let experts, let chosen) = node.operation {
-                routes = Routes(value: node.operands[1], experts: experts, chosen: chosen)
+            if case .expertLinear(let linear) = node.operation {
+                routes = Routes(value: node.operands[1], experts: linear.experts, chosen: linear.chosen)
             } else {
                 routes = nil
             }
@@ -152,25 +152,10 @@ extension StagedGraph.Stage {
     public var name: String { linears.first?.operation.weightNames.first ?? "" }
 
     /// The number of the transformer block that it is in, if any.
-    public var block: Int? {
-        switch linears.first?.operation {
-        case .linear(let use, _)?, .expertLinear(let use, _, _)?: use.block
-        default: nil
-        }
-    }
+    public var block: Int? { linears.first?.operation.weightUse?.block }
 
     /// K of its weights.
     public func columns(in model: ModelGraph) -> Int? {
         model.weights.first { $0.name == name }?.shape.extents.last
-    }
-}
-
-extension Operation {
-    /// Whether it multiplies rows by a weight, an expert's perhaps.
-    fileprivate var isLinear: Bool {
-        switch self {
-        case .linear, .expertLinear: true
-        default: false
-        }
     }
 }

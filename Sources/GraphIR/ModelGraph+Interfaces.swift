@@ -13,12 +13,12 @@ extension ModelGraph {
         try vision.checkVisionInputs()
         try text.checkTextInputs(visualWidth: try vision.outputWidth())
         try text.checkOutput(rows: .symbol(.outputs))
-        try text.checkCache()
+        try text.checkStates()
         try head.checkInputs([("hidden", .rows(.symbol(.outputs), try text.outputWidth()))])
         try head.checkOutput(rows: .symbol(.outputs))
         for graph in [text, head] { try graph.checkThatRowsAreApart() }
-        for graph in [vision, head] where !graph.cacheLayers.isEmpty {
-            throw .badInput("attends to a cache, which only 'text' has", at: "graph '\(graph.name)'")
+        for graph in [vision, head] where graph.keepsStates {
+            throw .badInput("keeps a sequence's state, which only 'text' may", at: "graph '\(graph.name)'")
         }
     }
 }
@@ -26,7 +26,9 @@ extension ModelGraph {
 extension Graph {
     fileprivate func checkVisionInputs() throws(Failure) {
         let patches = Dimension.symbol(.patches)
-        guard let width = inputs.first?.type.columns else { throw malformed("takes no rows of patches") }
+        guard let width = input(named: "patches")?.type.columns else {
+            throw malformed("takes no rows of patches")
+        }
         try checkInputs([
             ("patches", .rows(patches, width)), ("coordinates", ValueType(.index, [.fixed(2), patches])),
             ("segments", ValueType(.index, [.symbol(.segments)])),
@@ -38,8 +40,7 @@ extension Graph {
     }
 
     fileprivate func checkTextInputs(visualWidth: Int) throws(Failure) {
-        guard (5...6).contains(inputCount), case .fixed(let axes)? = inputs[3].type.extents.first,
-            (1...4).contains(axes)
+        guard case .fixed(let axes)? = input(named: "positions")?.type.extents.first, (1...4).contains(axes)
         else { throw malformed("takes positions of unknown axes") }
         let tokens = Dimension.symbol(.tokens)
         try checkInputs(
@@ -49,17 +50,22 @@ extension Graph {
                 ("visual_rows", ValueType(.index, [.symbol(.visuals)])),
                 ("positions", ValueType(.index, [.fixed(axes), tokens])),
                 ("outputs", ValueType(.index, [.symbol(.outputs)])),
-            ] + (inputCount > 5 ? [("prompt_length", ValueType(.index, [.fixed(1)]))] : []))
+            ]
+                + (input(named: "prompt_length") != nil
+                    ? [("prompt_length", ValueType(.index, [.fixed(1)]))] : []))
     }
 
     fileprivate func checkInputs(_ expected: [(String, ValueType)]) throws(Failure) {
         guard inputCount == expected.count else {
             throw malformed("takes \(inputCount) inputs, not \(expected.count)")
         }
-        for (input, expected) in zip(inputs, expected) where (input.name, input.type) != expected {
-            throw malformed("takes '\(input.name)' \(input.type), not '\(expected.0)' \(expected.1)")
+        for (name, type) in expected {
+            guard let input = input(named: name) else { throw malformed("does not take '\(name)'") }
+            guard input.type == type else { throw malformed("takes '\(name)' \(input.type), not \(type)") }
         }
     }
+
+    private func input(named name: String) -> Value? { inputs.first { $0.name == name } }
 
     fileprivate func checkOutput(rows: Dimension) throws(Failure) {
         let found = self[output].type.extents[0]
@@ -71,35 +77,25 @@ extension Graph {
         return width
     }
 
-    /// The layers of the cache that its attentions use, in order.
-    fileprivate var cacheLayers: [Int] {
-        nodes.compactMap { node in
-            guard case .attention(let attention) = node.operation, case .causal(let layer) = attention.extent
-            else { return nil }
-            return layer
-        }
-    }
+    private var states: [LayerState.ID] { nodes.compactMap { $0.operation.state?.id } }
 
-    /// Each attention has a layer of the cache to itself, and there are no others.
-    fileprivate func checkCache() throws(Failure) {
-        let layers = cacheLayers
-        guard layers.sorted() == Array(0..<layers.count) else {
-            throw malformed("has \(layers.count) attentions to the cache that do not share out its layers")
+    /// Whether it keeps anything of a sequence from one run to the next.
+    fileprivate var keepsStates: Bool { !states.isEmpty }
+
+    /// Each operation that keeps a state has one to itself, and layers are numbered from 0 on.
+    fileprivate func checkStates() throws(Failure) {
+        let layers = Set(states.map(\.layer))
+        guard Set(states).count == states.count, layers.sorted() == Array(0..<layers.count) else {
+            throw malformed("keeps \(states.count) states that do not share out its layers")
         }
     }
 
     /// Tokens are evaluated in chunks, their outputs in batches: rows that met there, but for the cache, would make results
     /// depend on how they were cut.
     fileprivate func checkThatRowsAreApart() throws(Failure) {
-        for node in nodes {
-            switch node.operation {
-            case .mergeRows: break
-            case .attention(let attention):
-                if case .causal = attention.extent { continue }
-            default: continue
-            }
+        for node in nodes where node.operation.definition.letsRowsMeet {
             throw .badInput(
-                "operation '\(node.operation.name)' lets rows meet, which only 'vision' may, or the cache",
+                "operation '\(node.operation.name)' lets rows meet, which only 'vision' may, or what is kept of a sequence",
                 at: "graph '\(name)', value '\(self[node.result].name)'")
         }
     }

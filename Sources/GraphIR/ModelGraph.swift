@@ -37,14 +37,7 @@ public struct ModelGraph: Hashable, Sendable {
 
     /// Every use of a weight by an embedding or a linear, experts' among them, in the order of execution.
     public var uses: [Operation.WeightUse] {
-        graphs.flatMap { graph in
-            graph.nodes.compactMap { node in
-                switch node.operation {
-                case .embedding(let use), .linear(let use, _), .expertLinear(let use, _, _): use
-                default: nil
-                }
-            }
-        }
+        graphs.flatMap { $0.nodes.compactMap(\.operation.weightUse) }
     }
 }
 
@@ -55,26 +48,13 @@ extension ModelGraph {
         for graph in graphs {
             for node in graph.nodes {
                 switch node.operation {
-                case .embedding(let use): names.insert(use.weight)
-                case .linear(let use, _) where graph.name == "head" && node.result == graph.output:
-                    names.insert(use.weight)
+                case .embedding(let embedding): names.insert(embedding.use.weight)
+                case .linear(let linear) where graph.name == "head" && node.result == graph.output:
+                    names.insert(linear.use.weight)
                 default: break
                 }
             }
         }
         return names
-    }
-}
-
-extension Operation {
-    /// The names of the weights that it reads.
-    public var weightNames: [String] {
-        switch self {
-        case .embedding(let use), .expertLinear(let use, _, _): [use.weight]
-        case .parameter(let weight), .positionTable(let weight, _): [weight]
-        case .linear(let use, let bias): [use.weight] + (bias.map { [$0] } ?? [])
-        case .norm(let norm): [norm.weight] + (norm.bias.map { [$0] } ?? [])
-        default: []
-        }
     }
 }

@@ -52,7 +52,7 @@ public struct ModelGraphBuilder {
         used.formUnion(operation.weightNames)
         let shapes = shapes
         return try current { (graph) throws(Failure) in
-            try graph.addNode(operation, operands, name: name, shapeOf: { shapes[$0] })
+            try graph.addNode(operation, operands, name: name, shapes: shapes)
         }
     }
 

@@ -65,7 +65,7 @@ extension ModelGraph {
         var (turnable, objections): ([ResidualStream], [String]) = ([], [])
         for (index, graph) in graphs.enumerated() {
             for node in graph.nodes {
-                guard case .norm(let norm) = node.operation, norm.kind == .rms, norm.heads == 1,
+                guard case .rmsNorm(let norm) = node.operation, norm.heads == 1,
                     let found = walk.stream(around: node.operands[0], of: index)
                 else { continue }
                 switch found {

@@ -91,10 +91,10 @@ struct ResidualWalk {
         switch node.operation {
         case .add, .scatterRows, .addRows: return operands(2)
         case .selectRows: return operands(1)
-        case .columns(let range): return operands(1, shift: range.lowerBound)
+        case .columns(let columns): return operands(1, shift: columns.range.lowerBound)
         case .concatenate: return part(of: node, slice).map { [$0] } ?? []
-        case .embedding(let use): add(use.weight, bias: nil, .columns(slice.columns))
-        case .linear(let use, let bias): add(use.weight, bias: bias, .rows(slice.columns))
+        case .embedding(let embedding): add(embedding.use.weight, bias: nil, .columns(slice.columns))
+        case .linear(let linear): add(linear.use.weight, bias: linear.bias, .rows(slice.columns))
         case .weightedSum: addExperts(node, slice)
         default: object(slice, "is made by '\(node.operation.name)'")
         }
@@ -140,11 +140,11 @@ struct ResidualWalk {
     private mutating func addExperts(_ node: Graph.Node, _ slice: Slice) {
         let value = node.operands[0]
         guard let maker = makers[slice.graph][value],
-            case .expertLinear(let use, let experts, _) = maker.operation,
-            let rows = shapes[use.weight]?.first, rows == experts * slice.columns.count,
+            case .expertLinear(let linear) = maker.operation,
+            let rows = shapes[linear.use.weight]?.first, rows == linear.experts * slice.columns.count,
             readers[slice.graph][value]?.count == 1, value != model.graphs[slice.graph].output
         else { return object(slice, "is a sum of what is no experts' alone") }
-        add(use.weight, bias: nil, .rows(0..<rows))
+        add(linear.use.weight, bias: nil, .rows(0..<rows))
     }
 
     // MARK: Where a value goes
@@ -180,13 +180,17 @@ struct ResidualWalk {
             let graph = model.graphs[slice.graph]
             return result(
                 shift: node.operands[..<position].reduce(0) { $0 + (graph[$1].type.columns ?? 0) })
-        case (.columns(let range), _):
+        case (.columns(let columns), _):
+            let range = columns.range
             guard range.overlaps(slice.columns) else { return nil }
             guard range.lowerBound <= slice.columns.lowerBound, slice.columns.upperBound <= range.upperBound
             else { break }
             return result(shift: -range.lowerBound)
-        case (.norm(let norm), _):
+        case (.rmsNorm(let norm), _):
             add(norm, node, slice)
+            return nil
+        case (.layerNorm, _):
+            object(slice, "is read by a norm that sees more than its length")
             return nil
         default: break
         }
@@ -203,8 +207,8 @@ struct ResidualWalk {
         return (number, value)
     }
 
-    private mutating func add(_ norm: Operation.Norm, _ node: Graph.Node, _ slice: Slice) {
-        guard norm.kind == .rms, norm.bias == nil, norm.heads == 1 else {
+    private mutating func add(_ norm: Operation.RMSNorm, _ node: Graph.Node, _ slice: Slice) {
+        guard norm.heads == 1 else {
             return object(slice, "is read by a norm that sees more than its length")
         }
         guard slice.columns.count == model.graphs[slice.graph][slice.value].type.columns else {
@@ -230,7 +234,8 @@ struct ResidualWalk {
             switch node.operation {
             case .selectRows where node.operands[0] == value, .mergeRows:
                 names += linears(reading: node.result, of: graph)
-            case .linear(let use, _), .expertLinear(let use, _, _):
+            case let linear where linear.isLinear:
+                guard let use = linear.weightUse else { continue }
                 guard once.contains(use.weight) else {
                     object("'\(use.weight)' is used more than once")
                     continue

@@ -50,7 +50,7 @@ struct RewriteProposer {
     /// What helps at a place; nil where the weights are not to be changed.
     func proposal(_ place: Equivalence) throws(Failure) -> Proposal? {
         switch place {
-        case .scaling(let norm, let readers): try scale(norm, readers)
+        case .scaling(let scaling): try scale(scaling)
         case .heads(let turn): try self.turn(turn)
         case .residual(let stream): try self.turn(stream)
         }
@@ -58,7 +58,8 @@ struct RewriteProposer {
 
     // MARK: Steps
 
-    private func scale(_ norm: Operation.Norm, _ readers: [String]) throws(Failure) -> Proposal? {
+    private func scale(_ scaling: NormScaling) throws(Failure) -> Proposal? {
+        let readers = scaling.readers
         guard readers.allSatisfy(isSolved), let moments = try moments(readers[0]) else { return nil }
         let plain = try error(readers, moments, [:])
         var best = (error: plain * Self.worthwhile, rewrites: [String: Rewrite]())
@@ -69,7 +70,7 @@ struct RewriteProposer {
             for reader in readers { trial[reader] = change }
             let error = try error(readers, moments.mapped { change.mapInputs($0) }, trial)
             guard error < best.error else { continue }
-            for vector in [norm.weight, norm.bias].compactMap({ $0 }) {
+            for vector in [scaling.weight, scaling.bias].compactMap({ $0 }) {
                 trial[vector] = Rewrite(.fold, rows: [.scale(scales.map { 1 / $0 })])
             }
             best = (error, trial)

@@ -145,7 +145,7 @@ public final class Engine {
     public static var instructionSet: String { String(cString: tsr_isa_name(tsr_isa_in_use())) }
 
     /// Columns of a patch: channels · frames · height · width.
-    public var patchWidth: Int { vision.inputs[0].type.columns ?? 0 }
+    public var patchWidth: Int { vision.input(named: "patches")?.type.columns ?? 0 }
 
     /// Encodes patches into visual rows.
     /// - Parameters:
@@ -167,8 +167,11 @@ public final class Engine {
         defer { arena.release() }
         let extents = Extents(patches: count, segments: segments.count)
         return try run(
-            vision, extents, [.floats(patches), .indices(coordinates), .indices(segments)], cache: nil,
-            observer)
+            vision, extents,
+            [
+                "patches": .floats(patches), "coordinates": .indices(coordinates),
+                "segments": .indices(segments),
+            ], cache: nil, observer)
     }
 
     private func accepts(_ patches: Int, frames: Int) -> Bool {
@@ -183,7 +186,8 @@ public final class Engine {
         guard hidden.columns == width else {
             throw .badInput("hidden states have \(hidden.columns) columns, not \(width)")
         }
-        return try run(head, Extents(outputs: hidden.count), [.floats(hidden.values)], cache: nil, observer)
+        return try run(
+            head, Extents(outputs: hidden.count), ["hidden": .floats(hidden.values)], cache: nil, observer)
     }
 
     /// Bytes of the weights that pass through memory where not all stay: those of a pass, and of the next, which are read
@@ -207,7 +211,7 @@ public final class Engine {
 
     /// Rows of positions that the decoder takes.
     public var positionAxes: Int {
-        if case .fixed(let axes)? = text.inputs[3].type.extents.first { axes } else { 0 }
+        if case .fixed(let axes)? = text.input(named: "positions")?.type.extents.first { axes } else { 0 }
     }
 
     /// Token ids must be below it: the rows of the smallest embedding.
@@ -215,11 +219,18 @@ public final class Engine {
         text.bounds.compactMap { if case .ids(let limit) = $0.bound { limit } else { nil } }.min() ?? 0
     }
 
-    /// Runs a plan in the engine's arena and copies its output out.
+    /// Runs a plan in the engine's arena, fed by the names of its inputs, and copies its output out.
     /// - Throws: `badInput` when the cache does not hold what was to be kept.
     func run(
-        _ plan: Plan, _ extents: Extents, _ inputs: [PlanInput], cache: KeyValueCache?, _ observer: Observer?
+        _ plan: Plan, _ extents: Extents, _ feeds: [String: PlanInput], cache: SequenceCache?,
+        _ observer: Observer?
     ) throws(Failure) -> Rows {
+        let inputs = try plan.inputs.map { (input) throws(Failure) in
+            guard let feed = feeds[input.name] else {
+                throw .badInput("takes the unknown input '\(input.name)'")
+            }
+            return feed
+        }
         let executor = PlanRun(plan, weights, pool, options.largeProduct, streaming)
         let rows = try executor.run(extents, inputs, cache: cache, arena: arena, observer) { results in
             Rows(values: Array(results[0]), columns: plan.output.columns)

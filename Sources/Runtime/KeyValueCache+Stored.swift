@@ -1,4 +1,4 @@
-public import Storage
+import Storage
 
 /// What a cache holds as bytes, whatever its capacity: layer after layer by number, of each the keys and then the values, head
 /// after head, position after position.
@@ -18,10 +18,10 @@ extension KeyValueCache {
     }
 
     /// The bytes that so many positions take, at most as many as there is room for.
-    public func byteCount(of positions: Int) -> Int { spans(positions).reduce(0) { $0 + $1.count } }
+    func byteCount(of positions: Int) -> Int { spans(positions).reduce(0) { $0 + $1.count } }
 
     /// Shows what the cache holds.
-    public func withStored<Result>(
+    func withStored<Result>(
         _ body: ([UnsafeRawBufferPointer]) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         defer { withExtendedLifetime(self) {} }

@@ -59,7 +59,6 @@ public final class KeyValueCache {
     /// A cache for the causal attentions of `part` over at most `capacity` positions.
     /// - Throws: `usage` for a capacity below 1, `limit` when memory has no room for it, before any is taken.
     init(_ part: GraphPart, capacity: Int, precision: Precision) throws(Failure) {
-        let layers = KeyValueCache.attentions(part)
         self.capacity = capacity
         self.precision = precision
         let bytes = try KeyValueCache.byteCount(part, capacity: capacity, precision: precision)
@@ -71,14 +70,15 @@ public final class KeyValueCache {
         }
         memory = try AnonymousMemory(hollow: bytes)
         var offset = 0
-        for (layer, attention) in layers {
-            let place = Layer(
-                offset: offset, keyHeads: attention.keyHeads, headDimension: attention.headDimension)
+        for case .keysAndValues(let layer, let keyHeads, let headDimension)? in part.nodes.map(
+            \.operation.state)
+        {
+            let place = Layer(offset: offset, keyHeads: keyHeads, headDimension: headDimension)
             guard self.layers.updateValue(place, forKey: layer) == nil else {
                 throw .badInput(
                     "two attentions share layer \(layer) of the cache", at: "graph '\(part.graph.name)'")
             }
-            offset += 2 * attention.keyHeads * precision.rowBytes(attention.headDimension) * capacity
+            offset += 2 * keyHeads * precision.rowBytes(headDimension) * capacity
         }
     }
 
@@ -89,8 +89,8 @@ public final class KeyValueCache {
             throw Failure(.usage, "a context of \(capacity) tokens is not possible")
         }
         var total = 0
-        for (_, attention) in attentions(part) {
-            let row = 2 * attention.keyHeads * precision.rowBytes(attention.headDimension)
+        for case .keysAndValues(_, let keyHeads, let headDimension)? in part.nodes.map(\.operation.state) {
+            let row = 2 * keyHeads * precision.rowBytes(headDimension)
             let (bytes, overflow) = row.multipliedReportingOverflow(by: capacity)
             guard !overflow, bytes < 1 << 46 else {
                 throw Failure(.limit, "a cache of \(capacity) tokens is beyond every memory")
@@ -100,18 +100,8 @@ public final class KeyValueCache {
         return total
     }
 
-    private static func attentions(_ part: GraphPart) -> [(Int, Operation.Attention)] {
-        part.nodes.compactMap { node in
-            if case .attention(let attention) = node.operation, case .causal(let layer) = attention.extent {
-                (layer, attention)
-            } else {
-                nil
-            }
-        }
-    }
-
     /// Forgets everything after the first `count` positions.
-    public func truncate(to count: Int) {
+    func truncate(to count: Int) {
         self.count = min(self.count, max(0, count))
     }
 

@@ -6,7 +6,7 @@ public import Storage
 public struct MemoryEstimate: Sendable {
     /// Bytes of the file that are mapped; the system drops and rereads them as it likes.
     public let mapped: Int
-    /// Bytes of the keys and values of a full context.
+    /// Bytes of the keys and values of a full context, and of the states that are kept.
     public let cache: Int
     /// The largest arena of activations.
     public let arena: Int
@@ -63,7 +63,7 @@ extension Engine {
         guard all.allSatisfy({ (0...1 << 31).contains($0) }), all.count <= 1 << 12,
             all.reduce(0, +) <= 1 << 31, (0...1 << 31).contains(segments), (1...1 << 20).contains(outputs)
         else { throw Failure(.usage, "pictures of such sizes are not possible") }
-        let cache = try KeyValueCache.byteCount(
+        let cache = try SequenceCache.byteCount(
             GraphPart(try graph.graph("text")), capacity: capacity, precision: options.cachePrecision)
         let chunk = min(options.chunk, capacity)
         var arena = try ArenaLayout(text, Extents(tokens: chunk, visuals: chunk, outputs: chunk)).count

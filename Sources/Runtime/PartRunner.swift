@@ -34,7 +34,7 @@ public struct PartRunner {
         _ extents: Extents, _ inputs: [PlanInput], observer: Observer? = nil,
         _ body: ([UnsafeBufferPointer<Float>]) throws(Failure) -> Outcome
     ) throws(Failure) -> Outcome {
-        let cache = try KeyValueCache(part, capacity: max(1, extents.tokens), precision: .float32)
+        let cache = try SequenceCache(part, capacity: max(1, extents.tokens), precision: .float32)
         return try run.run(extents, inputs, cache: cache, arena: arena, observer, body)
     }
 }

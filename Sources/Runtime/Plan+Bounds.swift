@@ -18,28 +18,11 @@ extension Plan {
     /// - Throws: `badInput` when a step would follow numbers that no caller fed.
     func findBounds(_ weights: Weights) throws(Failure) -> [(input: Int, bound: Bound)] {
         var bounds: [(input: Int, bound: Bound)] = []
-        func add(_ buffer: Int, _ bound: Bound) throws(Failure) {
+        for (buffer, bound) in steps.flatMap({ $0.bounds(weights) }) {
             guard case .input(let number) = buffers[buffer].kind else {
                 throw .badInput("follows numbers that were computed")
             }
             bounds.append((number, bound))
-        }
-        for step in steps {
-            switch step {
-            case .embed(let bands, let ids, _):
-                try add(ids, .ids(weights.matrices[bands].reduce(0) { $0 + $1.rows }))
-            case .select(let x, let index, _), .scatter(let x, _, let index), .addRows(let x, _, let index):
-                try add(index, .rows(x.rows))
-            case .attendInSegments(let q, _, _, _, let boundaries, _, _):
-                try add(boundaries, .boundaries(q.rows))
-            case .positionTable(_, _, let coordinates, let segments, let result):
-                try add(coordinates, .places)
-                try add(segments, .boundaries(result.rows))
-            case .windows(let coordinates, let segments, _, let into):
-                try add(coordinates, .places)
-                try add(segments, .boundaries(buffers[into].rows))
-            default: break
-            }
         }
         return bounds
     }

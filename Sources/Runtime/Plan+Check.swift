@@ -21,10 +21,8 @@ extension Plan {
                     throw .badInput("step \(index) of its plan overwrites buffer \(access.buffer)")
                 }
             }
-            if case .attendCausally(let q, let k, let v, _, _, _) = step {
-                guard [q, k, v].allSatisfy({ $0.rows == .symbol(.tokens) }) else {
-                    throw .badInput("step \(index) of its plan keeps what are no tokens' rows")
-                }
+            guard step.cached.allSatisfy({ $0.rows == .symbol(.tokens) }) else {
+                throw .badInput("step \(index) of its plan keeps what are no tokens' rows")
             }
         }
     }

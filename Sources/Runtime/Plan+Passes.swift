@@ -26,13 +26,13 @@ extension Plan {
         var start = 0
         var rows: Dimension?
         for (index, step) in steps.enumerated() {
-            let own = step.isRowwise ? commonRows(of: step) : nil
+            let own = type(of: step).isRowwise ? commonRows(of: step) : nil
             if own != rows {
                 addPass(start..<index, rows)
                 (start, rows) = (index, own)
             }
             // What a residual stream gathers ends here, and the memory of what was added to it is free for what comes.
-            if case .add = step {
+            if step is Sum {
                 addPass(start..<index + 1, rows)
                 (start, rows) = (index + 1, nil)
             }
@@ -61,17 +61,12 @@ extension Plan {
                 }
             }
         }
-        let matrices = steps[range].flatMap { step in
-            switch step {
-            case .packedProducts(let range, _), .floatProducts(let range, _): products[range].map(\.weight)
-            default: [Int]()
-            }
-        }
+        let matrices = steps[range].flatMap { $0.matrices(in: self) }
         passes.append(Pass(steps: range, rows: inner.isEmpty ? nil : rows, matrices: matrices))
     }
 
     /// The rows that all of a step's operands have, where a run's extents say how many they are.
-    private func commonRows(of step: Step) -> Dimension? {
+    private func commonRows(of step: any Step) -> Dimension? {
         let rows = step.accesses(in: self).map { access in
             if case .rows(let operand) = access.part { operand.rows } else { buffers[access.buffer].rows }
         }
@@ -83,16 +78,5 @@ extension Plan {
     func blockExtents(of buffer: Int, _ extents: Extents) -> Extents {
         guard let rows = buffers[buffer].pass.flatMap({ passes[$0].rows }) else { return extents }
         return extents.replacing(rows, by: Pass.blockRows(of: extents(rows)))
-    }
-}
-
-extension Plan.Step {
-    /// Whether rows of what it writes depend on nothing but the same rows of what it reads.
-    fileprivate var isRowwise: Bool {
-        switch self {
-        case .quantize, .packedProducts, .floatProducts, .rmsNorm, .layerNorm, .activate, .gate, .add, .copy:
-            true
-        default: false
-        }
     }
 }

@@ -23,7 +23,7 @@ struct PlanRun {
     /// Runs the plan and lends its results, the elements of each row after row.
     /// - Throws: `badInput` for inputs that are too few or lead outside, `limit` when the machine has not the memory.
     func run<Outcome>(
-        _ extents: Extents, _ inputs: [PlanInput], cache: KeyValueCache?, arena: Arena, _ observer: Observer?,
+        _ extents: Extents, _ inputs: [PlanInput], cache: SequenceCache?, arena: Arena, _ observer: Observer?,
         _ body: ([UnsafeBufferPointer<Float>]) throws(Failure) -> Outcome
     ) throws(Failure) -> Outcome {
         try plan.check(inputs, extents)

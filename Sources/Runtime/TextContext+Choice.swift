@@ -14,7 +14,10 @@ extension TextContext {
 
     /// The first place that is known to hold what is not finite, once logits do.
     private func origin(_ hidden: [Float]) -> String {
-        if let place = cache.firstNonFinite {
+        if let layer = cache.recurrent.firstNonFinite {
+            return "the states are not finite from layer \(layer) on"
+        }
+        if let place = cache.keysAndValues.firstNonFinite {
             return "keys or values are not finite from layer \(place.layer) on, at token \(place.position)"
         }
         return hidden.allSatisfy(\.isFinite)

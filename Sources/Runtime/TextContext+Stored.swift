@@ -1,7 +1,7 @@
 public import Storage
 
 extension TextContext {
-    /// What a context is beside its keys and values.
+    /// What a context is beside its cache.
     public struct Progress {
         /// Tokens evaluated.
         public let count: Int
@@ -30,7 +30,7 @@ extension TextContext {
     /// - Parameter stored: what its cache held.
     /// - Throws: `limit` when there is no room for it, `badInput` when the parts do not fit each other; then the context is empty.
     public func resume(_ progress: Progress, _ stored: UnsafeRawBufferPointer) throws(Failure) {
-        cache.truncate(to: 0)
+        cache.rewind(to: 0)
         guard progress.promptLength >= 0, progress.count == 0 || isReadAnew == (progress.read != nil) else {
             throw .badInput("the tokens that were read do not fit the model")
         }

@@ -13,15 +13,19 @@ public final class TextContext {
         public let visuals: Engine.Rows?
         /// Ascending token numbers within `tokens`.
         public let visualRows: [Int32]
+        /// Ascending numbers of tokens after which there is a place to come back to.
+        public let places: [Int]
 
         /// An input; positions are as many as tokens on each axis.
         public init(
-            tokens: [Int32], positions: [Int32], visuals: Engine.Rows? = nil, visualRows: [Int32] = []
+            tokens: [Int32], positions: [Int32], visuals: Engine.Rows? = nil, visualRows: [Int32] = [],
+            places: [Int] = []
         ) {
             self.tokens = tokens
             self.positions = positions
             self.visuals = visuals
             self.visualRows = visualRows
+            self.places = places
         }
     }
 
@@ -35,8 +39,8 @@ public final class TextContext {
 
     /// What evaluates it.
     public let engine: Engine
-    /// The keys and values of what was evaluated.
-    public let cache: KeyValueCache
+    /// What is kept of what was evaluated.
+    public let cache: SequenceCache
     let axes: Int
     private let tokenLimit: Int
     /// Tokens by which rotary positions stretch: those of the prompt with which the cache was begun.
@@ -48,15 +52,12 @@ public final class TextContext {
     /// - Throws: `usage` for a capacity below 1, `limit` when memory has no room for its cache.
     public init(_ engine: Engine, capacity: Int) throws(Failure) {
         self.engine = engine
-        cache = try KeyValueCache(
+        cache = try SequenceCache(
             GraphPart(try engine.graph.graph("text")), capacity: capacity,
             precision: engine.options.cachePrecision)
-        guard case .fixed(let axes)? = engine.text.inputs[3].type.extents.first else {
-            throw .badInput("graph 'text' takes positions of unknown number")
-        }
-        self.axes = axes
+        axes = engine.positionAxes
         tokenLimit = engine.tokenLimit
-        if engine.text.inputs.count > 5 {
+        if engine.text.takes("prompt_length") {
             evaluated = EvaluatedText(axes: axes, visualWidth: engine.visualWidth)
         }
     }
@@ -69,14 +70,14 @@ public final class TextContext {
 
     /// A place in the sequence to come back to.
     public struct Mark {
-        fileprivate let count: Int
+        fileprivate let place: SequenceCache.Place
         fileprivate let promptLength: Int32
         fileprivate let evaluated: EvaluatedText?
     }
 
-    /// The place after the first `count` tokens.
-    public func mark(after count: Int) -> Mark {
-        Mark(count: min(count, cache.count), promptLength: promptLength, evaluated: evaluated)
+    /// The present place.
+    public var mark: Mark {
+        Mark(place: cache.place, promptLength: promptLength, evaluated: evaluated)
     }
 
     /// Forgets what was evaluated since `mark`.
@@ -85,15 +86,15 @@ public final class TextContext {
     /// - Throws: as `evaluate(_:wanted:observer:)`, when it cannot be read again; then the context is empty.
     public func restore(_ mark: Mark) throws(Failure) {
         let isReadAnew =
-            evaluated != nil && (promptLength != mark.promptLength || cache.count < mark.count)
+            evaluated != nil && (promptLength != mark.promptLength || cache.count < mark.place.count)
         promptLength = mark.promptLength
         evaluated = mark.evaluated
-        guard isReadAnew, mark.count > 0, let before = mark.evaluated?.prefix(mark.count) else {
-            return cache.truncate(to: mark.count)
+        guard isReadAnew, mark.place.count > 0, let before = mark.evaluated?.prefix(mark.place.count) else {
+            return cache.rewind(to: mark.place)
         }
-        cache.truncate(to: 0)
+        cache.rewind(to: 0)
         do { _ = try evaluate(before, promptLength: mark.promptLength) } catch {
-            cache.truncate(to: 0)
+            cache.rewind(to: 0)
             throw error
         }
     }
@@ -111,7 +112,7 @@ public final class TextContext {
         }
         guard cache.count > 0, isStretchedAnew, var whole = evaluated else { return try evaluate(input) }
         whole.append(input, after: cache.count)
-        cache.truncate(to: 0)
+        cache.rewind(to: 0)
         return try evaluate(whole.input)
     }
 
@@ -139,8 +140,12 @@ public final class TextContext {
             }
         var hidden: [Float] = []
         var visual = 0
-        for start in stride(from: 0, to: count, by: engine.options.chunk) {
-            let chunk = start..<min(count, start + engine.options.chunk)
+        // What can be cut anywhere has no places to stop at.
+        var places = (cache.isCuttable ? [] : input.places)[...]
+        var start = 0
+        while start < count {
+            places = places.drop { $0 <= start }
+            let chunk = start..<min(count, start + engine.options.chunk, places.first ?? count)
             let visualEnd =
                 input.visualRows[visual...].firstIndex { Int($0) >= chunk.upperBound }
                 ?? input.visualRows.count
@@ -152,6 +157,8 @@ public final class TextContext {
                 outputs: chunk.upperBound > firstWanted ? outputs : [], observer)
             hidden.append(contentsOf: rows.values)
             visual = visualEnd
+            start = chunk.upperBound
+            if start == places.first { cache.keepPlace() }
         }
         return Engine.Rows(values: hidden, columns: engine.width)
     }
@@ -169,9 +176,11 @@ public final class TextContext {
         let rows = try engine.run(
             observer == nil ? engine.text : engine.observedText, extents,
             [
-                .indices(tokens),
-                .floats(input.visuals?.values ?? [], skipping: visuals.lowerBound * engine.visualWidth),
-                .indices(visualRows), .indices(positions), .indices(outputs), .indices([promptLength]),
+                "tokens": .indices(tokens),
+                "visuals": .floats(
+                    input.visuals?.values ?? [], skipping: visuals.lowerBound * engine.visualWidth),
+                "visual_rows": .indices(visualRows), "positions": .indices(positions),
+                "outputs": .indices(outputs), "prompt_length": .indices([promptLength]),
             ], cache: cache, observer)
         cache.advance(by: tokens.count)
         return rows

@@ -109,7 +109,7 @@ public struct PreparedSet {
     /// Refuses tokens for which a model has no rows.
     package func check(for model: ModelGraph) throws(Failure) {
         let tables = model.graphs.flatMap(\.nodes).compactMap { node -> String? in
-            if case .embedding(let use) = node.operation { use.weight } else { nil }
+            if case .embedding(let embedding) = node.operation { embedding.use.weight } else { nil }
         }
         let rows =
             model.weights.filter { tables.contains($0.name) }.compactMap(\.shape.extents.first).min() ?? 0

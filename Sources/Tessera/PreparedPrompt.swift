@@ -50,6 +50,8 @@ public struct PreparedPrompt {
     public let visuals: [Visual]
     /// The numbers of the placeholder tokens.
     public let visualRows: [Int32]
+    /// Numbers of tokens after which a visual or a turn ends: what is likely to be come back to.
+    let places: [Int]
     /// Where it belongs.
     let place: Place
     /// The conversation up to its answer, where it was given in words.
@@ -59,14 +61,18 @@ public struct PreparedPrompt {
     /// - Parameter visuals: pictures in order and videos in order; they are matched to the placeholders of their kind.
     /// - Throws: `badInput` when placeholders and visuals do not fit.
     public init(tokens: [Int32], visuals: [Visual], settings: PromptSettings) throws(Failure) {
-        try self.init(tokens: tokens, visuals: visuals, settings: settings, said: [], turn: 0, messages: nil)
+        try self.init(
+            tokens: tokens, visuals: visuals, settings: settings, said: [], from: { $0 }, turn: 0,
+            messages: nil)
     }
 
     /// What is to be read of a whole conversation whose cache holds the tokens `said`.
-    /// - Parameter turn: answers that were given before.
+    /// - Parameters:
+    ///   - reachable: the last place after at most so many tokens that the cache can go back to.
+    ///   - turn: answers that were given before.
     init(
-        tokens: [Int32], visuals: [Visual], settings: PromptSettings, said: ArraySlice<Int32>, turn: Int,
-        messages: [Message]?
+        tokens: [Int32], visuals: [Visual], settings: PromptSettings, said: ArraySlice<Int32>,
+        from reachable: (Int) -> Int, turn: Int, messages: [Message]?
     ) throws(Failure) {
         let shapes = try visuals.map { (visual) throws(Failure) in
             try settings.shape(
@@ -77,12 +83,12 @@ public struct PreparedPrompt {
             rule: settings.positions)
         let runs = order.map { settings.positions.runs(of: shapes[$0].grid, shapes[$0].medium).count }
         // One token at least is read, so that there is something to go on from; a visual is read whole or not at all.
-        var known = min(zip(tokens, said).prefix { $0 == $1 }.count, max(0, tokens.count - 1))
+        var known = reachable(min(zip(tokens, said).prefix { $0 == $1 }.count, max(0, tokens.count - 1)))
         var (first, span) = (order.count, spans.count)
         while first > 0, let end = spans[..<span].last.map({ $0.start + $0.tokens }), end > known {
             first -= 1
             span -= runs[first]
-            known = min(known, spans[span].start)
+            known = reachable(min(known, spans[span].start))
         }
         self.tokens = Array(tokens[known...])
         self.visuals = order[first...].map { visuals[$0] }
@@ -91,6 +97,9 @@ public struct PreparedPrompt {
         }
         positions = try Positions(tokenCount: tokens.count, spans: spans, rule: settings.positions)
             .dropFirst(known)
+        let turnEnd = tokens.lastIndex { settings.stopTokens.contains($0) }.map { $0 + 1 }
+        places = (spans.map { $0.start + $0.tokens } + (turnEnd.map { [$0] } ?? []))
+            .filter { $0 > known }.map { $0 - known }.sorted()
         (self.place, self.messages) = (Place(turn: turn, cached: known), messages)
     }
 
@@ -98,7 +107,7 @@ public struct PreparedPrompt {
     public func input(_ rows: Engine.Rows?) -> TextContext.Input {
         TextContext.Input(
             tokens: tokens, positions: positions.values, visuals: rows,
-            visualRows: visualRows)
+            visualRows: visualRows, places: places)
     }
 }
 

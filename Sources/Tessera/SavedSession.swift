@@ -2,7 +2,7 @@ import Prompts
 import Runtime
 import Storage
 
-/// What a saved session says beside keys and values, as JSON.
+/// What a saved session says beside its cache, as JSON.
 struct SavedSession {
     var state: Session.State
     var tools: JSON?

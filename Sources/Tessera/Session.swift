@@ -148,7 +148,8 @@ public final class Session {
         let prompt = try PreparedPrompt(
             tokens: tokenizer.encode(model.prompt.write(conversation, tokenizer).pieces),
             visuals: state.visuals + visuals, settings: model.prompt,
-            said: state.said.prefix(context.cache.count), turn: state.turn, messages: messages)
+            said: state.said.prefix(context.cache.count), from: context.cache.reachable, turn: state.turn,
+            messages: messages)
         guard prompt.visuals.count <= visuals.count else {
             throw .badInput(
                 "the chat template writes otherwise what came before an earlier picture, which would have to be read again",
@@ -167,7 +168,8 @@ public final class Session {
             throw Failure(.usage, "the prompt was made for another place in the conversation")
         }
         try context.checkRoom(for: prompt.tokens.count, after: prompt.place.cached)
-        let (before, mark) = (state, context.mark(after: prompt.place.cached))
+        context.cache.rewind(to: prompt.place.cached)
+        let (before, mark) = (state, context.mark)
         do { return try write(prompt, options, onText) } catch {
             (state, unrestored) = (before, mark)
             // Should this fail, it is tried again before the next turn.
@@ -189,7 +191,6 @@ public final class Session {
         let visuals = try model.features(of: prompt)
         let sampler = state.sampler.flatMap { $0.settings == options.sampling ? $0 : nil }
         let said = state.said.prefix(prompt.place.cached)
-        context.cache.truncate(to: prompt.place.cached)
         var stream = try TokenStream(
             reading: prompt, visuals, in: context, sampler: sampler ?? Sampler(options.sampling),
             seen: Set(said),
@@ -221,7 +222,8 @@ public final class Session {
             try stream.write(token)
         }
         let writing = ContinuousClock.now - start
-        stream.finish()
+        try stream.finish()
+        context.cache.keepPlace()
         if let rest = detokenizer?.flush(), !rest.isEmpty {
             text += rest
             _ = onText(rest)

@@ -9,7 +9,7 @@ struct SessionFile {
         case conversation
         /// What was read, for models that may have to read it anew.
         case read
-        /// Keys and values.
+        /// Keys and values, and states.
         case cache
 
         fileprivate var code: String {
@@ -131,7 +131,7 @@ extension SessionFile {
     /// - Parameter model: the digest of the bundle that it belongs to.
     /// - Throws: `usage` when the place was taken meanwhile, `io` when it cannot be written.
     static func write(
-        to place: OutputPath, model: Digest, conversation: [UInt8], read: [UInt8], cache: KeyValueCache
+        to place: OutputPath, model: Digest, conversation: [UInt8], read: [UInt8], cache: SequenceCache
     ) throws(Failure) {
         try writeFile(place) { (output) throws(Failure) in
             var header = [UInt8](repeating: 0, count: headerBytes)

@@ -19,6 +19,8 @@ public struct TokenStream {
     /// What was evaluated behind the last token that was, and how much of it was written since.
     private var draft: [Int32] = []
     private var kept = 0
+    /// That token, and where the context was before it, while there is a draft.
+    private var drafting: (token: Int32, before: SequenceCache.Place)?
     /// The final hidden states of that token and of the draft.
     private var hidden: Engine.Rows
     /// Their logits, once they are wanted.
@@ -62,7 +64,7 @@ public struct TokenStream {
         } catch {
             guard !draft.isEmpty else { throw error }
             // What is said to be wrong is to be of what was written.
-            finish()
+            try finish()
             return try choose()
         }
     }
@@ -74,7 +76,7 @@ public struct TokenStream {
         if kept < draft.count, draft[kept] == token {
             kept += 1
         } else {
-            finish()
+            try finish()
             try evaluate(token)
         }
         seen.insert(token)
@@ -83,26 +85,34 @@ public struct TokenStream {
     }
 
     /// Takes back what was drafted and not written.
-    mutating func finish() {
-        guard !draft.isEmpty else { return }
-        context.cache.truncate(to: count)
+    /// - Throws: as `TextContext.evaluate`, where what was written has to be evaluated again.
+    mutating func finish() throws(Failure) {
+        guard let (token, before) = drafting else { return }
+        if context.cache.isCuttable {
+            context.cache.rewind(to: count)
+        } else if kept < draft.count {
+            context.cache.rewind(to: before)
+            let written = [token] + draft.prefix(kept)
+            _ = try context.evaluate(context.text(written, from: next - Int32(written.count)))
+        }
         lookup?.judge(draft.count, accepted: kept)
         // What is known of the last token that was written stays.
         hidden = Engine.Rows(values: hidden.row(kept), columns: hidden.columns)
         logits = logits.map { Engine.Rows(values: $0.row(kept), columns: $0.columns) }
-        (draft, kept) = ([], 0)
+        (draft, kept, drafting) = ([], 0, nil)
     }
 
     private mutating func evaluate(_ token: Int32) throws(Failure) {
         draft = lookup?.draft(room: context.cache.capacity - count - 1) ?? []
         logits = nil
+        drafting = draft.isEmpty ? nil : (token, context.cache.place)
         do {
             hidden = try context.evaluate(context.text([token] + draft, from: next), wanted: .all)
         } catch {
-            guard !draft.isEmpty else { throw error }
+            guard let (_, before) = drafting else { throw error }
             // What fails may be the draft, which nobody asked for.
-            context.cache.truncate(to: count)
-            draft = []
+            context.cache.rewind(to: before)
+            (draft, drafting) = ([], nil)
             hidden = try context.evaluate(context.text([token], from: next))
         }
     }

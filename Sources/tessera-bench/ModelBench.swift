@@ -25,10 +25,11 @@ struct ModelBench {
         (self.warmsUp, self.showsStages) = (warmsUp, showsStages)
         let engine = model.engine
         context = capacity > 0 ? try TextContext(engine, capacity: capacity) : nil
-        let sample = 1024
-        let cache = try engine.estimateMemory(capacity: sample, patches: 0, segments: 0, mapped: 0).cache
+        func cache(_ capacity: Int) throws(Failure) -> Int {
+            try engine.estimateMemory(capacity: capacity, patches: 0, segments: 0, mapped: 0).cache
+        }
         counter = try WorkCounter(
-            model.bundle, engine.graph, cacheBytes: Double(cache) / Double(sample),
+            model.bundle, engine.graph, cacheBytes: Double(try cache(2) - cache(1)),
             chunk: engine.options.chunk)
     }
 
@@ -40,9 +41,10 @@ struct ModelBench {
 
     /// Fills the cache with the tokens that come before those of tests.
     func fill(depth: Int) throws(Failure) {
-        context?.cache.truncate(to: 0)
+        context?.cache.rewind(to: 0)
         guard let context, depth > 0 else { return }
         _ = try context.evaluate(context.text(tokens(depth), from: 0))
+        context.cache.keepPlace()
     }
 
     /// Reading `prompt` tokens and writing `generated` after a cache that is filled; a row for each way of choosing tokens.
@@ -55,7 +57,7 @@ struct ModelBench {
         var rows: [BenchRow] = []
         for way in generated > 0 ? ways : [ways[0]] {
             var row = try time(subject, work) { () throws(Failure) in
-                context.cache.truncate(to: depth)
+                context.cache.rewind(to: depth)
                 try run(prompt, generated, Sampler(way.settings), context)
             }
             row.sampling = generated > 0 ? way.name : nil
@@ -64,7 +66,7 @@ struct ModelBench {
         guard showsStages, generated == 0 else { return rows }
         return try rows
             + stages(read, subject) { (observer) throws(Failure) in
-                context.cache.truncate(to: depth)
+                context.cache.rewind(to: depth)
                 let input = context.text(tokens(prompt), from: Int32(clamping: depth))
                 let hidden = try context.evaluate(input, observer: observer)
                 _ = try context.engine.logits(hidden, observer: observer)

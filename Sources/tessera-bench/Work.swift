@@ -36,13 +36,7 @@ struct WorkCounter {
     ///   - cacheBytes: of the keys and values of a token in all layers.
     init(_ bundle: Bundle, _ model: ModelGraph, cacheBytes: Double, chunk: Int) throws(Failure) {
         (self.bundle, self.model, self.chunk) = (bundle, model, chunk)
-        let layers = try model.graph("text").nodes.count { node in
-            if case .attention(let attention) = node.operation, case .causal = attention.extent {
-                true
-            } else {
-                false
-            }
-        }
+        let layers = try model.graph("text").nodes.count { $0.operation.state != nil }
         self.cacheBytes = cacheBytes / Double(max(1, layers))
     }
 
@@ -107,7 +101,7 @@ struct WorkCounter {
         var pending = Work()
         var side = 0
         for node in graph.nodes {
-            if case .windows(let own) = node.operation { side = own }
+            if case .windows(let windows) = node.operation { side = windows.side }
             pending += work(node, graph, sizes, depth: depth, side: side)
             guard graph[node.result].isNamed else { continue }
             stages.add(pending, Stage.name(of: graph[node.result].name))
@@ -128,16 +122,18 @@ struct WorkCounter {
         }
         let count = rows(node.result)
         switch node.operation {
-        case .linear(let use, _): return product(use.weight, rows: count)
-        case .expertLinear(let use, let experts, let chosen):
-            let picked = count * Double(chosen)
-            return product(
-                use.weight, rows: picked / Double(experts), read: min(1, picked / Double(experts)))
-        case .embedding(let use):
-            guard let table = bundle[use.weight], let all = table.shape.extents.first else { return Work() }
+        case .linear(let linear): return product(linear.use.weight, rows: count)
+        case .expertLinear(let linear):
+            let each = count * Double(linear.chosen) / Double(linear.experts)
+            return product(linear.use.weight, rows: each, read: min(1, each))
+        case .embedding(let embedding):
+            guard let table = bundle[embedding.use.weight], let all = table.shape.extents.first else {
+                return Work()
+            }
             return Work(bytes: count * Double(table.byteCount) / Double(all))
-        case .parameter(let name), .positionTable(let name, _):
-            return Work(bytes: Double(bundle[name]?.byteCount ?? 0))
+        case .parameter, .positionTable:
+            let bytes = node.operation.weightNames.compactMap { bundle[$0]?.byteCount }.reduce(0, +)
+            return Work(bytes: Double(bytes))
         case .attention(let attention):
             let seen: Double
             var bytes = 0.0

@@ -10,8 +10,8 @@ enum TinyGraph {
         try builder.weight("u", [3, 4])
         try builder.begin("text")
         let ids = try builder.input("ids", ValueType(.index, [.symbol(.tokens)]))
-        let x = try builder.add(.embedding(.init("t", Role("text.embedding"))), ids)
-        try builder.output(try builder.add(.linear(.init("u", Role("text.mlp.up"), block: 0), bias: nil), x))
+        let x = try builder.add(.embedding(.init(.init("t", Role("text.embedding")))), ids)
+        try builder.output(try builder.add(.linear(.init(.init("u", Role("text.mlp.up"), block: 0))), x))
         return try builder.finish()
     }
 
@@ -24,7 +24,7 @@ enum TinyGraph {
         _ = try builder.input("segments", ValueType(.index, [.symbol(.segments)]))
         let project = try builder.weight("p", [8, 4])
         try builder.output(
-            try builder.add(.linear(.init(project, Role("vision.patch_embed")), bias: nil), patches))
+            try builder.add(.linear(.init(.init(project, Role("vision.patch_embed")))), patches))
 
         try builder.begin("text")
         let tokens = try builder.input("tokens", ValueType(.index, [.symbol(.tokens)]))
@@ -35,21 +35,21 @@ enum TinyGraph {
         let (table, gains, query) = (
             try builder.weight("t", [9, 8]), try builder.weight("n", [8]), try builder.weight("q", [8, 8])
         )
-        let embedded = try builder.add(.embedding(.init(table, Role("text.embedding"))), tokens)
+        let embedded = try builder.add(.embedding(.init(.init(table, Role("text.embedding")))), tokens)
         let x = try builder.add(.scatterRows, embedded, visuals, rows)
         let angles = try builder.add(
             .rotaryTable(.init(headDimension: 4, theta: 10000, layout: .sections([1, 1]))), positions)
-        let q = try builder.add(.linear(.init(query, Role("text.attention.q"), block: 0), bias: nil), x)
-        let turned = try builder.add(.rotary(heads: 2, headDimension: 4), q, angles)
+        let q = try builder.add(.linear(.init(.init(query, Role("text.attention.q"), block: 0))), x)
+        let turned = try builder.add(.rotary(.init(heads: 2, headDimension: 4)), q, angles)
         let attended = try builder.add(
             .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .causal(layer: 0))), turned,
             turned, x, name: "attended")
-        let normed = try builder.add(.norm(.init(.rms, weight: gains, epsilon: 1e-6)), attended)
+        let normed = try builder.add(.rmsNorm(.init(weight: gains, epsilon: 1e-6)), attended)
         try builder.output(try builder.add(.selectRows, try builder.add(.add, x, normed), outputs))
 
         try builder.begin("head")
         let hidden = try builder.input("hidden", .rows(.symbol(.outputs), 8))
-        try builder.output(try builder.add(.linear(.init(table, Role("text.head")), bias: nil), hidden))
+        try builder.output(try builder.add(.linear(.init(.init(table, Role("text.head")))), hidden))
         return try builder.finish()
     }
 }

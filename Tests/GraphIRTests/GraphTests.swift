@@ -10,22 +10,23 @@ func makeGraph() throws -> ModelGraph {
     let ids = try builder.input("tokens", ValueType(.index, [.symbol(.tokens)]))
     let positions = try builder.input("positions", ValueType(.index, [.fixed(2), .symbol(.tokens)]))
     let table = try builder.weight("embedding", [100, 8])
-    let x = try builder.add(.embedding(.init(table, Role("text.embedding"))), ids, name: "inputs")
+    let x = try builder.add(.embedding(.init(.init(table, Role("text.embedding")))), ids, name: "inputs")
     let angles = try builder.add(
         .rotaryTable(.init(headDimension: 4, theta: 10000, layout: .sections([1, 1]))), positions)
-    let q = try builder.add(.rotary(heads: 2, headDimension: 4), x, angles)
+    let q = try builder.add(.rotary(.init(heads: 2, headDimension: 4)), x, angles)
     let attended = try builder.add(
         .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .causal(layer: 0))), q, q, x)
     let norm = try builder.weight("norm", [8])
-    let h = try builder.add(.norm(.init(.rms, weight: norm, epsilon: 1e-6)), attended)
+    let h = try builder.add(.rmsNorm(.init(weight: norm, epsilon: 1e-6)), attended)
     let gate = try builder.add(
-        .linear(.init(try builder.weight("gate", [12, 8]), Role("text.mlp.gate"), block: 0), bias: nil), h)
+        .linear(.init(.init(try builder.weight("gate", [12, 8]), Role("text.mlp.gate"), block: 0))), h)
     let up = try builder.add(
-        .linear(.init(try builder.weight("up", [12, 8]), Role("text.mlp.up"), block: 0), bias: nil), h)
-    let product = try builder.add(.gatedProduct(.silu), gate, up)
+        .linear(.init(.init(try builder.weight("up", [12, 8]), Role("text.mlp.up"), block: 0))), h)
+    let product = try builder.add(.gatedProduct(.init(.silu)), gate, up)
     let bias = try builder.weight("down.bias", [8])
     let down = try builder.add(
-        .linear(.init(try builder.weight("down", [8, 12]), Role("text.mlp.down"), block: 0), bias: bias),
+        .linear(
+            .init(.init(try builder.weight("down", [8, 12]), Role("text.mlp.down"), block: 0), bias: bias)),
         product)
     try builder.output(try builder.add(.add, x, down, name: "block.0"))
     return try builder.finish()
@@ -51,19 +52,19 @@ func makeGraph() throws -> ModelGraph {
         let ids = try builder.input("tokens", ValueType(.index, [.symbol(.tokens)]))
         let outputs = try builder.input("outputs", ValueType(.index, [.symbol(.outputs)]))
         let table = try builder.weight("embedding", [100, 8])
-        let x = try builder.add(.embedding(.init(table, Role("text.embedding"))), ids)
+        let x = try builder.add(.embedding(.init(.init(table, Role("text.embedding")))), ids)
         let attended = try builder.add(
             .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .causal(layer: 0))), x, x, x)
         let wide = try builder.weight("wide", [12, 8])
-        let h = try builder.add(.linear(.init(wide, Role("text.mlp.gate"), block: 0), bias: nil), attended)
-        let product = try builder.add(.gatedProduct(.silu), h, h)
+        let h = try builder.add(.linear(.init(.init(wide, Role("text.mlp.gate"), block: 0))), attended)
+        let product = try builder.add(.gatedProduct(.init(.silu)), h, h)
         let narrow = try builder.weight("narrow", [8, 12])
         let down = try builder.add(
-            .linear(.init(narrow, Role("text.mlp.down"), block: 0), bias: nil), product)
+            .linear(.init(.init(narrow, Role("text.mlp.down"), block: 0))), product)
         let selected = try builder.add(.selectRows, try builder.add(.add, x, down, name: "block.0"), outputs)
         let scale = try builder.weight("norm", [8])
         try builder.output(
-            try builder.add(.norm(.init(.rms, weight: scale, epsilon: 1e-6)), selected, name: "norm"))
+            try builder.add(.rmsNorm(.init(weight: scale, epsilon: 1e-6)), selected, name: "norm"))
 
         let model = try builder.finish()
         let graph = try model.graphSelectingEarly("text")
@@ -104,7 +105,7 @@ func makeGraph() throws -> ModelGraph {
         let x = try builder.input("x", .rows(.symbol(.tokens), 8))
         let weight = try builder.weight("w", [4, 7])
         let failure = #expect(throws: Failure.self) {
-            _ = try builder.add(.linear(.init(weight, Role("text.mlp.up")), bias: nil), x, name: "y")
+            _ = try builder.add(.linear(.init(.init(weight, Role("text.mlp.up")))), x, name: "y")
         }
         #expect(failure?.kind == .badInput)
         #expect(failure?.place?.contains("'y'") == true)
@@ -171,7 +172,7 @@ func makeGraph() throws -> ModelGraph {
         _ = try builder.input("segments", ValueType(.index, [.symbol(.segments)]))
         let project = try builder.weight("project", [8, 4])
         try builder.output(
-            try builder.add(.linear(.init(project, Role("vision.patch_embed")), bias: nil), patches))
+            try builder.add(.linear(.init(.init(project, Role("vision.patch_embed")))), patches))
         try builder.begin(names[1])
         let tokens = try builder.input("tokens", ValueType(.index, [tokenRows]))
         let visuals = try builder.input("visuals", .rows(.symbol(.visuals), visualWidth))
@@ -179,9 +180,9 @@ func makeGraph() throws -> ModelGraph {
         _ = try builder.input("positions", ValueType(.index, [.fixed(3), .symbol(.tokens)]))
         let outputs = try builder.input("outputs", ValueType(.index, [.symbol(.outputs)]))
         let table = try builder.weight("table", [9, 8])
-        var x = try builder.add(.embedding(.init(table, Role("text.embedding"))), tokens)
+        var x = try builder.add(.embedding(.init(.init(table, Role("text.embedding")))), tokens)
         x = try builder.add(.scatterRows, x, visuals, rows)
-        if merges { _ = try builder.add(.mergeRows(2), x) }
+        if merges { _ = try builder.add(.mergeRows(.init(2)), x) }
         if everything {
             x = try builder.add(
                 .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .all)), x, x, x,
@@ -193,7 +194,7 @@ func makeGraph() throws -> ModelGraph {
         try builder.output(try builder.add(.selectRows, x, outputs))
         try builder.begin(names[2])
         let hidden = try builder.input("hidden", .rows(.symbol(.outputs), 8))
-        try builder.output(try builder.add(.linear(.init(table, Role("text.head")), bias: nil), hidden))
+        try builder.output(try builder.add(.linear(.init(.init(table, Role("text.head")))), hidden))
         return try builder.finish()
     }
 

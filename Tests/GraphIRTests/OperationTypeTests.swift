@@ -35,15 +35,15 @@ import Testing
 
     @Test(
         arguments: [
-            (.parameter("table"), [], rows(.fixed(9), 6)),
-            (.positionTable("table", .bilinear), [places, segments], rows(patches, 6)),
-            (.positionTable("table", .bicubic), [places, segments], rows(patches, 6)),
+            (.parameter(.init("table")), [], rows(.fixed(9), 6)),
+            (.positionTable(.init("table", .bilinear)), [places, segments], rows(patches, 6)),
+            (.positionTable(.init("table", .bicubic)), [places, segments], rows(patches, 6)),
             (
-                .expertLinear(expertUse, experts: 4, chosen: 2), [rows(tokens, 6), rows(tokens, 4)],
+                .expertLinear(.init(expertUse, experts: 4, chosen: 2)), [rows(tokens, 6), rows(tokens, 4)],
                 rows(tokens, 6)
             ),
             (
-                .expertLinear(expertUse, experts: 4, chosen: 2), [rows(tokens, 12), rows(tokens, 4)],
+                .expertLinear(.init(expertUse, experts: 4, chosen: 2)), [rows(tokens, 12), rows(tokens, 4)],
                 rows(tokens, 6)
             ),
             (.concatenate, [rows(tokens, 2), rows(tokens, 3), rows(tokens, 4)], rows(tokens, 9)),
@@ -52,10 +52,11 @@ import Testing
                 .addRows, [rows(tokens, 5), rows(.symbol(.visuals), 5), numbers(.symbol(.visuals))],
                 rows(tokens, 5)
             ),
-            (.route(chosen: 2), [rows(tokens, 8)], rows(tokens, 4)),
-            (.weightedSum(chosen: 2), [rows(tokens, 12), rows(tokens, 4)], rows(tokens, 6)),
+            (.route(.init(chosen: 2)), [rows(tokens, 8)], rows(tokens, 4)),
+            (.weightedSum(.init(chosen: 2)), [rows(tokens, 12), rows(tokens, 4)], rows(tokens, 6)),
             (
-                .lengthScale(2048), [rows(tokens, 8), ValueType(.index, [.fixed(1), tokens])], rows(tokens, 8)
+                .lengthScale(.init(2048)), [rows(tokens, 8), ValueType(.index, [.fixed(1), tokens])],
+                rows(tokens, 8)
             ),
 
         ] as [(GraphIR.Operation, [ValueType], ValueType)])
@@ -65,38 +66,38 @@ import Testing
 
     @Test(
         arguments: [
-            (.positionTable("oblong", .bilinear), [places, segments]),
-            (.positionTable("table", .bilinear), [places, numbers(patches)]),
-            (.expertLinear(expertUse, experts: 5, chosen: 2), [rows(tokens, 6), rows(tokens, 4)]),
-            (.expertLinear(expertUse, experts: 4, chosen: 5), [rows(tokens, 6), rows(tokens, 10)]),
-            (.expertLinear(expertUse, experts: 0, chosen: 2), [rows(tokens, 6), rows(tokens, 4)]),
-            (.expertLinear(expertUse, experts: 4, chosen: 2), [rows(patches, 6), rows(tokens, 4)]),
+            (.positionTable(.init("oblong", .bilinear)), [places, segments]),
+            (.positionTable(.init("table", .bilinear)), [places, numbers(patches)]),
+            (.expertLinear(.init(expertUse, experts: 5, chosen: 2)), [rows(tokens, 6), rows(tokens, 4)]),
+            (.expertLinear(.init(expertUse, experts: 4, chosen: 5)), [rows(tokens, 6), rows(tokens, 10)]),
+            (.expertLinear(.init(expertUse, experts: 0, chosen: 2)), [rows(tokens, 6), rows(tokens, 4)]),
+            (.expertLinear(.init(expertUse, experts: 4, chosen: 2)), [rows(patches, 6), rows(tokens, 4)]),
             (.concatenate, [rows(tokens, 2), rows(patches, 3)]),
             (.concatenate, [rows(tokens, 1 << 32), rows(tokens, 1)]),
             // Numbers of rows that are not numbers of tokens would lead outside.
-            (.embedding(.init("table", Role("text.embedding"))), [numbers(.symbol(.visuals))]),
+            (.embedding(.init(.init("table", Role("text.embedding")))), [numbers(.symbol(.visuals))]),
             (.selectRows, [rows(patches, 5), numbers(.symbol(.outputs))]),
             (.selectRows, [rows(tokens, 5), numbers(.symbol(.segments))]),
             (.addRows, [rows(tokens, 5), rows(.symbol(.visuals), 4), numbers(.symbol(.visuals))]),
             (.addRows, [rows(tokens, 5), rows(.symbol(.visuals), 5), numbers(.symbol(.outputs))]),
             (.scatterRows, [rows(patches, 5), rows(.symbol(.visuals), 5), numbers(.symbol(.visuals))]),
-            (.route(chosen: 0), [rows(tokens, 8)]), (.route(chosen: 9), [rows(tokens, 8)]),
-            (.route(chosen: 65), [rows(tokens, 128)]),
-            (.weightedSum(chosen: 2), [rows(tokens, 13), rows(tokens, 4)]),
-            (.weightedSum(chosen: 1 << 62), [rows(tokens, 8), rows(tokens, 4)]),
-            (.lengthScale(1), [rows(tokens, 8), ValueType(.index, [.fixed(1), tokens])]),
-            (.lengthScale(2048), [rows(tokens, 8), ValueType(.index, [.fixed(3), tokens])]),
-            (.windows(side: 0), [places, segments]), (.windows(side: 17), [places, segments]),
-            (.windows(side: 8), [numbers(patches), segments]),
+            (.route(.init(chosen: 0)), [rows(tokens, 8)]), (.route(.init(chosen: 9)), [rows(tokens, 8)]),
+            (.route(.init(chosen: 65)), [rows(tokens, 128)]),
+            (.weightedSum(.init(chosen: 2)), [rows(tokens, 13), rows(tokens, 4)]),
+            (.weightedSum(.init(chosen: 1 << 62)), [rows(tokens, 8), rows(tokens, 4)]),
+            (.lengthScale(.init(1)), [rows(tokens, 8), ValueType(.index, [.fixed(1), tokens])]),
+            (.lengthScale(.init(2048)), [rows(tokens, 8), ValueType(.index, [.fixed(3), tokens])]),
+            (.windows(.init(side: 0)), [places, segments]), (.windows(.init(side: 17)), [places, segments]),
+            (.windows(.init(side: 8)), [numbers(patches), segments]),
             // Numbers that a caller feeds are no windows, however they look; nor are rows a table of angles.
             (
                 .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .windows)),
                 [rows(patches, 8), rows(patches, 8), rows(patches, 8), places]
             ),
-            (.rotary(heads: 2, headDimension: 4), [rows(tokens, 8), rows(tokens, 4)]),
+            (.rotary(.init(heads: 2, headDimension: 4)), [rows(tokens, 8), rows(tokens, 4)]),
             // Places are patches', which segments bound.
-            (.windows(side: 8), [ValueType(.index, [.fixed(2), tokens]), segments]),
-            (.positionTable("table", .bilinear), [ValueType(.index, [.fixed(2), tokens]), segments]),
+            (.windows(.init(side: 8)), [ValueType(.index, [.fixed(2), tokens]), segments]),
+            (.positionTable(.init("table", .bilinear)), [ValueType(.index, [.fixed(2), tokens]), segments]),
             // The cache is for tokens.
             (causal(layer: 0), [rows(patches, 8), rows(patches, 8), rows(patches, 8)]),
             (causal(layer: 0), [rows(.fixed(9), 8), rows(.fixed(9), 8), rows(.fixed(9), 8)]),
@@ -127,16 +128,16 @@ import Testing
         let x = try builder.input("x", Self.rows(Self.patches, 8))
         let places = try builder.input("coordinates", Self.places)
         let segments = try builder.input("segments", Self.segments)
-        let windows = try builder.add(.windows(side: 16), places, segments)
+        let windows = try builder.add(.windows(.init(side: 16)), places, segments)
         let angles = try builder.add(
             .rotaryTable(.init(headDimension: 4, theta: 100, layout: .axial(axes: 2))), places)
         _ = try builder.add(
             .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .windows)), x, x, x, windows)
-        _ = try builder.add(.rotary(heads: 2, headDimension: 4), x, angles)
-        #expect(throws: Failure.self) { _ = try builder.add(.windows(side: 16), windows, segments) }
-        #expect(throws: Failure.self) { _ = try builder.add(.activation(.silu), angles) }
+        _ = try builder.add(.rotary(.init(heads: 2, headDimension: 4)), x, angles)
+        #expect(throws: Failure.self) { _ = try builder.add(.windows(.init(side: 16)), windows, segments) }
+        #expect(throws: Failure.self) { _ = try builder.add(.activation(.init(.silu)), angles) }
         #expect(throws: Failure.self) {
-            _ = try builder.add(.rotary(heads: 1, headDimension: 4), angles, angles)
+            _ = try builder.add(.rotary(.init(heads: 1, headDimension: 4)), angles, angles)
         }
         #expect(throws: Failure.self) { try builder.output(angles) }
         #expect(throws: Failure.self) { try builder.output(places) }
@@ -147,8 +148,8 @@ import Testing
         var builder = ModelGraphBuilder()
         try builder.begin("text")
         var x = try builder.input("x", Self.rows(Self.tokens, 8))
-        for _ in 0..<Graph.mostNodes { x = try builder.add(.activation(.silu), x) }
-        let failure = #expect(throws: Failure.self) { _ = try builder.add(.activation(.silu), x) }
+        for _ in 0..<Graph.mostNodes { x = try builder.add(.activation(.init(.silu)), x) }
+        let failure = #expect(throws: Failure.self) { _ = try builder.add(.activation(.init(.silu)), x) }
         #expect(failure?.kind == .limit)
     }
 

@@ -17,15 +17,15 @@ import Testing
         ) throws -> Graph.ValueID {
             let weight = try builder.weight(name, extents)
             let bias = bias ? try builder.weight("\(name).bias", [extents[0]]) : nil
-            return try builder.add(.linear(.init(weight, Role("text.mlp"), block: 0), bias: bias), x)
+            return try builder.add(.linear(.init(.init(weight, Role("text.mlp"), block: 0), bias: bias)), x)
         }
         func norm(_ name: String, _ x: Graph.ValueID, heads: Int = 1) throws -> Graph.ValueID {
             let weight = try builder.weight(name, [8 / heads])
             guard habit != .layerNorm else {
                 let bias = try builder.weight("\(name).bias", [8])
-                return try builder.add(.norm(.init(.layer, weight: weight, bias: bias, epsilon: 1e-6)), x)
+                return try builder.add(.layerNorm(.init(weight: weight, bias: bias, epsilon: 1e-6)), x)
             }
-            return try builder.add(.norm(.init(.rms, weight: weight, epsilon: 1e-6, heads: heads)), x)
+            return try builder.add(.rmsNorm(.init(weight: weight, epsilon: 1e-6, heads: heads)), x)
         }
         try builder.begin("vision")
         let patches = try builder.input("patches", .rows(.symbol(.patches), 6))
@@ -36,7 +36,7 @@ import Testing
         if habit == .positions {
             let places = try builder.weight("places", [16, 8])
             near = try builder.add(
-                .add, near, try builder.add(.positionTable(places, .bilinear), coordinates, segments))
+                .add, near, try builder.add(.positionTable(.init(places, .bilinear)), coordinates, segments))
         }
         try builder.output(try builder.add(.concatenate, near, far))
         try builder.begin("text")
@@ -46,23 +46,23 @@ import Testing
         let rows = try builder.input("visual_rows", ValueType(.index, [.symbol(.visuals)]))
         let outputs = try builder.input("outputs", ValueType(.index, [.symbol(.outputs)]))
         let table = try builder.weight("table", [20, 8])
-        var x = try builder.add(.embedding(.init(table, Role("text.embedding"))), tokens)
-        x = try builder.add(.scatterRows, x, try builder.add(.columns(0..<8), visuals), rows)
-        x = try builder.add(.addRows, x, try builder.add(.columns(8..<16), visuals), rows)
+        var x = try builder.add(.embedding(.init(.init(table, Role("text.embedding")))), tokens)
+        x = try builder.add(.scatterRows, x, try builder.add(.columns(.init(0..<8)), visuals), rows)
+        x = try builder.add(.addRows, x, try builder.add(.columns(.init(8..<16)), visuals), rows)
         let normed = try norm("norm1", x, heads: habit == .headNorms ? 2 : 1)
         if habit == .normReadTwice { x = try builder.add(.add, x, normed) }
         var inner = try linear("up", normed, [8, 8])
         if habit == .sharedWeight {
-            inner = try builder.add(.linear(.init("up", Role("text.mlp")), bias: nil), inner)
+            inner = try builder.add(.linear(.init(.init("up", Role("text.mlp")))), inner)
         }
-        let down = try linear("down", try builder.add(.activation(.silu), inner), [8, 8], bias: true)
+        let down = try linear("down", try builder.add(.activation(.init(.silu)), inner), [8, 8], bias: true)
         x = try builder.add(.add, x, down)
-        if habit == .activation { x = try builder.add(.activation(.silu), x) }
+        if habit == .activation { x = try builder.add(.activation(.init(.silu)), x) }
         try builder.output(try norm("norm2", try builder.add(.selectRows, x, outputs)))
         try builder.begin("head")
         let hidden = try builder.input("hidden", .rows(.symbol(.outputs), 8))
         let head = habit == .tiedHead ? "table" : try builder.weight("head", [20, 8])
-        try builder.output(try builder.add(.linear(.init(head, Role("text.head")), bias: nil), hidden))
+        try builder.output(try builder.add(.linear(.init(.init(head, Role("text.head")))), hidden))
         return try builder.finish()
     }
 

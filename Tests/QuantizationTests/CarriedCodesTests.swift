@@ -21,7 +21,7 @@ import Testing
         try builder.weight("w", [CarriedCodesTests.rows, CarriedCodesTests.columns])
         try builder.begin("text")
         let x = try builder.input("x", .rows(.symbol(.tokens), CarriedCodesTests.columns))
-        try builder.output(try builder.add(.linear(.init("w", Role("text.mlp.up")), bias: nil), x))
+        try builder.output(try builder.add(.linear(.init(.init("w", Role("text.mlp.up")))), x))
         graph = try builder.finish()
         eight = try format(.eight, 64)
         let geometry = try #require(PublishedGeometry(.zeroPoints(eight), graph.weights[0].shape))

@@ -42,20 +42,20 @@ import Testing
         for part in fused ? ["qkv"] : ["q", "k", "v"] {
             let weight = try builder.weight(part, [3, 4])
             let use = Operation.WeightUse(weight, Role("text.attention.\(part)"), block: 0)
-            _ = try builder.add(.linear(use, bias: nil), x)
+            _ = try builder.add(.linear(.init(use)), x)
         }
         let router = try builder.weight("router", [2, 4])
-        let scores = try builder.add(.linear(.init(router, Role("text.router"), block: 1), bias: nil), x)
-        let routes = try builder.add(.route(chosen: 1), scores)
+        let scores = try builder.add(.linear(.init(.init(router, Role("text.router"), block: 1))), x)
+        let routes = try builder.add(.route(.init(chosen: 1)), scores)
         for part in ["gate", "up"] {
             let weight = try builder.weight(part, [6, 4])
             let use = Operation.WeightUse(weight, Role("text.experts.\(part)"), block: 1)
-            _ = try builder.add(.expertLinear(use, experts: 2, chosen: 1), x, routes)
+            _ = try builder.add(.expertLinear(.init(use, experts: 2, chosen: 1)), x, routes)
         }
         let tower = try builder.weight("tower", [4, 4])
-        let seen = try builder.add(.linear(.init(tower, Role("vision.mlp.up"), block: 0), bias: nil), x)
+        let seen = try builder.add(.linear(.init(.init(tower, Role("vision.mlp.up"), block: 0))), x)
         let head = try builder.weight("head", [5, 4])
-        try builder.output(try builder.add(.linear(.init(head, Role("text.head")), bias: nil), seen))
+        try builder.output(try builder.add(.linear(.init(.init(head, Role("text.head")))), seen))
         return try builder.finish()
     }
 

@@ -21,12 +21,12 @@ struct Toy {
         try builder.weight("down", [40, 33])
         try builder.begin("text")
         let ids = try builder.input("ids", ValueType(.index, [.symbol(.tokens)]))
-        let x = try builder.add(.embedding(.init("table", Role("text.embedding"))), ids)
-        let y = try builder.add(.norm(.init(.rms, weight: "norm", epsilon: 1e-6)), x)
+        let x = try builder.add(.embedding(.init(.init("table", Role("text.embedding")))), ids)
+        let y = try builder.add(.rmsNorm(.init(weight: "norm", epsilon: 1e-6)), x)
         let up = try builder.add(
-            .linear(.init("up.weight", Role("text.mlp.up"), block: 0), bias: "up.bias"), y)
-        let down = try builder.add(.linear(.init("down", Role("text.mlp.down"), block: 0), bias: nil), up)
-        try builder.output(try builder.add(.linear(.init("table", Role("text.head")), bias: nil), down))
+            .linear(.init(.init("up.weight", Role("text.mlp.up"), block: 0), bias: "up.bias")), y)
+        let down = try builder.add(.linear(.init(.init("down", Role("text.mlp.down"), block: 0))), up)
+        try builder.output(try builder.add(.linear(.init(.init("table", Role("text.head")))), down))
         graph = try builder.finish()
         var numbers = Numbers(1)
         weights = graph.weights.map { ($0.name, $0.shape, numbers.weights($0.shape.count)) }
@@ -172,7 +172,7 @@ extension Toy {
         try builder.weight("w", [rows, columns])
         try builder.begin("text")
         let x = try builder.input("x", .rows(.symbol(.tokens), columns))
-        try builder.output(try builder.add(.linear(.init("w", Role("text.mlp.up")), bias: nil), x))
+        try builder.output(try builder.add(.linear(.init(.init("w", Role("text.mlp.up")))), x))
         let graph = try builder.finish()
         let values = (0..<rows * columns).map { Float(($0 &* 7919) % 1009) - 300 }
         let format = try format(.four, 128)

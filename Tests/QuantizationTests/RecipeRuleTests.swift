@@ -14,10 +14,10 @@ import Testing
         var x = try builder.input("x", .rows(.symbol(.tokens), 16))
         for block in 0..<3 {
             let weight = try builder.weight("w\(block)", [16, 16])
-            x = try builder.add(.linear(.init(weight, Role("text.mlp.up"), block: block), bias: nil), x)
+            x = try builder.add(.linear(.init(.init(weight, Role("text.mlp.up"), block: block))), x)
         }
         let head = try builder.weight("head", [16, 16])
-        try builder.output(try builder.add(.linear(.init(head, Role("text.head")), bias: nil), x))
+        try builder.output(try builder.add(.linear(.init(.init(head, Role("text.head")))), x))
         return try builder.finish()
     }
 

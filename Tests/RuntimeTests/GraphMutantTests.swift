@@ -162,7 +162,7 @@ struct MutantTrial {
 
     /// What no token has filled of the cache is as the system gave it.
     private func expectTheRestUntouched(_ context: TextContext) {
-        let cache = context.cache
+        let cache = context.cache.keysAndValues
         for node in (try? context.engine.graph.graph("text").nodes) ?? [] {
             guard case .attention(let attention) = node.operation, case .causal(let layer) = attention.extent
             else {

@@ -38,7 +38,7 @@ import Testing
 
     @Test func queriesKeysAndValuesShareTheirQuantizedInput() throws {
         let engine = try engine(Bundled.demoInt4)
-        let quantizations = engine.text.steps.filter { if case .quantize = $0 { true } else { false } }.count
+        let quantizations = engine.text.steps.count { $0 is Quantize }
         let blocks = try engine.graph.graph("text").nodes.filter { $0.operation.name == "attention" }.count
         // One for q, k and v, one each for the output, gate and up, and down.
         #expect(quantizations == 4 * blocks)
@@ -92,17 +92,18 @@ import Testing
             return false
         }
         let index = try #require(
-            plan.steps.firstIndex { if case .add = $0 { true } else { false } })
-        guard case .add(let a, let b, let result) = plan.steps[index] else { return }
+            plan.steps.firstIndex { $0 is Sum })
+        let sum = try #require(plan.steps[index] as? Sum)
+        let (a, b, result) = (sum.a, sum.b, sum.result)
         var (wide, shifted, long) = (b, b, result)
         wide.columns += 1
         shifted.column += 1
         long.rows = .symbol(.outputs)
-        #expect(refused { $0.steps[index] = .add(a, wide, result: result) })
-        #expect(refused { $0.steps[index] = .add(a, shifted, result: result) })
-        #expect(refused { $0.steps[index] = .add(a, b, result: long) })
+        #expect(refused { $0.steps[index] = Sum(a: a, b: wide, result: result) })
+        #expect(refused { $0.steps[index] = Sum(a: a, b: shifted, result: result) })
+        #expect(refused { $0.steps[index] = Sum(a: a, b: b, result: long) })
         #expect(refused { $0.buffers[b.buffer].live = 0...0 })
-        #expect(refused { $0.steps[index] = .lengthScale(a, positions: 1, length: 2) })
+        #expect(refused { $0.steps[index] = ScaleByLength(x: a, positions: 1, length: 2) })
     }
 
     /// Numbers that a caller feeds are looked at before any step follows them.

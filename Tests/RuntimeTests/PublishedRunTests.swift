@@ -23,8 +23,8 @@ import Threads
         try builder.weight("table", [Self.rows, Self.columns])
         try builder.begin("text")
         let ids = try builder.input("ids", ValueType(.index, [.symbol(.tokens)]))
-        var x = try builder.add(.embedding(.init("table", Role("text.embedding"))), ids)
-        if isHead { x = try builder.add(.linear(.init("table", Role("text.head")), bias: nil), x) }
+        var x = try builder.add(.embedding(.init(.init("table", Role("text.embedding")))), ids)
+        if isHead { x = try builder.add(.linear(.init(.init("table", Role("text.head")))), x) }
         try builder.output(x)
         let graph = try builder.finish()
         let runner = try PartRunner(GraphPart(try graph.graph("text")), graph.weights, pool: pool) { _ in

@@ -119,14 +119,14 @@ import Testing
         var rewrites: [String: Rewrite] = [:]
         for place in graph.equivalences {
             switch place {
-            case .scaling(let norm, let readers):
+            case .scaling(let norm):
                 let columns = try #require(bundle[norm.weight]?.shape.count)
                 let scales = (0..<columns).map { 1 + Float($0 % 7) / 4 }
                 for vector in [norm.weight, norm.bias].compactMap({ $0 }) {
                     rewrites[vector] = Rewrite(.fold, rows: [.scale(scales.map { 1 / $0 })])
                 }
                 let change = Rewrite(.fold, columns: [.scale(scales)])
-                for reader in readers { rewrites = rewrites.then([reader: change]) }
+                for reader in norm.readers { rewrites = rewrites.then([reader: change]) }
             case .heads(let turn):
                 let turned = Turn(range: turn.rows, size: turn.headDimension)
                 let rows = Rewrite(.turnHeads, rows: [.turn(turned)])

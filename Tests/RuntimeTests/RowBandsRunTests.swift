@@ -19,8 +19,9 @@ import Threads
         try builder.weight("bias", [Self.rows])
         try builder.begin("text")
         let ids = try builder.input("ids", ValueType(.index, [.symbol(.tokens)]))
-        let x = try builder.add(.embedding(.init("table", Role("text.embedding"))), ids)
-        try builder.output(try builder.add(.linear(.init("table", Role("text.head")), bias: "bias"), x))
+        let x = try builder.add(.embedding(.init(.init("table", Role("text.embedding")))), ids)
+        try builder.output(
+            try builder.add(.linear(.init(.init("table", Role("text.head")), bias: "bias")), x))
         graph = try builder.finish()
         values = (0..<Self.rows * Self.columns).map { Float(($0 &* 7919) % 1013) / 500 - 1 }
         pool = try ThreadPool(threads: 2)
@@ -80,7 +81,7 @@ import Threads
         try builder.weight("queries", [64, 40])
         try builder.begin("text")
         _ = try builder.input("ids", ValueType(.index, [.symbol(.tokens)]))
-        try builder.output(try builder.add(.parameter("queries")))
+        try builder.output(try builder.add(.parameter(.init("queries"))))
         let graph = try builder.finish()
         let encoding = try #require(TensorEncoding("int8-g32+16:int4-g32"))
         let shape = try #require(Shape.matrix(64, 40))

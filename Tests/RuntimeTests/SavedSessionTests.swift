@@ -92,6 +92,7 @@ import Testing
                 let next = try PreparedPrompt(
                     tokens: session.state.said + [7, 5, 11], visuals: session.state.visuals,
                     settings: model.prompt, said: session.state.said.prefix(session.context.cache.count),
+                    from: { $0 },
                     turn: session.state.turn, messages: nil)
                 #expect(next.visuals.isEmpty && next.tokens.count < 6)
                 return try session.answer(next, options: options).tokens
@@ -251,7 +252,7 @@ import Testing
         _ = try other.answer([.text("x")], options: options)
         let saved = SavedSession(session.state, tools: nil, thinking: nil, session.context)
         for (read, cache) in [([], other.context.cache), ([0, 0, 0, 0], session.context.cache)]
-            as [([UInt8], KeyValueCache)]
+            as [([UInt8], SequenceCache)]
         {
             let path = directory.file("forged\(read.count)")
             try SessionFile.write(

@@ -105,7 +105,7 @@ import Testing
             try TextContext(model.engine, capacity: 100), try TextContext(model.engine, capacity: 100)
         )
         for context in [plain, marked] { _ = try context.evaluate(prompt: input(0..<30, context)) }
-        let mark = marked.mark(after: 30)
+        let mark = marked.mark
         _ = try marked.evaluate(prompt: input(50..<80, marked))
         try marked.restore(mark)
         #expect(marked.cache.count == 30)

@@ -69,7 +69,7 @@ import Testing
         let other = try context()
         _ = try other.evaluate(prompt: rows(0..<20, other))
         _ = try other.evaluate(rows(0..<15, other))
-        other.cache.truncate(to: 20)
+        other.cache.rewind(to: 20)
         #expect(try other.evaluate(prompt: rows(20..<60, other)).values == expected)
     }
 
@@ -116,7 +116,7 @@ import Testing
             _ = try context.evaluate(prompt: rows(0..<20, context))
             _ = try context.evaluate(rows(20..<23, context))
         }
-        let mark = troubled.mark(after: 23)
+        let mark = troubled.mark
         _ = try troubled.evaluate(prompt: rows(30..<90, troubled))
         try troubled.restore(mark)
         #expect(troubled.cache.count == 23)

@@ -1,47 +1,68 @@
 import CKernels
-import Glibc
 import GraphIR
+import Storage
 import Threads
 
-/// Mixtures of experts: a choice is a token's k-th expert, its number token · chosen + k.
+extension Operation.ExpertLinear: LoweredOperation {
+    /// The experts' linears from this one on that read the same value by the same routes, as one step.
+    func lower(_ node: Graph.Node, at index: Int, in compiler: inout PlanCompiler) throws(Failure)
+        -> Plan.Operand
+    {
+        let start = compiler.plan.products.count
+        var form: (columns: Int, group: Int?) = (0, nil)
+        var widest = 0
+        for (number, next) in compiler.nodes[index...].enumerated() {
+            guard case .expertLinear(let linear) = next.operation, next.operands == node.operands,
+                (linear.experts, linear.chosen) == (experts, chosen)
+            else { break }
+            let weight = try compiler.weights.matrixIndex(linear.use.weight)
+            let matrix = compiler.weights.matrices[weight]
+            if number == 0 { form = (matrix.columns, matrix.activationGroup) }
+            guard form == (matrix.columns, matrix.activationGroup) else { break }
+            let result = compiler.newOperand(for: next.result)
+            compiler.take(result, next.result)
+            compiler.plan.products.append(Plan.Product(weight: weight, bias: -1, result: result))
+            widest = max(widest, result.columns / chosen)
+        }
+        let (x, routes) = (try compiler.operand(node.operands[0]), try compiler.operand(node.operands[1]))
+        let gathered: Plan.Buffer.Kind =
+            form.group.map { .activations(columns: form.columns, group: $0) } ?? .floats(width: form.columns)
+        compiler.emit(
+            ExpertProducts(
+                products: start..<compiler.plan.products.count, x: x, routes: routes, experts: experts,
+                chosen: chosen, order: compiler.addBuffer(.floats(width: chosen), rows: x.rows),
+                starts: compiler.addBuffer(.floats(width: experts + 1), rows: .fixed(1)),
+                gathered: compiler.addBuffer(gathered, rows: x.rows, copies: chosen),
+                // An expert's first row may lie within a tile.
+                outputs: compiler.addBuffer(.floats(width: widest + 16), rows: x.rows, copies: chosen)))
+        return try compiler.operand(node.result)
+    }
+}
+
+/// Products of experts' weights that share an operand and its routes, with memory to sort the rows by expert.
+struct ExpertProducts: Step {
+    let products: Range<Int>
+    let x: Plan.Operand
+    let routes: Plan.Operand
+    let experts: Int
+    let chosen: Int
+    /// Buffers: the choices sorted by expert, where each expert's begin, their operands, and the widest result.
+    let order, starts, gathered, outputs: Int
+
+    func accesses(in plan: Plan) -> [Plan.Access] {
+        [
+            .read(x), .read(routes), .write(order, chosen, x.rows), .write(starts, experts + 1, .fixed(1)),
+            .whole(gathered, isWritten: true), .whole(outputs, isWritten: true),
+        ] + plan.products[products].map { .write($0.result) }
+    }
+
+    func run(in executor: Executor) { executor.expertProducts(self) }
+}
+
+/// A choice is a token's k-th expert, its number token · chosen + k.
 extension Executor {
-    /// The best-scored of each row and their shares: a softmax over the chosen, which is that over all, normalised.
-    func route(_ scores: Plan.Operand, _ chosen: Int, _ result: Plan.Operand) {
-        for row in 0..<extents(scores.rows) {
-            let scores = UnsafeBufferPointer(
-                start: floats(scores) + row * scores.pitch, count: scores.columns)
-            let numbers = floats(result) + row * result.pitch
-            let shares = numbers + chosen
-            for choice in 0..<chosen {
-                var best = -1
-                for expert in scores.indices where best < 0 || scores[expert] > scores[best] {
-                    if (0..<choice).allSatisfy({ numbers[$0] != Float(expert) }) { best = expert }
-                }
-                numbers[choice] = Float(best)
-                shares[choice] = expf(scores[best] - scores[Int(numbers[0])])
-            }
-            let total = (0..<chosen).reduce(Float(0)) { $0 + shares[$1] }
-            for choice in 0..<chosen { shares[choice] /= total }
-        }
-    }
-
-    /// The parts of each row, each times its share.
-    func sum(_ x: Plan.Operand, _ routes: Plan.Operand, _ chosen: Int, _ result: Plan.Operand) {
-        forRows(of: result) { rows in
-            for row in rows {
-                let (source, target) = (floats(x) + row * x.pitch, floats(result) + row * result.pitch)
-                let shares = floats(routes) + row * routes.pitch + chosen
-                target.update(repeating: 0, count: result.columns)
-                for choice in 0..<chosen {
-                    let part = source + choice * result.columns
-                    for column in 0..<result.columns { target[column] += shares[choice] * part[column] }
-                }
-            }
-        }
-    }
-
     /// Sorts the choices by expert, so that each expert's weights meet all their rows at once, then multiplies.
-    func expertProducts(_ step: Plan.ExpertProducts) {
+    fileprivate func expertProducts(_ step: ExpertProducts) {
         let tokens = extents(step.x.rows)
         guard tokens > 0 else { return }
         sortChoices(step, tokens)
@@ -52,7 +73,7 @@ extension Executor {
         }
     }
 
-    private func sortChoices(_ step: Plan.ExpertProducts, _ tokens: Int) {
+    private func sortChoices(_ step: ExpertProducts, _ tokens: Int) {
         let (order, starts) = (indices(step.order), indices(step.starts))
         func expert(_ choice: Int) -> Int {
             let number = (floats(step.routes) + choice / step.chosen * step.routes.pitch)[
@@ -74,7 +95,7 @@ extension Executor {
     }
 
     /// The operands of the choices in their order, quantized where the weights are.
-    private func gather(_ step: Plan.ExpertProducts, _ tokens: Int) {
+    private func gather(_ step: ExpertProducts, _ tokens: Int) {
         let order = indices(step.order)
         let columns = weights.matrices[plan.products[step.products.lowerBound].weight].columns
         let isShared = step.x.columns == columns
@@ -107,7 +128,7 @@ extension Executor {
     private func blocks(_ rows: Int) -> Int { (rows + 15 + 15) / 16 }
 
     /// Each chosen expert's rows times the operands of its choices, into `outputs`, shared by blocks of rows.
-    private func multiply(_ product: Plan.Product, _ step: Plan.ExpertProducts) {
+    private func multiply(_ product: Plan.Product, _ step: ExpertProducts) {
         let starts = indices(step.starts)
         let rows = product.result.columns / step.chosen
         let perExpert = blocks(rows)
@@ -136,7 +157,7 @@ extension Executor {
     /// One expert's product: y[choice · pitch + n] for its rows n, counted from the tile of the first.
     private func multiply(
         _ matrix: Weights.Matrix, _ rows: Range<Int>, blocks: Range<Int>, _ choices: Range<Int>,
-        _ step: Plan.ExpertProducts, _ y: UnsafeMutablePointer<Float>, _ pitch: Int
+        _ step: ExpertProducts, _ y: UnsafeMutablePointer<Float>, _ pitch: Int
     ) {
         let firstTile = rows.lowerBound / 16
         switch matrix {
@@ -169,7 +190,7 @@ extension Executor {
     }
 
     /// Takes the outputs to where their choices stand.
-    private func scatter(_ product: Plan.Product, _ step: Plan.ExpertProducts, _ tokens: Int) {
+    private func scatter(_ product: Plan.Product, _ step: ExpertProducts, _ tokens: Int) {
         let (order, starts) = (indices(step.order), indices(step.starts))
         let rows = product.result.columns / step.chosen
         let outputs = UnsafeMutableRawPointer(indices(step.outputs)).assumingMemoryBound(to: Float.self)

@@ -1,28 +1,48 @@
-import Glibc
 import GraphIR
+import Storage
 import Threads
 
-/// What follows from where places lie in their frames.
+extension Operation.PositionTable: LoweredOperation {
+    func lower(_ node: Graph.Node, at index: Int, in compiler: inout PlanCompiler) throws(Failure)
+        -> Plan.Operand
+    {
+        let result = compiler.newOperand(for: node.result)
+        compiler.emit(
+            StretchTable(
+                weight: try compiler.weights.matrixIndex(weight), interpolation: interpolation,
+                coordinates: try compiler.buffer(node.operands[0]),
+                segments: try compiler.buffer(node.operands[1]), result: result))
+        return result
+    }
+}
+
+/// A row of the square table for each place, stretched over its frame.
+struct StretchTable: Step {
+    /// The number of its matrix.
+    let weight: Int
+    let interpolation: Operation.PositionTable.Interpolation
+    /// Buffers.
+    let coordinates, segments: Int
+    let result: Plan.Operand
+
+    func accesses(in plan: Plan) -> [Plan.Access] {
+        [.read(coordinates, 2, result.rows), .segments(segments), .write(result)]
+    }
+
+    func bounds(_ weights: Weights) -> [(buffer: Int, bound: Plan.Bound)] {
+        [(coordinates, .places), (segments, .boundaries(result.rows))]
+    }
+
+    func run(in executor: Executor) {
+        executor.fillPositions(
+            weight, interpolation, executor.indices(coordinates), executor.indices(segments), result)
+    }
+}
+
 extension Executor {
-    /// The extents of the frame that rows `rows` make up.
-    private func extents(_ coordinates: UnsafePointer<Int32>, _ count: Int, _ rows: Range<Int>) -> (
-        h: Int, w: Int
-    ) {
-        var (h, w) = (0, 0)
-        for row in rows {
-            h = max(h, Int(coordinates[row]) + 1)
-            w = max(w, Int(coordinates[count + row]) + 1)
-        }
-        return (h, w)
-    }
-
-    private func frames(_ segments: UnsafePointer<Int32>) -> [Range<Int>] {
-        (0..<max(0, extents.segments - 1)).map { Int(segments[$0])..<Int(segments[$0 + 1]) }
-    }
-
     /// A row of the square table for each place, stretched over its frame.
-    func fillPositions(
-        _ weight: Int, _ kind: Operation.Interpolation, _ coordinates: UnsafePointer<Int32>,
+    fileprivate func fillPositions(
+        _ weight: Int, _ kind: Operation.PositionTable.Interpolation, _ coordinates: UnsafePointer<Int32>,
         _ segments: UnsafePointer<Int32>, _ result: Plan.Operand
     ) {
         let count = extents(result.rows)
@@ -43,46 +63,23 @@ extension Executor {
     }
 
     private func blend(
-        _ weight: Int, _ y: Operation.Interpolation.Taps, _ x: Operation.Interpolation.Taps, _ side: Int,
+        _ weight: Int, _ y: Operation.PositionTable.Interpolation.Taps,
+        _ x: Operation.PositionTable.Interpolation.Taps, _ side: Int,
         _ scratch: UnsafeMutablePointer<Float>, into target: UnsafeMutablePointer<Float>
     ) {
         let columns = weights.matrices[weight].columns
         target.update(repeating: 0, count: columns)
         for i in 0..<4 where y.weights[i] != 0 {
             for j in 0..<4 where x.weights[j] != 0 {
-                readRow(Int(y.rows[i]) * side + Int(x.rows[j]), of: weight, into: scratch)
+                weights.readRow(Int(y.rows[i]) * side + Int(x.rows[j]), of: weight, into: scratch)
                 let factor = y.weights[i] * x.weights[j]
                 for column in 0..<columns { target[column] += factor * scratch[column] }
             }
         }
     }
-
-    /// The rows window by window, frame by frame, and for each row in that order where its window starts.
-    func findWindows(
-        _ coordinates: UnsafePointer<Int32>, _ segments: UnsafePointer<Int32>, _ side: Int, _ into: Int
-    ) {
-        let count = extents(plan.buffers[into].rows)
-        let order = indices(into)
-        let starts = order + count
-        for frame in frames(segments) {
-            let across = (extents(coordinates, count, frame).w + side - 1) / side
-            func window(_ row: Int32) -> Int {
-                Int(coordinates[Int(row)]) / side * across + Int(coordinates[count + Int(row)]) / side
-            }
-            var rows = UnsafeMutableBufferPointer(start: order + frame.lowerBound, count: frame.count)
-            for (index, row) in frame.enumerated() { rows[index] = Int32(row) }
-            // Rows of a window stay in their order.
-            rows.sort { (window($0), $0) < (window($1), $1) }
-            var start = frame.lowerBound
-            for row in frame {
-                if window(order[row]) != window(order[start]) { start = row }
-                starts[row] = Int32(start)
-            }
-        }
-    }
 }
 
-extension Operation.Interpolation {
+extension Operation.PositionTable.Interpolation {
     /// The table's rows along one axis that a place takes, and how much of each.
     struct Taps {
         var rows: SIMD4<Int32>
