@@ -1,6 +1,6 @@
 /// What the pre-tokenizer needs to know of a character.
 enum CharacterKind {
-    /// `\p{L}`
+    /// `\p{L}`, and `\p{M}` where words are made of marks, too.
     case letter
     /// `\p{N}`
     case number
@@ -12,7 +12,7 @@ enum CharacterKind {
     /// Past the end of the text.
     case end
 
-    init(_ scalar: Unicode.Scalar) {
+    init(_ scalar: Unicode.Scalar, _ rule: PreTokenizer.Rule) {
         if scalar == "\r" || scalar == "\n" {
             self = .newline
             return
@@ -20,13 +20,17 @@ enum CharacterKind {
         switch scalar.properties.generalCategory {
         case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
             self = .letter
+        case .nonspacingMark, .spacingMark, .enclosingMark:
+            self = rule == .lettersAndMarks ? .letter : .other
         case .decimalNumber, .letterNumber, .otherNumber: self = .number
         default: self = scalar.properties.isWhitespace ? .space : .other
         }
     }
 
-    /// The kinds of the ASCII characters, which most texts consist of.
-    private static let ascii: [CharacterKind] = (0..<128).map { CharacterKind(Unicode.Scalar(UInt8($0))) }
+    /// The kinds of the ASCII characters, which most texts consist of; no marks are among them.
+    private static let ascii: [CharacterKind] = (0..<128).map {
+        CharacterKind(Unicode.Scalar(UInt8($0)), .letters)
+    }
 
     init(ascii byte: UInt8) { self = Self.ascii[Int(byte)] }
 }
@@ -42,6 +46,6 @@ extension PreTokenizer {
         var value = UInt32(first) & (0x7F >> UInt32(length))
         for byte in text[(position + 1)..<end] { value = value << 6 | UInt32(byte & 0x3F) }
         guard let scalar = Unicode.Scalar(value) else { return (.other, end) }
-        return (CharacterKind(scalar), end)
+        return (CharacterKind(scalar, rule), end)
     }
 }

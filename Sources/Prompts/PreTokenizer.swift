@@ -1,16 +1,33 @@
-/// Cuts text into the words within which merging happens, by the rule of all Qwen models:
+/// Cuts text into the words within which merging happens, by the rule of all Qwen models up to Qwen3:
 ///
 ///     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+///
+/// or by that of Qwen3.5, to which combining marks are letters.
 ///
 /// Written by hand as a matcher over five classes of characters: one pass, no backtracking. Each alternative below is
 /// tried in the order of the expression; every character belongs to some word.
 struct PreTokenizer {
-    /// The expression as `tokenizer.json` states it; nothing else is accepted there.
-    static let pattern =
-        #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+    /// What words are made of; the number is that of the tokenizer's section.
+    enum Rule: UInt32, CaseIterable, Sendable {
+        /// Letters alone.
+        case letters = 0
+        /// Letters and combining marks.
+        case lettersAndMarks = 1
+
+        /// The expression as `tokenizer.json` states it; nothing else is accepted there.
+        var pattern: String {
+            switch self {
+            case .letters:
+                #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+            case .lettersAndMarks:
+                #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+            }
+        }
+    }
 
     /// Valid UTF-8.
     let text: UnsafeBufferPointer<UInt8>
+    let rule: Rule
 
     /// Calls `body` with each word, in order.
     func forEachWord(_ body: (UnsafeBufferPointer<UInt8>) -> Void) {

@@ -28,6 +28,8 @@ public struct Tokenizer: Sendable {
 
     /// Whether text is brought to NFC before it is cut.
     let normalizes: Bool
+    /// How text is cut into words.
+    let rule: PreTokenizer.Rule
     /// The bytes of all tokens one after another.
     let bytes: [UInt8]
     /// `offsets[id]..<offsets[id + 1]` are the bytes of token `id`; an unused id has none.
@@ -47,8 +49,12 @@ public struct Tokenizer: Sendable {
     let specialIDs: Set<Int32>
 
     /// Puts a tokenizer together from parts that were checked.
-    init(normalizes: Bool, bytes: [UInt8], offsets: [UInt32], merges: MergeTable, added: [AddedToken]) {
+    init(
+        normalizes: Bool, rule: PreTokenizer.Rule, bytes: [UInt8], offsets: [UInt32], merges: MergeTable,
+        added: [AddedToken]
+    ) {
         self.normalizes = normalizes
+        self.rule = rule
         self.bytes = bytes
         self.offsets = offsets
         self.merges = merges

@@ -62,7 +62,9 @@ struct PromptEncoder {
             tokenizer.wordsInNormalized.split(
                 bytes,
                 text: { part in
-                    PreTokenizer(text: part).forEachWord { merger.merge($0, by: tokenizer, into: &tokens) }
+                    PreTokenizer(text: part, rule: tokenizer.rule).forEachWord {
+                        merger.merge($0, by: tokenizer, into: &tokens)
+                    }
                 },
                 token: { tokens.append($0) })
         }

@@ -57,7 +57,7 @@ extension TokenizerParts {
         }
         if let value = model["ignore_merges"], value != false { ignoresMerges = true }
         normalizes = try Self.normalizes(json["normalizer"])
-        try Self.checkPreTokenizer(json["pre_tokenizer"])
+        rule = try Self.wordRule(json["pre_tokenizer"])
         try Self.checkPostProcessor(json["post_processor"])
         vocabulary = try Self.vocabulary(model["vocab"])
         merges = try Self.merges(model["merges"])
@@ -81,17 +81,19 @@ extension TokenizerParts {
         return true
     }
 
-    private static func checkPreTokenizer(_ json: JSON?) throws(Failure) {
+    private static func wordRule(_ json: JSON?) throws(Failure) -> PreTokenizer.Rule {
         let steps = json?["type"] == "Sequence" ? json?["pretokenizers"]?.array ?? [] : []
         guard steps.count == 2, steps[0]["type"] == "Split", steps[1]["type"] == "ByteLevel" else {
             throw .badInput("is not a Split followed by ByteLevel, as Qwen's is", at: "pre_tokenizer")
         }
-        guard steps[0]["pattern"]?["Regex"]?.string.map(escaped) == PreTokenizer.pattern else {
-            throw .badInput("splits by another expression than Qwen2's", at: "pre_tokenizer")
+        let pattern = steps[0]["pattern"]?["Regex"]?.string.map(escaped)
+        guard let rule = PreTokenizer.Rule.allCases.first(where: { $0.pattern == pattern }) else {
+            throw .badInput("splits by another expression than Qwen's", at: "pre_tokenizer")
         }
         guard steps[0]["behavior"] == "Isolated", steps[0]["invert"] != true,
             steps[1]["add_prefix_space"] == false, steps[1]["use_regex"] == false
-        else { throw .badInput("has other settings than Qwen2's", at: "pre_tokenizer") }
+        else { throw .badInput("has other settings than Qwen's", at: "pre_tokenizer") }
+        return rule
     }
 
     /// An expression with line breaks as the escapes that stand for them.

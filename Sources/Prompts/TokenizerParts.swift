@@ -11,6 +11,8 @@ struct TokenizerParts {
     }
 
     var normalizes = true
+    /// How text is cut into words.
+    var rule = PreTokenizer.Rule.letters
     /// Whether a word that is a token is taken as that, whatever its merges.
     var ignoresMerges = false
     /// Entries in the byte-level alphabet, with their ids.
@@ -67,7 +69,7 @@ struct TokenizerParts {
             offsets.append(end)
         }
         let tokenizer = Tokenizer(
-            normalizes: normalizes, bytes: bytes, offsets: offsets,
+            normalizes: normalizes, rule: rule, bytes: bytes, offsets: offsets,
             merges: MergeTable(sorted: merges, vocabularySize: tokens.count), added: added)
         if ignoresMerges { try checkMerges(of: tokenizer) }
         return tokenizer

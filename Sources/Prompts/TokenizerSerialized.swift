@@ -5,7 +5,7 @@ public import Storage
 ///     offset  bytes    what
 ///     0       4        version: 1
 ///     4       4        flags: bit 0 = text is brought to NFC first; other bits 0
-///     8       4        pre-tokenizer: 0 = that of all Qwen models (see PreTokenizer)
+///     8       4        pre-tokenizer: what words are made of (see PreTokenizer): 0 = letters, 1 = letters and marks
 ///     12      4        N, the number of token ids
 ///     16      4        M, the number of merges
 ///     20      4        A, the number of added tokens
@@ -43,7 +43,7 @@ extension Tokenizer {
         }
         put(Layout.version)
         put(normalizes ? 1 : 0)
-        put(0)
+        put(rule.rawValue)
         for count in counts { put(UInt32(count)) }
         for offset in offsets { put(offset) }
         for merge in merges.merges {
@@ -68,7 +68,9 @@ extension Tokenizer {
         guard try reader.next() == Layout.version else { throw .badInput("tokenizer of an unknown version") }
         let flags = try reader.next()
         guard flags <= 1 else { throw .badInput("tokenizer with unknown flags") }
-        guard try reader.next() == 0 else { throw .badInput("tokenizer with an unknown pre-tokenizer") }
+        guard let rule = PreTokenizer.Rule(rawValue: try reader.next()) else {
+            throw .badInput("tokenizer with an unknown pre-tokenizer")
+        }
         let tokenCount = Int(try reader.next())
         let mergeCount = Int(try reader.next())
         let addedCount = Int(try reader.next())
@@ -87,7 +89,7 @@ extension Tokenizer {
         let merges = try reader.merges(mergeCount, offsets: offsets, bytes: bytes)
         let added = try reader.added(addedCount, offsets: offsets)
         self.init(
-            normalizes: flags & 1 == 1, bytes: bytes, offsets: offsets,
+            normalizes: flags & 1 == 1, rule: rule, bytes: bytes, offsets: offsets,
             merges: MergeTable(sorted: merges, vocabularySize: tokenCount), added: added)
     }
 }
