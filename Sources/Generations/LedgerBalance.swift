@@ -100,7 +100,8 @@ struct LedgerBalance {
             problems.append("'\(weight.name)' is packed, but has to be transposed")
             return
         }
-        let fill = Fill(weight: weight, views: offer.views, taking: source.taking)
+        let shifted = source.shift == 0 ? weight : StoredWeight(weight, plus: source.shift)
+        let fill = Fill(weight: shifted, views: offer.views, taking: source.taking)
         if let earlier = fills[slot.name, default: [:]].updateValue(fill, forKey: source.taking.expert ?? 0) {
             problems.append("'\(earlier.weight.name)' and '\(weight.name)' are the same weight")
         }

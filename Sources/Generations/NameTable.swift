@@ -16,6 +16,8 @@ struct NameTable {
         case part(Int, of: Int)
         /// All of it, whose rows alternate between so many parts within each head.
         case interleaved(heads: String, parts: Int)
+        /// One of the parts between which its rows alternate within each head.
+        case interleavedPart(heads: String, part: Int, of: Int)
         /// All of it, with rows and columns exchanged.
         case transposed
         /// One of equal parts of the rows of each expert; experts lie one after the other, inputs first or outputs first.
@@ -30,6 +32,8 @@ struct NameTable {
         /// The published shape, where it differs from the slot's: numbers, or keys of the configuration.
         let shape: [String]?
         let taking: Taking
+        /// What is to be added to its numbers; 0 for most.
+        let shift: Float
     }
 
     let generation: String
@@ -56,7 +60,9 @@ struct NameTable {
             }
             let taking = try Taking(tensor["take"])
             sources[source, default: []].append(
-                Source(slot: slot, shape: tensor["shape"]?.strings, taking: taking))
+                Source(
+                    slot: slot, shape: tensor["shape"]?.strings, taking: taking,
+                    shift: Float(tensor["plus"]?.int ?? 0)))
         }
         self.sources = sources
     }
@@ -94,7 +100,8 @@ struct NameTable {
         return (sources[words.joined(separator: ".")] ?? []).map { source in
             let slot = source.slot.split(separator: ".").map { $0 == "{i}" ? "\(numbers[0])" : String($0) }
             let taking = numbers.count > 1 ? Taking.expert(numbers[1]) : source.taking
-            return Source(slot: slot.joined(separator: "."), shape: source.shape, taking: taking)
+            return Source(
+                slot: slot.joined(separator: "."), shape: source.shape, taking: taking, shift: source.shift)
         }
     }
 }
@@ -111,7 +118,12 @@ extension NameTable.Taking {
         } else if let heads = json["heads"]?.string, let parts = json["parts"]?.int, parts > 0 {
             self = .interleaved(heads: heads, parts: parts)
         } else if let part = json["part"]?.int, let count = json["of"]?.int, (0..<count).contains(part) {
-            self = json["experts"]?.bool == true ? .experts(part: part, of: count) : .part(part, of: count)
+            if let heads = json["heads"]?.string {
+                self = .interleavedPart(heads: heads, part: part, of: count)
+            } else {
+                self =
+                    json["experts"]?.bool == true ? .experts(part: part, of: count) : .part(part, of: count)
+            }
         } else {
             throw .badInput("the name table takes \(json.serialized())")
         }

@@ -56,10 +56,7 @@ struct Qwen3VL: Generation {
         let experts = Decoder.Experts(
             count: try text.int("num_experts", "num_local_experts"),
             chosen: try text.int("num_experts_per_tok"), width: try text.int("moe_intermediate_size"))
-        guard experts.count <= 1 << 16, experts.chosen <= min(experts.count, 64), experts.width <= 1 << 24
-        else {
-            throw text.invalid("num_experts_per_tok", .int(experts.chosen))
-        }
+        guard experts.isPossible else { throw text.invalid("num_experts_per_tok", .int(experts.chosen)) }
         return experts
     }
 

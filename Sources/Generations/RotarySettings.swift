@@ -6,14 +6,19 @@ struct RotarySettings {
     let sections: [Int]
     /// Whether the axes of positions take turns over the frequencies.
     let isInterleaved: Bool
+    /// The part of a head that is rotated.
+    let fraction: Double
 
     /// Reads `rope_parameters` (transformers 5) or `rope_scaling`, with the base in either or beside them.
     /// - Parameters:
     ///   - config: the object that holds the decoder's settings.
     ///   - root: the whole of config.json.
+    ///   - rotatesPart: whether a part of a head alone may be rotated.
     /// - Throws: `badInput` for a scaling that is not supported, whatever key names it, and for a base in a place where
     ///   the reference does not read it.
-    init(_ config: SettingsReader, in root: SettingsReader) throws(Failure) {
+    init(
+        _ config: SettingsReader, in root: SettingsReader, rotatesPart: Bool = false
+    ) throws(Failure) {
         guard let rope = config.object("rope_parameters") ?? config.object("rope_scaling") else {
             throw config.missing("rope_scaling")
         }
@@ -29,6 +34,8 @@ struct RotarySettings {
         theta = try RotarySettings.theta(rope, config, root)
         sections = try rope.ints("mrope_section")
         isInterleaved = try rope.bool("mrope_interleaved") ?? false
+        let holder = rope.stated("partial_rotary_factor") == nil ? config : rope
+        fraction = rotatesPart ? try holder.real("partial_rotary_factor") : 1
     }
 
     private static func theta(

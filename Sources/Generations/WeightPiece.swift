@@ -78,6 +78,14 @@ extension NameTable.Taking {
                 }
             }
             return [(extents, nil, views)]
+        case .interleavedPart(let heads, let part, let count):
+            let heads = context.extents[heads] ?? 1
+            let width = rows / heads
+            let views = (0..<heads).map { head in
+                let first = (head * count + part) * width
+                return WeightPiece.View.rows(first..<first + width)
+            }
+            return [([rows * count] + rest, nil, views)]
         case .transposed:
             return [(rest + [rows], nil, [.columns(0..<rows, firstRow: 0, pitch: rows)])]
         case .experts(let part, let count):
@@ -110,6 +118,7 @@ extension NameTable.Taking {
         case .whole: nil
         case .part(let part, let count): "part \(part + 1) of \(count) of the rows"
         case .interleaved: "rows of a head gathered by part"
+        case .interleavedPart(_, let part, let count): "part \(part + 1) of \(count) of the rows of each head"
         case .transposed: "transposed"
         case .experts(0, of: 1), .expert: "experts one below the other"
         case .experts(let part, let count): "part \(part + 1) of \(count) of each expert, one below the other"

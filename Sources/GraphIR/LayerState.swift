@@ -21,6 +21,12 @@ public enum LayerState: Hashable, Sendable {
         /// Of what kind it is.
         public let kind: Kind
 
+        /// That of a layer's state of a kind.
+        public init(layer: Int, kind: Kind) {
+            self.layer = layer
+            self.kind = kind
+        }
+
         /// By layer, then by kind.
         public static func < (a: ID, b: ID) -> Bool {
             (a.layer, a.kind.rawValue) < (b.layer, b.kind.rawValue)
@@ -33,16 +39,6 @@ public enum LayerState: Hashable, Sendable {
         case .keysAndValues(let layer, _, _): ID(layer: layer, kind: .keysAndValues)
         case .convolution(let layer, _, _): ID(layer: layer, kind: .convolution)
         case .deltaRule(let layer, _, _, _): ID(layer: layer, kind: .deltaRule)
-        }
-    }
-
-    /// The numbers of a state whose size does not depend on the tokens that there are; nil for keys and values.
-    public var floats: Int? {
-        switch self {
-        case .keysAndValues: nil
-        case .convolution(_, let rows, let channels): rows * channels
-        case .deltaRule(_, let heads, let keyDimension, let valueDimension):
-            heads * keyDimension * valueDimension
         }
     }
 }

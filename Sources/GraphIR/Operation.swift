@@ -15,6 +15,7 @@ public enum Operation: Hashable, Sendable {
     // Element by element.
     case activation(Activation)
     case gatedProduct(GatedProduct)
+    case gateRows
     case add
 
     // Rows and columns.
@@ -35,6 +36,8 @@ public enum Operation: Hashable, Sendable {
     case lengthScale(LengthScale)
     case windows(Windows)
     case attention(Attention)
+    case causalConvolution(CausalConvolution)
+    case deltaRule(DeltaRule)
 
     /// What it is.
     var definition: any OperationDefinition {
@@ -48,6 +51,7 @@ public enum Operation: Hashable, Sendable {
         case .layerNorm(let norm): norm
         case .activation(let activation): activation
         case .gatedProduct(let product): product
+        case .gateRows: GateRows()
         case .add: Add()
         case .concatenate: Concatenate()
         case .columns(let columns): columns
@@ -62,14 +66,18 @@ public enum Operation: Hashable, Sendable {
         case .lengthScale(let scale): scale
         case .windows(let windows): windows
         case .attention(let attention): attention
+        case .causalConvolution(let convolution): convolution
+        case .deltaRule(let rule): rule
         }
     }
 
     /// All that there are, as `definition` has them: what a file may name.
     static let definitions: [any OperationDefinition.Type] = [
         Embedding.self, Linear.self, Parameter.self, PositionTable.self, ExpertLinear.self, RMSNorm.self,
-        LayerNorm.self, Activation.self, GatedProduct.self, Add.self, Concatenate.self, Columns.self,
+        LayerNorm.self, Activation.self, GatedProduct.self, GateRows.self, Add.self, Concatenate.self,
+        Columns.self,
         MergeRows.self, SelectRows.self, ScatterRows.self, AddRows.self, Route.self, WeightedSum.self,
-        RotaryTable.self, Rotary.self, LengthScale.self, Windows.self, Attention.self,
+        RotaryTable.self, Rotary.self, LengthScale.self, Windows.self, Attention.self, CausalConvolution.self,
+        DeltaRule.self,
     ]
 }

@@ -47,6 +47,7 @@ extension Operation {
         case .layerNorm(let norm): norm
         case .activation(let activation): activation
         case .gatedProduct(let product): product
+        case .gateRows: GateRows()
         case .add: Add()
         case .concatenate: Concatenate()
         case .columns(let columns): columns
@@ -61,6 +62,8 @@ extension Operation {
         case .lengthScale(let scale): scale
         case .windows(let windows): windows
         case .attention(let attention): attention
+        case .causalConvolution(let convolution): convolution
+        case .deltaRule(let rule): rule
         }
     }
 }

@@ -11,6 +11,8 @@ extension Operation {
         case gelu
         /// The tanh approximation of `gelu`.
         case geluTanh = "gelu_tanh"
+        /// 1 / (1 + exp(−x)).
+        case sigmoid
     }
 
     /// x → f(x).
@@ -29,6 +31,12 @@ extension Operation {
 
         /// A product of what is gated by a function of another value.
         public init(_ function: Function) { self.function = function }
+    }
+
+    /// gate [n, 1], x [n, K] → sigmoid(gate) · x, each row by its own.
+    public struct GateRows: OperationDefinition {
+        /// It has no attributes.
+        public init() {}
     }
 
     /// a, b → a + b.
@@ -70,6 +78,24 @@ extension Operation.GatedProduct {
 
     func resultType(of operands: OperandTypes) throws(Failure) -> ValueType {
         try operands.alike()
+    }
+}
+
+extension Operation.GateRows {
+    static let name = "gate_rows"
+    static let operandCount = 2...2
+    static let treatsRowsAlone = true
+
+    init(_ attributes: OperationAttributes) throws(Failure) { self.init() }
+
+    var operation: Operation { .gateRows }
+
+    func resultType(of operands: OperandTypes) throws(Failure) -> ValueType {
+        let x = try operands.matrix(1)
+        guard try operands.matrix(0, columns: 1).rows == x.rows else {
+            throw operands.illegal("has not as many gates as rows")
+        }
+        return operands[1]
     }
 }
 

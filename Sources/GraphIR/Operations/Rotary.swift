@@ -43,17 +43,21 @@ extension Operation {
         }
     }
 
-    /// x [n, heads·headDimension], table [n, headDimension] → x rotated, pairing column i of a head with i + headDimension/2.
+    /// x [n, heads·headDimension], table [n, rotated] → x with the first `rotated` columns of each head rotated, pairing column i with
+    /// i + rotated/2.
     public struct Rotary: OperationDefinition {
         /// Equal parts of a row.
         public let heads: Int
         /// Columns of each.
         public let headDimension: Int
+        /// Those of them that are rotated.
+        public let rotated: Int
 
-        /// A rotation of the heads of queries or keys.
-        public init(heads: Int, headDimension: Int) {
+        /// A rotation of the heads of queries or keys; of all their columns, unless `rotated` says of how many.
+        public init(heads: Int, headDimension: Int, rotated: Int? = nil) {
             self.heads = heads
             self.headDimension = headDimension
+            self.rotated = rotated ?? headDimension
         }
     }
 }
@@ -126,20 +130,25 @@ extension Operation.RotaryTable {
 extension Operation.Rotary {
     static let name = "rotary"
     static let operandCount = 2...2
+    static let optionalAttributes: Set<String> = ["rotated"]
 
     init(_ attributes: OperationAttributes) throws(Failure) {
-        self.init(heads: try attributes.int("heads"), headDimension: try attributes.int("head_dimension"))
+        let head = try attributes.int("head_dimension")
+        self.init(
+            heads: try attributes.int("heads"), headDimension: head,
+            rotated: try attributes.int("rotated", default: head))
     }
 
     var operation: Operation { .rotary(self) }
     var attributes: [JSON.Member] {
         [.init("heads", .int(heads)), .init("head_dimension", .int(headDimension))]
+            + (rotated < headDimension ? [.init("rotated", .int(rotated))] : [])
     }
 
     func resultType(of operands: OperandTypes) throws(Failure) -> ValueType {
         let x = try operands.matrix(0, columns: try operands.product(heads, headDimension))
-        guard operands[1] == ValueType(.angles, [x.rows, .fixed(headDimension)]) else {
-            throw operands.illegal("takes a rotary_table of its rows and head_dimension, not \(operands[1])")
+        guard rotated <= headDimension, operands[1] == ValueType(.angles, [x.rows, .fixed(rotated)]) else {
+            throw operands.illegal("takes a rotary_table of its rows and columns, not \(operands[1])")
         }
         return operands[0]
     }

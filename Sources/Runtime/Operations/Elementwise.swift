@@ -24,6 +24,19 @@ extension Operation.GatedProduct: LoweredOperation {
     }
 }
 
+extension Operation.GateRows: LoweredOperation {
+    func lower(_ node: Graph.Node, at index: Int, in compiler: inout PlanCompiler) throws(Failure)
+        -> Plan.Operand
+    {
+        let (gate, x) = (try compiler.operand(node.operands[0]), try compiler.operand(node.operands[1]))
+        let result =
+            compiler.inPlace(node.operands[1], at: index, contiguous: false)
+            ?? compiler.newOperand(for: node.result)
+        compiler.emit(GateEachRow(gate: gate, x: x, result: result))
+        return result
+    }
+}
+
 extension Operation.Add: LoweredOperation {
     func lower(_ node: Graph.Node, at index: Int, in compiler: inout PlanCompiler) throws(Failure)
         -> Plan.Operand
@@ -78,6 +91,23 @@ struct Gate: Step {
     }
 }
 
+/// y = sigmoid(gate) · x, with one gate a row.
+struct GateEachRow: Step {
+    static let isRowwise = true
+    let gate, x, result: Plan.Operand
+
+    func accesses(in plan: Plan) -> [Plan.Access] { [.read(gate), .read(x), .write(result)] }
+
+    func run(in executor: Executor) {
+        executor.forRows(of: x) { rows in
+            let first = rows.lowerBound
+            tsr_gate_rows(
+                executor.floats(gate) + first * gate.pitch, gate.pitch, executor.floats(x) + first * x.pitch,
+                x.pitch, rows.count, x.columns, executor.floats(result) + first * result.pitch, result.pitch)
+        }
+    }
+}
+
 /// y = a + b.
 struct Sum: Step {
     static let isRowwise = true
@@ -102,6 +132,7 @@ extension Operation.Function {
         case .quickGELU: TSR_QUICK_GELU
         case .gelu: TSR_GELU_ERF
         case .geluTanh: TSR_GELU_TANH
+        case .sigmoid: TSR_SIGMOID
         }
     }
 }

@@ -26,8 +26,7 @@ extension Operation.Rotary: LoweredOperation {
         compiler.emit(
             Rotate(
                 x: x, table: try compiler.operand(node.operands[1]), heads: heads,
-                headDimension: headDimension
-            ))
+                headDimension: headDimension, rotated: rotated))
         return x
     }
 }
@@ -69,17 +68,18 @@ struct FillRotaryTable: Step {
 /// Rotates the heads of rows.
 struct Rotate: Step {
     let x, table: Plan.Operand
-    let heads, headDimension: Int
+    let heads, headDimension, rotated: Int
 
     func accesses(in plan: Plan) -> [Plan.Access] { [.write(x), .read(table)] }
 
     func run(in executor: Executor) {
-        let half = headDimension / 2
+        let half = rotated / 2
         let sines = executor.extents(x.rows) * half
         executor.forRows(of: x) { rows in
             let angles = executor.floats(table) + rows.lowerBound * half
             tsr_rotary(
                 executor.floats(x) + rows.lowerBound * x.pitch, x.pitch, rows.count, heads, headDimension,
+                rotated,
                 angles, angles + sines)
         }
     }

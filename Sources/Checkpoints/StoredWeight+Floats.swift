@@ -1,0 +1,26 @@
+internal import CKernels
+import Storage
+
+extension StoredWeight {
+    /// Reads rows as float32, whatever they are stored as.
+    /// - Throws: `.badInput` for what holds no floats, and as a derived weight does.
+    /// - Precondition: `rows` are rows of this weight, of `columns` elements, and `out` has their size.
+    func readFloats(
+        _ rows: Range<Int>, columns: Int, into out: UnsafeMutableBufferPointer<Float>
+    ) throws(Failure) {
+        switch form {
+        case .plain(let tensor):
+            guard let type = tensor.type.kernelType, let start = tensor.data.bytes.baseAddress else {
+                throw tensor.failure("holds \(tensor.type.rawValue), to which nothing can be added")
+            }
+            let width = columns * tensor.type.width
+            tsr_to_f32(type, start + rows.lowerBound * width, rows.count * columns, out.baseAddress)
+        case .derived(let derived):
+            guard derived.type == .float32 else {
+                throw .badInput("is no matrix to which anything can be added", at: "weight '\(name)'")
+            }
+            try derived.readRows(rows, into: UnsafeMutableRawBufferPointer(out))
+        case .described: throw .badInput("has no data", at: "weight '\(name)'")
+        }
+    }
+}
