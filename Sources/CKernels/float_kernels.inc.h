@@ -25,6 +25,7 @@ const tsr_float_kernels TABLE = {
     .activate = activate,
     .gated_product = gated_product,
     .add = add,
+    .gate_rows = gate_rows,
     .rotary = rotary,
     .attention_queries = attention_queries,
     .attend = attend,

@@ -31,8 +31,9 @@ extension Executor {
         forRows(of: x) { rows in
             let angles = floats(table) + rows.lowerBound * half
             tsr_rotary(
-                floats(x) + rows.lowerBound * x.pitch, x.pitch, rows.count, heads, headDimension, angles,
-                angles + sines)
+                floats(x) + rows.lowerBound * x.pitch, x.pitch, rows.count, heads, headDimension,
+                headDimension,
+                angles, angles + sines)
         }
     }
 

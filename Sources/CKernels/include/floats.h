@@ -63,6 +63,7 @@ typedef enum {
     TSR_QUICK_GELU = 1,  // x·σ(1.702 x)
     TSR_GELU_ERF = 2,    // x·(1 + erf(x/√2))/2
     TSR_GELU_TANH = 3,   // x·(1 + tanh(√(2/π)(x + 0.044715 x³)))/2
+    TSR_SIGMOID = 4,     // σ(x)
 } tsr_activation;
 
 /// y = act(x); y may be x.
@@ -74,9 +75,14 @@ void tsr_gated_product(tsr_activation kind, const float *gate, const float *up, 
 /// y = a + b; y may be either.
 void tsr_add(const float *a, const float *b, size_t count, float *y);
 
-/// Rotates the pairs (i, i + head_dim/2) of each head in place; cosine and sine are [rows, head_dim/2].
-void tsr_rotary(float *x, size_t x_stride, size_t rows, size_t heads, size_t head_dim, const float *cosine,
-                const float *sine);
+/// y = σ(gate)·x, with one gate for each row; y may be x.
+void tsr_gate_rows(const float *gate, size_t gate_stride, const float *x, size_t x_stride, size_t rows,
+                   size_t columns, float *y, size_t y_stride);
+
+/// Rotates in place, of each head's head_width elements, the first `rotated`: the pairs (i, i + rotated/2).
+/// Cosine and sine are [rows, rotated/2].
+void tsr_rotary(float *x, size_t x_stride, size_t rows, size_t heads, size_t head_width, size_t rotated,
+                const float *cosine, const float *sine);
 
 typedef struct {
     const float *q;             // [queries, heads·head_dim]
@@ -117,7 +123,8 @@ typedef struct {
     void (*activate)(tsr_activation, const float *, size_t, float *);
     void (*gated_product)(tsr_activation, const float *, const float *, size_t, float *);
     void (*add)(const float *, const float *, size_t, float *);
-    void (*rotary)(float *, size_t, size_t, size_t, size_t, const float *, const float *);
+    void (*gate_rows)(const float *, size_t, const float *, size_t, size_t, size_t, float *, size_t);
+    void (*rotary)(float *, size_t, size_t, size_t, size_t, size_t, const float *, const float *);
     size_t (*attention_queries)(size_t);
     void (*attend)(const tsr_attention *, size_t, size_t, size_t, ptrdiff_t, size_t, size_t);
     void (*attend_rows)(const tsr_attention *, size_t, const int32_t *, size_t);
