@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "isa.h"
+#include "recurrence.h"
 
 typedef enum {
     TSR_F32 = 0,
@@ -108,7 +109,7 @@ void tsr_attend(const tsr_attention *a, size_t head, size_t q_begin, size_t q_en
 /// The same for one head within a set of rows, which are its queries and its keys; these are f32.
 void tsr_attend_rows(const tsr_attention *a, size_t head, const int32_t *rows, size_t count);
 
-/// One instruction set's kernels, named as the functions above.
+/// One instruction set's kernels, named as the functions above and in recurrence.h.
 typedef struct {
     void (*to_f32)(tsr_float_type, const void *, size_t, float *);
     void (*f32_to_f16)(const float *, size_t, uint16_t *);
@@ -128,6 +129,11 @@ typedef struct {
     size_t (*attention_queries)(size_t);
     void (*attend)(const tsr_attention *, size_t, size_t, size_t, ptrdiff_t, size_t, size_t);
     void (*attend_rows)(const tsr_attention *, size_t, const int32_t *, size_t);
+    void (*causal_convolution)(const tsr_convolution *, size_t, size_t);
+    void (*unit_heads)(const float *, size_t, float, float, size_t, size_t, size_t, float *, size_t);
+    void (*delta_gates)(const float *, size_t, const float *, size_t, const float *, const float *, size_t, size_t,
+                        float *, float *, size_t);
+    void (*delta_rule)(const tsr_delta_layer *, size_t, size_t);
 } tsr_float_kernels;
 
 /// The kernels of `isa`, which must be available.
