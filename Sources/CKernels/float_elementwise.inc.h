@@ -75,6 +75,8 @@ INLINE wide activated(tsr_activation kind, wide x) {
         return gelu_erf(x);
     case TSR_GELU_TANH:  // (1 + tanh u)/2 = σ(2u)
         return times_sigmoid(x, x * (x * x * 0.0713548162726f + 1.59576912161f));
+    case TSR_SIGMOID:
+        return times_sigmoid(1, x);
     }
 }
 
@@ -96,6 +98,8 @@ INLINE void activate_by(tsr_activation kind, const float *x, const float *factor
         return activate_all(TSR_GELU_ERF, x, factor, count, y);
     case TSR_GELU_TANH:
         return activate_all(TSR_GELU_TANH, x, factor, count, y);
+    case TSR_SIGMOID:
+        return activate_all(TSR_SIGMOID, x, factor, count, y);
     }
 }
 
@@ -112,12 +116,21 @@ static void add(const float *a, const float *b, size_t count, float *y) {
         store_first(y + i, load_first(a + i, count - i) + load_first(b + i, count - i), count - i);
 }
 
-static void rotary(float *x, size_t x_stride, size_t rows, size_t heads, size_t head_dim, const float *cosine,
-                   const float *sine) {
-    const size_t half = head_dim / 2;
+static void gate_rows(const float *gate, size_t gate_stride, const float *x, size_t x_stride, size_t rows,
+                      size_t columns, float *y, size_t y_stride) {
+    for (size_t row = 0; row < rows; row++, x += x_stride, y += y_stride) {
+        const wide factor = times_sigmoid(1, gate[row * gate_stride]);
+        for (size_t i = 0; i < columns; i += LANES)
+            store_first(y + i, load_first(x + i, columns - i) * factor, columns - i);
+    }
+}
+
+static void rotary(float *x, size_t x_stride, size_t rows, size_t heads, size_t head_width, size_t rotated,
+                   const float *cosine, const float *sine) {
+    const size_t half = rotated / 2;
     for (size_t row = 0; row < rows; row++, cosine += half, sine += half)
         for (size_t head = 0; head < heads; head++) {
-            float *low = x + row * x_stride + head * head_dim, *high = low + half;
+            float *low = x + row * x_stride + head * head_width, *high = low + half;
             for (size_t i = 0; i < half; i += LANES) {
                 const wide a = load_first(low + i, half - i), b = load_first(high + i, half - i);
                 const wide c = load_first(cosine + i, half - i), s = load_first(sine + i, half - i);

@@ -13,6 +13,8 @@
 
 #include "float_elementwise.inc.h"
 
+#include "recurrence.inc.h"
+
 const tsr_float_kernels TABLE = {
     .to_f32 = to_f32,
     .f32_to_f16 = f32_to_f16,
@@ -25,8 +27,13 @@ const tsr_float_kernels TABLE = {
     .activate = activate,
     .gated_product = gated_product,
     .add = add,
+    .gate_rows = gate_rows,
     .rotary = rotary,
     .attention_queries = attention_queries,
     .attend = attend,
     .attend_rows = attend_rows,
+    .causal_convolution = causal_convolution,
+    .unit_heads = unit_heads,
+    .delta_gates = delta_gates,
+    .delta_rule = delta_rule,
 };

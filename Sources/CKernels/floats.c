@@ -72,9 +72,14 @@ void tsr_gated_product(tsr_activation kind, const float *gate, const float *up, 
 
 void tsr_add(const float *a, const float *b, size_t count, float *y) { kernels()->add(a, b, count, y); }
 
-void tsr_rotary(float *x, size_t x_stride, size_t rows, size_t heads, size_t head_dim, const float *cosine,
-                const float *sine) {
-    kernels()->rotary(x, x_stride, rows, heads, head_dim, cosine, sine);
+void tsr_gate_rows(const float *gate, size_t gate_stride, const float *x, size_t x_stride, size_t rows,
+                   size_t columns, float *y, size_t y_stride) {
+    kernels()->gate_rows(gate, gate_stride, x, x_stride, rows, columns, y, y_stride);
+}
+
+void tsr_rotary(float *x, size_t x_stride, size_t rows, size_t heads, size_t head_width, size_t rotated,
+                const float *cosine, const float *sine) {
+    kernels()->rotary(x, x_stride, rows, heads, head_width, rotated, cosine, sine);
 }
 
 size_t tsr_attention_queries(size_t head_dim) { return kernels()->attention_queries(head_dim); }

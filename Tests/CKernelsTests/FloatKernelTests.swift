@@ -301,6 +301,7 @@ func bits(_ x: [Float]) -> [UInt32] { x.map(\.bitPattern) }
         func timesSigmoid(_ c: Double) -> (Double, Double) { (x / (1 + exp(-c)), c) }
         switch kind {
         case TSR_SILU: return timesSigmoid(x)
+        case TSR_SIGMOID: return (1 / (1 + exp(-x)), x)
         case TSR_QUICK_GELU: return timesSigmoid(1.702 * x)
         case TSR_GELU_TANH: return timesSigmoid(2 * (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x))
         default: return (x * erfc(-x / 2.0.squareRoot()) / 2, x * x / 2)
@@ -309,7 +310,7 @@ func bits(_ x: [Float]) -> [UInt32] { x.map(\.bitPattern) }
 
     @Test(
         arguments: FloatKernels.available,
-        [TSR_SILU, TSR_QUICK_GELU, TSR_GELU_ERF, TSR_GELU_TANH].map(\.rawValue))
+        [TSR_SILU, TSR_QUICK_GELU, TSR_GELU_ERF, TSR_GELU_TANH, TSR_SIGMOID].map(\.rawValue))
     func activations(_ kernels: FloatKernels, _ rawKind: UInt32) {
         let kind = tsr_activation(rawValue: rawKind)
         var x = (-4000...4000).map { Float($0) * 0.005 }
@@ -350,18 +351,40 @@ func bits(_ x: [Float]) -> [UInt32] { x.map(\.bitPattern) }
         }
     }
 
-    @Test(arguments: FloatKernels.available, [2, 24, 32, 72, 80, 128]) func rotary(
-        _ kernels: FloatKernels, _ width: Int
-    ) {
+    @Test(arguments: FloatKernels.available, widths) func gatedRows(_ kernels: FloatKernels, _ columns: Int) {
+        var noise = Noise(state: 8)
+        let rows = 3, x = noise.floats(rows * (columns + 2)), gates: [Float] = [-120, 9, -1.5, 9, 120]
+        var y = [Float](repeating: 9, count: rows * (columns + 1))
+        kernels.table.gate_rows(gates, 2, x, columns + 2, rows, columns, &y, columns + 1)
+        for row in 0..<rows {
+            var (gate, factor) = (gates[2 * row], Float(0))
+            kernels.table.activate(TSR_SIGMOID, &gate, 1, &factor)
+            let line = x[row * (columns + 2)..<row * (columns + 2) + columns]
+            let expected: [Float] = line.map { $0 * factor } + [9]
+            #expect(Array(y[row * (columns + 1)..<(row + 1) * (columns + 1)]) == expected)
+        }
+        kernels.table.gate_rows(gates, 2, y, columns + 1, rows, columns, &y, columns + 1)  // in place
+        #expect(y[0] == 0 && abs(y[2 * (columns + 1)] - x[2 * (columns + 2)]) <= Float(roundoff))
+    }
+
+    /// Wide heads are rotated in part.
+    @Test(arguments: FloatKernels.available, [(2, 2), (24, 29), (32, 32), (72, 72), (80, 81), (64, 256)])
+    func rotary(_ kernels: FloatKernels, _ head: (rotated: Int, width: Int)) {
+        let (rotated, width) = head
         var noise = Noise(state: 6)
-        let rows = 3, heads = 2, half = width / 2, stride = heads * width + 3
+        let rows = 3, heads = 2, half = rotated / 2, stride = heads * width + 3
         let before = noise.floats(rows * stride)
         let cosine = noise.floats(rows * half), sine = noise.floats(rows * half)
         var x = before
-        kernels.table.rotary(&x, stride, rows, heads, width, cosine, sine)
+        kernels.table.rotary(&x, stride, rows, heads, width, rotated, cosine, sine)
         for row in 0..<rows {
             for i in 0..<heads * width {
-                let at = row * stride + i, pair = row * half + i % half, low = i % width < half
+                let at = row * stride + i, column = i % width
+                guard column < rotated else {
+                    #expect(x[at] == before[at])
+                    continue
+                }
+                let pair = row * half + column % half, low = column < half
                 let other = Double(before[low ? at + half : at - half]), c = Double(cosine[pair]),
                     s = Double(sine[pair])
                 let expected = Double(before[at]) * c + (low ? -other : other) * s

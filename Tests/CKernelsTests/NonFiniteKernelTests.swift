@@ -9,7 +9,7 @@ import Testing
     ]
 
     @Test(arguments: FloatKernels.available) func activationsKeepThem(_ kernels: FloatKernels) {
-        let kinds = [TSR_SILU, TSR_QUICK_GELU, TSR_GELU_ERF, TSR_GELU_TANH]
+        let kinds = [TSR_SILU, TSR_QUICK_GELU, TSR_GELU_ERF, TSR_GELU_TANH, TSR_SIGMOID]
         for (kind, pattern) in kinds.flatMap({ kind in Self.patterns.map { (kind, $0) } }) {
             var x = [Float](repeating: 0.5, count: 37)
             for place in [0, 5, 36] { x[place] = Float(bitPattern: pattern) }

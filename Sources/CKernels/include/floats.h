@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "isa.h"
+#include "recurrence.h"
 
 typedef enum {
     TSR_F32 = 0,
@@ -63,6 +64,7 @@ typedef enum {
     TSR_QUICK_GELU = 1,  // x·σ(1.702 x)
     TSR_GELU_ERF = 2,    // x·(1 + erf(x/√2))/2
     TSR_GELU_TANH = 3,   // x·(1 + tanh(√(2/π)(x + 0.044715 x³)))/2
+    TSR_SIGMOID = 4,     // σ(x)
 } tsr_activation;
 
 /// y = act(x); y may be x.
@@ -74,9 +76,14 @@ void tsr_gated_product(tsr_activation kind, const float *gate, const float *up, 
 /// y = a + b; y may be either.
 void tsr_add(const float *a, const float *b, size_t count, float *y);
 
-/// Rotates the pairs (i, i + head_dim/2) of each head in place; cosine and sine are [rows, head_dim/2].
-void tsr_rotary(float *x, size_t x_stride, size_t rows, size_t heads, size_t head_dim, const float *cosine,
-                const float *sine);
+/// y = σ(gate)·x, with one gate for each row; y may be x.
+void tsr_gate_rows(const float *gate, size_t gate_stride, const float *x, size_t x_stride, size_t rows,
+                   size_t columns, float *y, size_t y_stride);
+
+/// Rotates in place, of each head's head_width elements, the first `rotated`: the pairs (i, i + rotated/2).
+/// Cosine and sine are [rows, rotated/2].
+void tsr_rotary(float *x, size_t x_stride, size_t rows, size_t heads, size_t head_width, size_t rotated,
+                const float *cosine, const float *sine);
 
 typedef struct {
     const float *q;             // [queries, heads·head_dim]
@@ -102,7 +109,7 @@ void tsr_attend(const tsr_attention *a, size_t head, size_t q_begin, size_t q_en
 /// The same for one head within a set of rows, which are its queries and its keys; these are f32.
 void tsr_attend_rows(const tsr_attention *a, size_t head, const int32_t *rows, size_t count);
 
-/// One instruction set's kernels, named as the functions above.
+/// One instruction set's kernels, named as the functions above and in recurrence.h.
 typedef struct {
     void (*to_f32)(tsr_float_type, const void *, size_t, float *);
     void (*f32_to_f16)(const float *, size_t, uint16_t *);
@@ -117,10 +124,16 @@ typedef struct {
     void (*activate)(tsr_activation, const float *, size_t, float *);
     void (*gated_product)(tsr_activation, const float *, const float *, size_t, float *);
     void (*add)(const float *, const float *, size_t, float *);
-    void (*rotary)(float *, size_t, size_t, size_t, size_t, const float *, const float *);
+    void (*gate_rows)(const float *, size_t, const float *, size_t, size_t, size_t, float *, size_t);
+    void (*rotary)(float *, size_t, size_t, size_t, size_t, size_t, const float *, const float *);
     size_t (*attention_queries)(size_t);
     void (*attend)(const tsr_attention *, size_t, size_t, size_t, ptrdiff_t, size_t, size_t);
     void (*attend_rows)(const tsr_attention *, size_t, const int32_t *, size_t);
+    void (*causal_convolution)(const tsr_convolution *, size_t, size_t);
+    void (*unit_heads)(const float *, size_t, float, float, size_t, size_t, size_t, float *, size_t);
+    void (*delta_gates)(const float *, size_t, const float *, size_t, const float *, const float *, size_t, size_t,
+                        float *, float *, size_t);
+    void (*delta_rule)(const tsr_delta_layer *, size_t, size_t);
 } tsr_float_kernels;
 
 /// The kernels of `isa`, which must be available.

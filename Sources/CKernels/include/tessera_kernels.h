@@ -12,4 +12,5 @@
 #include "packed.h"
 #include "peaks.h"
 #include "pool.h"
+#include "recurrence.h"
 #include "solve.h"

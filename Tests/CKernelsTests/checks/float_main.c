@@ -91,7 +91,7 @@ static void check_elementwise(void) {
     vector->layer_norm(x, 75, w, factors, 1e-6f, TOKENS, 75, a, 75);
     scalar->layer_norm(x, 75, w, factors, 1e-6f, TOKENS, 75, b, 75);
     expect_close("layer_norm", a, b, TOKENS * 75, 1e-6f);
-    for (tsr_activation kind = TSR_SILU; kind <= TSR_GELU_TANH; kind++) {
+    for (tsr_activation kind = TSR_SILU; kind <= TSR_SIGMOID; kind++) {
         for (size_t i = 0; i < 5001; i++) x[i] = ((float)i - 2500) * 0.04f;
         vector->gated_product(kind, x, factors, TOKENS * 75, a);
         scalar->gated_product(kind, x, factors, TOKENS * 75, b);
@@ -102,9 +102,12 @@ static void check_elementwise(void) {
     }
     fill(a, TOKENS * 160);
     memcpy(b, a, sizeof a);
-    vector->rotary(a, 160, TOKENS, 2, 72, x, factors);
-    scalar->rotary(b, 160, TOKENS, 2, 72, x, factors);
+    vector->rotary(a, 160, TOKENS, 2, 80, 72, x, factors);
+    scalar->rotary(b, 160, TOKENS, 2, 80, 72, x, factors);
     expect_close("rotary", a, b, TOKENS * 160, 1e-5f);
+    vector->gate_rows(x, 3, factors, 75, TOKENS, 73, a, 75);
+    scalar->gate_rows(x, 3, factors, 75, TOKENS, 73, b, 75);
+    expect_close("gate_rows", a, b, TOKENS * 75, 2e-6f);
 }
 
 // Rows of `cache` are `row` elements apart.
