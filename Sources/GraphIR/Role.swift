@@ -11,8 +11,11 @@ public struct Role: Hashable, Sendable, CustomStringConvertible {
     /// The roles that weights of graphs have; `formats/graph.md` lists them.
     public static let known: [Role] = [
         "text.embedding", "text.head", "text.attention.q", "text.attention.k", "text.attention.v",
-        "text.attention.qkv", "text.attention.output", "text.mlp.gate", "text.mlp.up", "text.mlp.down",
-        "text.router", "text.experts.gate", "text.experts.up", "text.experts.down", "vision.patch_embed",
+        "text.attention.qkv", "text.attention.gate", "text.attention.output", "text.linear_attention.qkv",
+        "text.linear_attention.gate", "text.linear_attention.decay", "text.linear_attention.write",
+        "text.linear_attention.output", "text.mlp.gate", "text.mlp.up", "text.mlp.down",
+        "text.router", "text.experts.gate", "text.experts.up", "text.experts.down", "text.shared_expert.gate",
+        "text.shared_expert.up", "text.shared_expert.down", "text.shared_expert_gate", "vision.patch_embed",
         "vision.attention.qkv", "vision.attention.output", "vision.mlp.gate", "vision.mlp.up",
         "vision.mlp.down", "vision.merger.up", "vision.merger.down", "vision.feature.up",
         "vision.feature.down", "vision.resampler.input", "vision.resampler.q", "vision.resampler.k",

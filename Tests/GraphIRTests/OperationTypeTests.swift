@@ -1,4 +1,5 @@
 import Storage
+import TestSupport
 import Testing
 
 @testable import GraphIR
@@ -9,13 +10,23 @@ import Testing
     private static let patches = Dimension.symbol(.patches)
     private static let places = ValueType(.index, [.fixed(2), patches])
     private static let segments = ValueType(.index, [.symbol(.segments)])
-    private static let weights = [("table", [9, 6]), ("oblong", [8, 6]), ("experts", [12, 6])]
+    private static let weights = [
+        ("table", [9, 6]), ("oblong", [8, 6]), ("experts", [12, 6]), ("taps", [6, 4]), ("A", [4]), ("b", [4]),
+    ]
 
     private static func rows(_ rows: Dimension, _ columns: Int) -> ValueType { .rows(rows, columns) }
     private static func numbers(_ count: Dimension) -> ValueType { ValueType(.index, [count]) }
     private static func causal(layer: Int) -> GraphIR.Operation {
         .attention(.init(heads: 2, keyHeads: 2, headDimension: 4, extent: .causal(layer: layer)))
     }
+    private static func delta(heads: Int = 4, keyHeads: Int = 2, layer: Int = 0) -> GraphIR.Operation {
+        .deltaRule(
+            .init(
+                logDecay: "A", bias: "b", heads: heads, keyHeads: keyHeads, keyDimension: 3,
+                valueDimension: 5, layer: layer))
+    }
+    /// Queries, keys, values, decay and write of `delta()`.
+    private static let deltaOperands = [6, 6, 20, 4, 4].map { rows(tokens, $0) }
     private static let expertUse = Operation.WeightUse("experts", Role("text.experts.up"))
 
     /// The type that one operation gives to its operands, each of them an input, as its JSON has it, too.
@@ -53,6 +64,13 @@ import Testing
                 rows(tokens, 5)
             ),
             (.route(.init(chosen: 2)), [rows(tokens, 8)], rows(tokens, 4)),
+            (.gateRows, [rows(tokens, 1), rows(tokens, 8)], rows(tokens, 8)),
+            (.gatedProduct(.init(.sigmoid)), [rows(tokens, 8), rows(tokens, 8)], rows(tokens, 8)),
+            (
+                .causalConvolution(.init("taps", channels: 6, width: 4, layer: 0)), [rows(tokens, 6)],
+                rows(tokens, 6)
+            ),
+            (delta(), deltaOperands, rows(tokens, 20)),
             (.weightedSum(.init(chosen: 2)), [rows(tokens, 12), rows(tokens, 4)], rows(tokens, 6)),
             (
                 .lengthScale(.init(2048)), [rows(tokens, 8), ValueType(.index, [.fixed(1), tokens])],
@@ -81,6 +99,17 @@ import Testing
             (.addRows, [rows(tokens, 5), rows(.symbol(.visuals), 4), numbers(.symbol(.visuals))]),
             (.addRows, [rows(tokens, 5), rows(.symbol(.visuals), 5), numbers(.symbol(.outputs))]),
             (.scatterRows, [rows(patches, 5), rows(.symbol(.visuals), 5), numbers(.symbol(.visuals))]),
+            (.gateRows, [rows(tokens, 2), rows(tokens, 8)]),
+            (.gateRows, [rows(.symbol(.outputs), 1), rows(tokens, 8)]),
+            // What is kept of a sequence is of tokens, and of as many channels and heads as the weights.
+            (.causalConvolution(.init("taps", channels: 6, width: 4, layer: 0)), [rows(patches, 6)]),
+            (.causalConvolution(.init("taps", channels: 5, width: 4, layer: 0)), [rows(tokens, 5)]),
+            (.causalConvolution(.init("taps", channels: 6, width: 3, layer: 0)), [rows(tokens, 6)]),
+            (.causalConvolution(.init("taps", channels: 6, width: 0, layer: 0)), [rows(tokens, 6)]),
+            (delta(), deltaOperands.map { rows(patches, $0.columns ?? 0) }),
+            (delta(keyHeads: 3), deltaOperands), (delta(keyHeads: 0), deltaOperands),
+            (delta(heads: 0), deltaOperands), (delta(heads: 8), deltaOperands),
+            (delta(), Array(deltaOperands.dropLast())), (delta(), deltaOperands.reversed()),
             (.route(.init(chosen: 0)), [rows(tokens, 8)]), (.route(.init(chosen: 9)), [rows(tokens, 8)]),
             (.route(.init(chosen: 65)), [rows(tokens, 128)]),
             (.weightedSum(.init(chosen: 2)), [rows(tokens, 13), rows(tokens, 4)]),
@@ -142,6 +171,17 @@ import Testing
         #expect(throws: Failure.self) { try builder.output(angles) }
         #expect(throws: Failure.self) { try builder.output(places) }
         try builder.output(x)
+    }
+
+    /// What a file may name, its schema and its specification name, too, and nothing else.
+    @Test func everyOperationIsSpecified() throws {
+        let names = Operation.definitions.map { $0.name }
+        #expect(Set(names).count == names.count)
+        let schema = try JSON(file: Fixtures.path("../../formats/graph.schema.json"))
+        let known = schema["$defs"]?["node"]?["properties"]?["op"]?["enum"]?.strings ?? []
+        #expect(Set(known) == Set(names))
+        let page = String(decoding: try readFile(Fixtures.path("../../formats/graph.md")), as: UTF8.self)
+        for name in names { #expect(page.contains("| `\(name)`"), "\(name)") }
     }
 
     @Test func aGraphHasAMostOfNodes() throws {

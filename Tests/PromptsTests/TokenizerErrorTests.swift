@@ -11,7 +11,7 @@ import Testing
           {"type": "Split", "pattern": {"Regex": PATTERN}, "behavior": "Isolated", "invert": false},
           {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]},
          "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}}
-        """.replacing("PATTERN", with: JSON.string(PreTokenizer.pattern).serialized())
+        """.replacing("PATTERN", with: JSON.string(PreTokenizer.Rule.letters.pattern).serialized())
 
     private func importing(_ text: String) -> Failure? {
         failure {

@@ -190,7 +190,8 @@ import Testing
             ).setting("padding", to: .pairs(["strategy": .pairs(["Fixed": 32]), "pad_id": 0])))
         // Line breaks of the expression as themselves.
         let steps = try #require(published["pre_tokenizer"]?["pretokenizers"]?.array)
-        let expression = PreTokenizer.pattern.replacing(#"\r"#, with: "\r").replacing(#"\n"#, with: "\n")
+        let expression = PreTokenizer.Rule.letters.pattern.replacing(#"\r"#, with: "\r").replacing(
+            #"\n"#, with: "\n")
         let split = steps[0].setting("pattern", to: .pairs(["Regex": .string(expression)]))
         try same(
             published.setting(
