@@ -52,7 +52,9 @@ struct LedgerBalance {
     /// Enters a weight under the slots that the table gives it.
     mutating func add(_ weight: StoredWeight, _ sources: [NameTable.Source]) {
         guard !sources.isEmpty else {
-            if isZeroBias(weight) {
+            if let reason = table.reasonToLeaveOut(weight.name) {
+                unused += weight.sources.map { .init(name: $0, reason: reason) }
+            } else if isZeroBias(weight) {
                 unused.append(
                     .init(name: weight.name, reason: "a bias of zeros, which the model does not have"))
             } else if NameForms.isRecomputed(weight.name, rank: weight.shape.rank) {

@@ -41,6 +41,8 @@ struct NameTable {
     private let prefixes: [Prefix]
     /// By canonical name, with `{i}` where a block's number stands and `{e}` where an expert's does.
     private let sources: [String: [Source]]
+    /// Beginnings of published names that no slot takes, and what they are.
+    private let leftOut: [(prefix: String, reason: String)]
 
     init(_ text: [UInt8]) throws(Failure) {
         let json = try JSON(parsing: text)
@@ -65,7 +67,16 @@ struct NameTable {
                     shift: Float(tensor["plus"]?.int ?? 0)))
         }
         self.sources = sources
+        leftOut = try (json["left_out"]?.array ?? []).map { (pair) throws(Failure) in
+            guard let words = pair.strings, words.count == 2 else {
+                throw .badInput("what the name table leaves out is malformed")
+            }
+            return (words[0], words[1])
+        }
     }
+
+    /// Why a tensor of a published name is not needed; nil for one that is, and for one that is unknown.
+    func reasonToLeaveOut(_ name: String) -> String? { leftOut.first { name.hasPrefix($0.prefix) }?.reason }
 
     /// What published names begin with.
     var publishedPrefixes: [String] { prefixes.map(\.published) }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make a tiny random model in its published layout, and what transformers computes from it: make_tiny_models.py MODEL OUTDIR
 
-MODEL is qwen2.5-vl, qwen3-vl or qwen3-vl-moe; OUTDIR gets `published` (bf16, two shards), `nested` (the
+MODEL is qwen2.5-vl, qwen3-vl, qwen3-vl-moe, qwen3.5 or qwen3.5-moe; OUTDIR gets `published` (bf16, two shards), `nested` (the
 configuration as transformers saves it) and `golden`.  For qwen2-vl, whose checkpoint is there, only the case `video` is made.
 
 Weights are rounded to bfloat16 and used in float32; goldens are float32.
@@ -50,6 +50,8 @@ def build(config, seed):
             noise = torch.randn(weight.shape, generator=generator)
             if name.endswith("bias"):
                 values = 0.2 * noise
+            elif weight.ndim == 1 and is_zero_centred(name, config):
+                values = 0.2 * noise
             elif weight.ndim == 1:
                 values = 1 + 0.2 * noise
             elif "embed_tokens" in name:
@@ -66,6 +68,12 @@ def build(config, seed):
     return model
 
 
+def is_zero_centred(name, config):
+    """Whether what is stored is what a norm's weight differs from 1 by."""
+    return (config["model_type"].startswith("qwen3_5") and "language_model" in name and "norm" in name
+            and "linear_attn.norm" not in name)
+
+
 def published(model, config):
     """The tensors under the names, and the experts in the orientation, of the published checkpoints."""
     tensors = {}
@@ -74,9 +82,14 @@ def published(model, config):
             continue
         if config["model_type"] == "qwen2_5_vl":
             name = name.replace("model.language_model.", "model.").replace("model.visual.", "visual.")
-        if "mlp.experts." in name:
+        if "mlp.experts." in name and config["model_type"] == "qwen3_vl_moe":
             value = value.transpose(1, 2)
         tensors[name] = value.to(torch.bfloat16).contiguous()
+    if config["model_type"] == "qwen3_5":
+        # Of the heads that draft: transformers reads none of them, converters say that they are left out.
+        width = config["text_config"]["hidden_size"]
+        tensors["mtp.fc.weight"] = torch.zeros(width, 2 * width, dtype=torch.bfloat16)
+        tensors["mtp.norm.weight"] = torch.zeros(width, dtype=torch.bfloat16)
     return dict(sorted(tensors.items()))
 
 
@@ -257,7 +270,8 @@ class Capture:
         self.handles.append(visual.register_forward_hook(
             lambda _, __, output: self.put(f"{self.medium}.out", output.pooler_output)))
         for index, layer in enumerate(text.layers):
-            for module, name in ((layer.self_attn, "attn"), (layer.mlp, "mlp"), (layer, "out")):
+            mixer = ("self_attn", "attn") if hasattr(layer, "self_attn") else ("linear_attn", "linear_attn")
+            for module, name in ((getattr(layer, mixer[0]), mixer[1]), (layer.mlp, "mlp"), (layer, "out")):
                 self.text(module, f"llm.layer{index}.{name}")
         self.text(text.norm, "llm.norm")
 

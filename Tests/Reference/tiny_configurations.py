@@ -44,6 +44,36 @@ def qwen3_config(model_type, tied, **text):
     }
 
 
+def qwen35_config(model_type, tied, **text):
+    architecture = {"qwen3_5": "Qwen3_5", "qwen3_5_moe": "Qwen3_5Moe"}[model_type]
+    return {
+        "architectures": [architecture + "ForConditionalGeneration"], "image_token_id": IMAGE, "model_type": model_type,
+        "text_config": {
+            "attention_bias": False, "attention_dropout": 0.0, "attn_output_gate": True, "dtype": "bfloat16",
+            "eos_token_id": EOS, "full_attention_interval": 4, "head_dim": 32, "hidden_act": "silu", "hidden_size": 48,
+            "initializer_range": 0.02,
+            "layer_types": ["linear_attention", "linear_attention", "linear_attention", "full_attention"],
+            "linear_conv_kernel_dim": 4, "linear_key_head_dim": 8, "linear_num_key_heads": 2,
+            "linear_num_value_heads": 4, "linear_value_head_dim": 20, "mamba_ssm_dtype": "float32",
+            "max_position_embeddings": 262144, "mlp_only_layers": [], "model_type": model_type + "_text",
+            "mtp_num_hidden_layers": 1, "mtp_use_dedicated_embeddings": False, "num_attention_heads": 4,
+            "num_hidden_layers": 4, "num_key_value_heads": 2, "rms_norm_eps": 1e-06,
+            "rope_parameters": {
+                "mrope_interleaved": True, "mrope_section": [3, 3, 2], "partial_rotary_factor": 0.5,
+                "rope_theta": 10000000, "rope_type": "default"},
+            "tie_word_embeddings": tied, "use_cache": True, "vocab_size": 200, **text,
+        },
+        "tie_word_embeddings": tied, "transformers_version": "4.57.0.dev0", "video_token_id": VIDEO,
+        "vision_config": {
+            "deepstack_visual_indexes": [], "depth": 3, "hidden_act": "gelu_pytorch_tanh", "hidden_size": 16,
+            "in_channels": 3, "initializer_range": 0.02, "intermediate_size": 36, "model_type": model_type,
+            "num_heads": 2, "num_position_embeddings": 36, "out_hidden_size": 48, "patch_size": 16,
+            "spatial_merge_size": 2, "temporal_patch_size": 2,
+        },
+        "vision_end_token_id": VISION_END, "vision_start_token_id": VISION_START,
+    }
+
+
 QWEN2_IMAGES = {
     "min_pixels": 3136, "max_pixels": 12845056, "patch_size": 14, "temporal_patch_size": 2, "merge_size": 2,
     "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
@@ -77,4 +107,9 @@ MODELS = {
         qwen3_config(
             "qwen3_vl_moe", False, decoder_sparse_step=1, mlp_only_layers=[], moe_intermediate_size=40,
             norm_topk_prob=True, num_experts=5, num_experts_per_tok=3, router_aux_loss_coef=0.001), QWEN3_FILES),
+    "qwen3.5": (qwen35_config("qwen3_5", True, intermediate_size=56), QWEN3_FILES),
+    "qwen3.5-moe": (
+        qwen35_config(
+            "qwen3_5_moe", False, moe_intermediate_size=40, num_experts=5, num_experts_per_tok=3,
+            router_aux_loss_coef=0.001, shared_expert_intermediate_size=24), QWEN3_FILES),
 }
