@@ -100,8 +100,7 @@ private struct Expansion {
         guard let shape = Shape(checking: extents), let bytes = shape.byteCount(type) else {
             throw .badInput("has the impossible shape \(extents)")
         }
-        for name in try Expansion.names(name, count: pattern["count"], limit: Expansion.limit - weights.count)
-        {
+        for name in try Expansion.names(name, pattern, limit: Expansion.limit - weights.count) {
             guard names.insert(name).inserted else { throw .badInput("tensor '\(name)' is there twice") }
             let (sum, overflow) = byteCount.addingReportingOverflow(bytes)
             guard !overflow else { throw .badInput("makes the checkpoint too large to address") }
@@ -112,17 +111,22 @@ private struct Expansion {
 
     /// The names that a pattern stands for, if they are not more than `limit`.
     private static func names(
-        _ pattern: String, count: JSON?, limit: Int
+        _ name: String, _ pattern: JSON, limit: Int
     ) throws(Failure) -> [String] {
-        let parts = pattern.split(separator: mark, omittingEmptySubsequences: false)
+        let parts = name.split(separator: mark, omittingEmptySubsequences: false)
         guard parts.count <= 2 else { throw .badInput("has \(mark) more than once in its name") }
-        guard parts.count == 2 || count == nil else {
-            throw .badInput("has a count, but no \(mark) in its name")
+        guard parts.count == 2 else {
+            guard pattern["count"] == nil, pattern["numbers"] == nil else {
+                throw .badInput("has a count, but no \(mark) in its name")
+            }
+            guard limit > 0 else { throw Failure(.limit, "makes more than \(Expansion.limit) tensors") }
+            return [name]
         }
-        guard let count = parts.count == 2 ? count?.int : 1, count > 0 else {
-            throw .badInput("has no count above 0")
-        }
+        let listed = pattern["numbers"]?.ints
+        guard let count = listed?.count ?? pattern["count"]?.int, count > 0,
+            listed == nil || pattern["count"] == nil
+        else { throw .badInput("has no count above 0") }
         guard count <= limit else { throw Failure(.limit, "makes more than \(Expansion.limit) tensors") }
-        return parts.count == 2 ? (0..<count).map { "\(parts[0])\($0)\(parts[1])" } : [pattern]
+        return (listed ?? Array(0..<count)).map { "\(parts[0])\($0)\(parts[1])" }
     }
 }

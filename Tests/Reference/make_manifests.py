@@ -30,6 +30,12 @@ TOTALS = {
     "Qwen3-VL-32B": (1058, 33_357_390_064),
     "Qwen3-VL-30B-A3B": (882, 31_070_754_032),
     "Qwen3-VL-235B-A22B": (1388, 235_670_022_896),
+    "Qwen3.5-0.8B": (488, 873_438_784),
+    "Qwen3.5-2B": (632, 2_274_069_824),
+    "Qwen3.5-4B": (738, 4_659_865_088),
+    "Qwen3.5-9B": (775, 9_653_104_368),
+    "Qwen3.5-27B": (1199, 27_781_427_952),
+    "Qwen3.5-35B-A3B": (1045, 35_951_822_704),
 }
 
 # Whose total was compared with the `total_size` of the published index.
@@ -38,13 +44,17 @@ INDEXED = {
     "Qwen3-VL-30B-A3B",
 }
 
+# Bytes of the published file, where there is one that is known.
+FILES = {"Qwen3.5-0.8B": 1746942600, "Qwen3.5-2B": 4548221488}
+
 
 class Tensors(list):
     """Names, shapes and counts in the order of the model; {i} in a name is the number of its repetition."""
 
     def add(self, name, *shape, count=None):
+        """`count` is how often, or which numbers."""
         entry = {"name": name, "shape": list(shape)}
-        self.append(entry | ({"count": count} if count else {}))
+        self.append(entry | ({"count": count} if isinstance(count, int) else {"numbers": count} if count else {}))
 
     def linear(self, name, rows, columns, count=None, bias=True):
         self.add(name + ".weight", rows, columns, count=count)
@@ -191,6 +201,63 @@ def qwen3_vl(config):
     return tensors
 
 
+def qwen35(config):
+    tensors, vision, text, prefix = Tensors(), config["vision_config"], config["text_config"], "model.visual."
+    width, mlp = vision["hidden_size"], vision["intermediate_size"]
+    merged = width * vision["spatial_merge_size"] ** 2
+    tower(tensors, vision, prefix, width, True, True, [("linear_fc1", mlp, width), ("linear_fc2", width, mlp)])
+    tensors.add(prefix + "pos_embed.weight", vision["num_position_embeddings"], width)
+    tensors.norm(prefix + "merger.norm", width, bias=True)
+    tensors.linear(prefix + "merger.linear_fc1", merged, merged)
+    tensors.linear(prefix + "merger.linear_fc2", vision["out_hidden_size"], merged)
+    hidden, kinds, prefix = text["hidden_size"], text["layer_types"], "model.language_model."
+    tensors.add(prefix + "embed_tokens.weight", text["vocab_size"], hidden)
+    linear = [index for index, kind in enumerate(kinds) if kind == "linear_attention"]
+    full = [index for index, kind in enumerate(kinds) if kind == "full_attention"]
+    name, keys = prefix + "layers.{i}.linear_attn.", text["linear_num_key_heads"] * text["linear_key_head_dim"]
+    heads, values = text["linear_num_value_heads"], text["linear_num_value_heads"] * text["linear_value_head_dim"]
+    for part, rows in [("qkv", 2 * keys + values), ("z", values), ("b", heads), ("a", heads)]:
+        tensors.linear(f"{name}in_proj_{part}", rows, hidden, linear, bias=False)
+    tensors.add(name + "conv1d.weight", 2 * keys + values, 1, text["linear_conv_kernel_dim"], count=linear)
+    tensors.add(name + "A_log", heads, count=linear)
+    tensors.add(name + "dt_bias", heads, count=linear)
+    tensors.norm(name + "norm", text["linear_value_head_dim"], linear)
+    tensors.linear(name + "out_proj", hidden, values, linear, bias=False)
+    gated_block(tensors, text, prefix + "layers.{i}.", full, list(range(len(kinds))))
+    tensors.norm(prefix + "norm", hidden)
+    if not config["tie_word_embeddings"]:
+        tensors.add("lm_head.weight", text["vocab_size"], hidden)
+    if text["mtp_num_hidden_layers"]:
+        tensors.linear("mtp.fc", hidden, 2 * hidden, bias=False)
+        for part in ["pre_fc_norm_embedding", "pre_fc_norm_hidden", "norm"]:
+            tensors.norm("mtp." + part, hidden)
+        gated_block(tensors, text, "mtp.layers.{i}.", 1, 1)
+    return tensors
+
+
+def gated_block(tensors, text, prefix, full, layers):
+    """Gated attention in the layers `full`; norms and a network, of experts perhaps, in `layers`."""
+    hidden, head = text["hidden_size"], text["head_dim"]
+    heads, keys = text["num_attention_heads"] * head, text["num_key_value_heads"] * head
+    for part, rows, columns in [("q", 2 * heads, hidden), ("k", keys, hidden), ("v", keys, hidden), ("o", hidden, heads)]:
+        tensors.linear(f"{prefix}self_attn.{part}_proj", rows, columns, full, bias=False)
+    for part in ["q_norm", "k_norm"]:
+        tensors.norm(f"{prefix}self_attn.{part}", head, full)
+    for part in ["input_layernorm", "post_attention_layernorm"]:
+        tensors.norm(prefix + part, hidden, layers)
+    networks = [("mlp.", text.get("intermediate_size"))]
+    if "num_experts" in text:
+        count, width = text["num_experts"], text["moe_intermediate_size"]
+        tensors.linear(prefix + "mlp.gate", count, hidden, layers, bias=False)
+        tensors.add(prefix + "mlp.experts.gate_up_proj", count, 2 * width, hidden, count=layers)
+        tensors.add(prefix + "mlp.experts.down_proj", count, hidden, width, count=layers)
+        tensors.linear(prefix + "mlp.shared_expert_gate", 1, hidden, layers, bias=False)
+        networks = [("mlp.shared_expert.", text["shared_expert_intermediate_size"])]
+    for name, width in networks:
+        for part, rows, columns in [("gate", width, hidden), ("up", width, hidden), ("down", hidden, width)]:
+            tensors.linear(f"{prefix}{name}{part}_proj", rows, columns, layers, bias=False)
+
+
 def qwen_vl_config():
     return {
         "architectures": ["QWenLMHeadModel"], "model_type": "qwen", "hidden_size": 4096,
@@ -265,6 +332,44 @@ def qwen3_vl_config(hidden, layers, heads, keys, mlp, tied=False, small_tower=Fa
     }
 
 
+def qwen35_config(hidden, layers, heads, keys, linear_heads, tower, mlp=None, experts=None, tied=False, mtp=1):
+    """`tower` is its width, depth and the width of its networks; `experts` their number."""
+    kind, text, network = "Qwen3_5", "qwen3_5", {"intermediate_size": mlp}
+    if experts:
+        kind, text, network = "Qwen3_5Moe", "qwen3_5_moe", {
+            "moe_intermediate_size": 512, "shared_expert_intermediate_size": 512, "num_experts": experts,
+            "num_experts_per_tok": 8}
+    width, depth, inner = tower
+    return {
+        "architectures": [kind + "ForConditionalGeneration"], "model_type": text, "tie_word_embeddings": tied,
+        "vision_start_token_id": 248053, "vision_end_token_id": 248054, "image_token_id": 248056,
+        "video_token_id": 248057,
+        "text_config": {
+            "model_type": text + "_text", "attention_bias": False, "attn_output_gate": True, "dtype": "bfloat16",
+            "full_attention_interval": 4, "head_dim": 256, "hidden_act": "silu", "hidden_size": hidden,
+            "layer_types": [
+                "linear_attention" if (index + 1) % 4 else "full_attention" for index in range(layers)],
+            "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_num_key_heads": 16,
+            "linear_num_value_heads": linear_heads, "linear_value_head_dim": 128, "mamba_ssm_dtype": "float32",
+            "mtp_num_hidden_layers": mtp, "mtp_use_dedicated_embeddings": False, "num_attention_heads": heads,
+            "num_hidden_layers": layers, "num_key_value_heads": keys, "vocab_size": 248320,
+            "max_position_embeddings": 262144, "rms_norm_eps": 1e-6,
+            "rope_parameters": {
+                "rope_type": "default", "rope_theta": 10000000, "partial_rotary_factor": 0.25,
+                "mrope_interleaved": True, "mrope_section": [11, 11, 10]},
+        } | network,
+        "vision_config": {
+            "model_type": text, "depth": depth, "hidden_act": "gelu_pytorch_tanh", "hidden_size": width,
+            "intermediate_size": inner, "num_heads": 12 if width == 768 else 16, "in_channels": 3,
+            "num_position_embeddings": 2304, "out_hidden_size": hidden, "patch_size": 16, "spatial_merge_size": 2,
+            "temporal_patch_size": 2, "deepstack_visual_indexes": [],
+        },
+    }
+
+
+# Towers: width, depth, width of the networks.
+SMALL, MIDDLE, LARGE = (768, 12, 3072), (1024, 24, 4096), (1152, 27, 4304)
+
 # Decoders: width, layers, heads, heads of keys, width of the network, rows of the vocabulary, whether the head is tied.
 QWEN2_7B = (3584, 28, 28, 4, 18944, 152064, False)
 QWEN2_72B = (8192, 80, 64, 8, 29568, 152064, False)
@@ -285,12 +390,20 @@ MODELS = {
     "Qwen3-VL-32B": (qwen3_vl, qwen3_vl_config(5120, 64, 64, 8, 25600)),
     "Qwen3-VL-30B-A3B": (qwen3_vl, qwen3_vl_config(2048, 48, 32, 4, 6144, expert_width=768)),
     "Qwen3-VL-235B-A22B": (qwen3_vl, qwen3_vl_config(4096, 94, 64, 4, 12288, expert_width=1536)),
+    "Qwen3.5-0.8B": (qwen35, qwen35_config(1024, 24, 8, 2, 16, SMALL, 3584, tied=True)),
+    "Qwen3.5-2B": (qwen35, qwen35_config(2048, 24, 8, 2, 16, MIDDLE, 6144, tied=True)),
+    "Qwen3.5-4B": (qwen35, qwen35_config(2560, 32, 16, 4, 32, MIDDLE, 9216, tied=True)),
+    "Qwen3.5-9B": (qwen35, qwen35_config(4096, 32, 16, 4, 32, LARGE, 12288)),
+    "Qwen3.5-27B": (qwen35, qwen35_config(5120, 64, 24, 4, 48, LARGE, 17408)),
+    "Qwen3.5-35B-A3B": (qwen35, qwen35_config(2048, 40, 16, 2, 32, LARGE, experts=256)),
 }
 
 
 def describe(name):
     if name in INDEXED:
         return "The total is that of the published index."
+    if name in FILES:
+        return f"The total follows from the configuration; the published file of {FILES[name]} bytes is it and a header."
     if name == "Qwen2.5-VL-72B":
         return (
             "The total follows from the configuration. Uncertain: the tower's intermediate_size, 3456 here as in 32B, "
@@ -299,7 +412,7 @@ def describe(name):
 
 
 def source(name):
-    return f"Qwen/{name}" if name.startswith("Qwen-VL") else f"Qwen/{name}-Instruct"
+    return f"Qwen/{name}" if name.startswith(("Qwen-VL", "Qwen3.5")) else f"Qwen/{name}-Instruct"
 
 
 def text(manifest):
@@ -315,13 +428,17 @@ def text(manifest):
     return "{\n" + ",\n".join(members) + "\n}\n"
 
 
+def repetitions(tensor):
+    return tensor.get("count") or len(tensor.get("numbers", [0]))
+
+
 def main():
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     texts = {}
     for name, (rule, config) in MODELS.items():
         tensors = rule(config)
-        count = sum(tensor.get("count", 1) for tensor in tensors)
-        parameters = sum(math.prod(tensor["shape"]) * tensor.get("count", 1) for tensor in tensors)
+        count = sum(map(repetitions, tensors))
+        parameters = sum(math.prod(tensor["shape"]) * repetitions(tensor) for tensor in tensors)
         if (count, parameters) != TOTALS[name]:
             sys.exit(f"{name}: {count} tensors of {parameters} parameters, not {TOTALS[name]}")
         texts[name] = text({
