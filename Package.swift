@@ -39,7 +39,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 }
 
 /// The generations of models; each has a name table in `formats`, a type in `Generations`, and a command.
-let generations = ["qwen-vl", "qwen2-vl", "qwen2.5-vl", "qwen3-vl"]
+let generations = ["qwen-vl", "qwen2-vl", "qwen2.5-vl", "qwen3-vl", "qwen3.5"]
 
 let package = Package(
     name: "Tessera",

@@ -5,6 +5,7 @@ public enum Formats {
         [
             ("qwen-vl", PackageResources.qwen_vl_json), ("qwen2-vl", PackageResources.qwen2_vl_json),
             ("qwen2.5-vl", PackageResources.qwen2_5_vl_json), ("qwen3-vl", PackageResources.qwen3_vl_json),
+            ("qwen3.5", PackageResources.qwen3_5_json),
         ]
     }
 
@@ -16,6 +17,7 @@ public enum Formats {
             ("qwen2-vl", PackageResources.qwen2_vl_jinja),
             ("qwen3-vl-instruct", PackageResources.qwen3_vl_instruct_jinja),
             ("qwen3-vl-thinking", PackageResources.qwen3_vl_thinking_jinja),
+            ("qwen3.5", PackageResources.qwen3_5_jinja),
         ]
     }
 
@@ -66,6 +68,12 @@ public enum Formats {
             ("Qwen3-VL-32B", PackageResources.Qwen3_VL_32B_json),
             ("Qwen3-VL-30B-A3B", PackageResources.Qwen3_VL_30B_A3B_json),
             ("Qwen3-VL-235B-A22B", PackageResources.Qwen3_VL_235B_A22B_json),
+            ("Qwen3.5-0.8B", PackageResources.Qwen3_5_0_8B_json),
+            ("Qwen3.5-2B", PackageResources.Qwen3_5_2B_json),
+            ("Qwen3.5-4B", PackageResources.Qwen3_5_4B_json),
+            ("Qwen3.5-9B", PackageResources.Qwen3_5_9B_json),
+            ("Qwen3.5-27B", PackageResources.Qwen3_5_27B_json),
+            ("Qwen3.5-35B-A3B", PackageResources.Qwen3_5_35B_A3B_json),
         ]
     }
 }

@@ -4,7 +4,7 @@ public import Storage
 /// What converts one generation's checkpoints. Its constant stands in the generation's file.
 public struct Converter: Sendable {
     /// That of every generation, oldest first.
-    public static let all: [Converter] = [.qwenVL, .qwen2VL, .qwen25VL, .qwen3VL]
+    public static let all: [Converter] = [.qwenVL, .qwen2VL, .qwen25VL, .qwen3VL, .qwen35]
 
     let generation: any Generation.Type
 

@@ -7,7 +7,10 @@ enum ModelTypes {
         ("qwen2_5_omni*", "Qwen2.5-Omni, which hears and speaks"),
         ("qwen3_omni*", "Qwen3-Omni, which hears and speaks"),
         ("qwen2_audio*", "Qwen2-Audio, which hears and does not see"),
-        ("qwen3_5*", "Qwen3.5, a later generation than there is a converter for"),
+        (
+            "qwen4_exp*",
+            "Qwen3.8-Flash-Next, whose hyper-connections, sparse attention and hashed embeddings nothing here computes"
+        ),
         ("qwen3_next", "Qwen3-Next, which reads text alone"),
         ("qwen2", "a text-only Qwen2 or Qwen2.5"),
         ("qwen2_moe", "a text-only Qwen of experts"),

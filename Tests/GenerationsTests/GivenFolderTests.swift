@@ -24,7 +24,8 @@ import Testing
     @Test(arguments: [
         ("qwen2", "text-only Qwen2"), ("qwen3", "text-only Qwen3"),
         ("qwen3_moe", "text-only Qwen3 of experts"),
-        ("qwen2_5_omni", "Qwen2.5-Omni"), ("qwen3_omni_moe", "Qwen3-Omni"), ("qwen3_5_moe", "Qwen3.5"),
+        ("qwen2_5_omni", "Qwen2.5-Omni"), ("qwen3_omni_moe", "Qwen3-Omni"),
+        ("qwen4_exp", "Qwen3.8-Flash-Next"),
         ("qwen2_audio", "Qwen2-Audio"), ("qwen2_5_vl_text", "the decoder of Qwen2.5-VL alone"),
         ("colqwen2", "a model for searching"), ("llava_onevision", "LLaVA"), ("internvl_chat", "InternVL"),
         ("mllama", "Llama"), ("gemma3", "Gemma"), ("idefics3", "Idefics"), ("nobody", "model type 'nobody'"),

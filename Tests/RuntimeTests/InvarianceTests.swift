@@ -10,7 +10,8 @@ import Testing
 @Suite(.serialized) struct InvarianceTests {
     private static let models: [(fixture: String, recipe: String?)] = [
         ("qwen2-vl", nil), ("qwen2.5-vl", nil), ("qwen2.5-vl", "int8"), ("qwen3-vl", nil),
-        ("qwen3-vl-moe", nil), ("qwen3-vl-moe", "int4"), ("demo-qwen2-vl", nil), ("demo-qwen2-vl", "int8"),
+        ("qwen3.5", nil), ("qwen3.5", "int4"), ("qwen3.5-moe", "int8"), ("qwen3-vl-moe", nil),
+        ("qwen3-vl-moe", "int4"), ("demo-qwen2-vl", nil), ("demo-qwen2-vl", "int8"),
         ("demo-qwen2-vl", "int4"),
     ]
 
@@ -110,6 +111,7 @@ import Testing
     /// f16 has 11 significant bits: 5e-4 of a key or value. Codes are off by 1/254 of a row's largest. Sums average both down.
     @Test(arguments: [
         ("qwen2-vl", "text"), ("qwen2.5-vl", "image1"), ("qwen3-vl", "image1"), ("qwen3-vl-moe", "text"),
+        ("qwen3.5", "image1"),
     ])
     func smallCachesCostLittle(fixture: String, golden: String) throws {
         let path = try Bundled.path(fixture)

@@ -19,6 +19,7 @@ enum Layout: String, CaseIterable {
         switch fixture {
         case "qwen2-vl": [.published, .nested, .nestedFloat32, .nestedFloat64]
         case "qwen3-vl-moe": [.published, .nested, .expertsOutputsFirst, .expertsApart]
+        case "qwen3.5-moe": [.published, .nested, .expertsApart]
         default: [.published, .nested, .nestedFloat32]
         }
     }
@@ -32,7 +33,8 @@ enum Layout: String, CaseIterable {
             try copy(file, from: published, to: target)
         }
         try copy("config.json", from: configuration, to: target)
-        let tensors = try Checkpoint(published).tensors.flatMap(rewritten)
+        let isOutputsFirst = fixture == "qwen3.5-moe"
+        let tensors = try Checkpoint(published).tensors.flatMap { rewritten($0, isOutputsFirst) }
         try writeSafetensors(tensors, to: Path.join(target, "model.safetensors"))
     }
 
@@ -40,13 +42,14 @@ enum Layout: String, CaseIterable {
         try writeFile(Path.join(target, file), try readFile(Path.join(source, file)))
     }
 
-    private func rewritten(_ tensor: SourceTensor) -> [TestTensor] {
+    /// - Parameter isOutputsFirst: whether fused experts are published as rows of outputs.
+    private func rewritten(_ tensor: SourceTensor, _ isOutputsFirst: Bool) -> [TestTensor] {
         let (extents, bytes) = (tensor.shape.extents, [UInt8](tensor.data.bytes))
         if self == .expertsOutputsFirst || self == .expertsApart, tensor.name.contains(".experts.") {
-            let turned = transposed(bytes, extents)
+            let turned = isOutputsFirst ? bytes : transposed(bytes, extents)
+            let shape = isOutputsFirst ? extents : [extents[0], extents[2], extents[1]]
             return self == .expertsOutputsFirst
-                ? [TestTensor(tensor.name, "BF16", [extents[0], extents[2], extents[1]], turned)]
-                : apart(tensor.name, extents, turned)
+                ? [TestTensor(tensor.name, "BF16", shape, turned)] : apart(tensor.name, shape, turned)
         }
         switch self {
         case .nestedFloat32: return [TestTensor(name(tensor), "F32", extents, widened(bytes))]
@@ -80,11 +83,11 @@ enum Layout: String, CaseIterable {
         return result
     }
 
-    /// The weights of each expert from rows of outputs of all of them.
+    /// The weights of each expert from rows of outputs of all of them, [experts, N, K].
     private func apart(_ name: String, _ extents: [Int], _ bytes: [UInt8]) -> [TestTensor] {
         let parts = name.hasSuffix("gate_up_proj") ? ["gate_proj", "up_proj"] : ["down_proj"]
         let prefix = name.split(separator: ".").dropLast().joined(separator: ".")
-        let shape = [extents[2] / parts.count, extents[1]]
+        let shape = [extents[1] / parts.count, extents[2]]
         let size = 2 * shape[0] * shape[1]
         return (0..<extents[0]).flatMap { expert in
             parts.enumerated().map { index, part in

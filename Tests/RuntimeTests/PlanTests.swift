@@ -17,6 +17,7 @@ import Testing
     func liveBuffersNeverOverlap(rows: Int) throws {
         let fixtures = [
             ("qwen2-vl", nil), ("qwen2.5-vl", nil), ("qwen3-vl-moe", nil), ("qwen3-vl-moe", "int4"),
+            ("qwen3.5", nil), ("qwen3.5-moe", "int4"),
         ]
         for (fixture, recipe) in fixtures {
             let engine = try engine(Bundled.path(fixture, recipe))

@@ -154,7 +154,7 @@ import Threads
     }
 
     /// What a weight's noise costs is what a run of everything with it says, though only what comes after is run.
-    @Test(arguments: ["qwen2-vl", "qwen3-vl", "qwen3-vl-moe"]) func nothingIsLostBeforeTheNoise(
+    @Test(arguments: ["qwen2-vl", "qwen3-vl", "qwen3-vl-moe", "qwen3.5"]) func nothingIsLostBeforeTheNoise(
         fixture: String
     ) throws {
         let fixture = try ProbedFixture(fixture)

@@ -31,6 +31,7 @@ import Testing
     @Test(
         arguments: [
             ("qwen2-vl", nil), ("qwen2.5-vl", nil), ("qwen3-vl", nil), ("qwen3-vl-moe", nil),
+            ("qwen3.5", nil), ("qwen3.5-moe", "int4"),
             ("qwen2-vl", "int8"), ("qwen3-vl-moe", "int4"),
         ] as [(fixture: String, recipe: String?)], [0, 0.7] as [Float])
     func everyGenerationSaysTheSame(model: (fixture: String, recipe: String?), temperature: Float) throws {

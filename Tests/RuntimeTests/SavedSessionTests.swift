@@ -72,6 +72,7 @@ import Testing
     @Test(
         arguments: [
             ("qwen2-vl", nil), ("qwen2.5-vl", nil), ("qwen3-vl", nil), ("qwen3-vl-moe", "int4"),
+            ("qwen3.5", nil), ("qwen3.5-moe", "int4"),
         ] as [(String, String?)])
     func everyGenerationGoesOnTheSame(fixture: String, recipe: String?) throws {
         let model = try Model(try Bundled.path(fixture, recipe), .init(threads: 2))
