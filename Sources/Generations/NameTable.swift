@@ -76,7 +76,12 @@ struct NameTable {
     }
 
     /// Why a tensor of a published name is not needed; nil for one that is, and for one that is unknown.
-    func reasonToLeaveOut(_ name: String) -> String? { leftOut.first { name.hasPrefix($0.prefix) }?.reason }
+    func reasonToLeaveOut(_ name: String) -> String? {
+        for form in [name] + NameForms.others(for: name, prefixes: []) {
+            if let match = leftOut.first(where: { form.hasPrefix($0.prefix) }) { return match.reason }
+        }
+        return nil
+    }
 
     /// What published names begin with.
     var publishedPrefixes: [String] { prefixes.map(\.published) }

