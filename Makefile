@@ -4,8 +4,7 @@ SWIFT  ?= swift
 PYTHON ?= python3
 BIN    := .build/release
 DEMO   := .build/demo
-TOOLS  := tessera-from-qwen-vl tessera-from-qwen2-vl tessera-from-qwen2.5-vl tessera-from-qwen3-vl \
-          tessera-calibrate tessera-quantize tessera-run tessera-diff tessera-inspect tessera-bench
+TOOLS  := $(notdir $(wildcard Sources/tessera-*))
 
 .PHONY: help
 help: ## show this

@@ -38,28 +38,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
         swiftSettings: strict)
 }
 
-/// The published models whose manifests stand in `formats/checkpoints`.
-let publishedModels = [
-    "Qwen-VL", "Qwen-VL-Chat", "Qwen2-VL-2B", "Qwen2-VL-7B", "Qwen2-VL-72B", "Qwen2.5-VL-3B", "Qwen2.5-VL-7B",
-    "Qwen2.5-VL-32B", "Qwen2.5-VL-72B", "Qwen3-VL-2B", "Qwen3-VL-4B", "Qwen3-VL-8B", "Qwen3-VL-32B",
-    "Qwen3-VL-30B-A3B", "Qwen3-VL-235B-A22B",
-]
+/// The generations of models; each has a name table in `formats`, a type in `Generations`, and a command.
+let generations = ["qwen-vl", "qwen2-vl", "qwen2.5-vl", "qwen3-vl"]
 
 let package = Package(
     name: "Tessera",
-    products: [
-        .library(name: "Tessera", targets: ["Tessera"]),
-        .executable(name: "tessera-from-qwen-vl", targets: ["tessera-from-qwen-vl"]),
-        .executable(name: "tessera-from-qwen2-vl", targets: ["tessera-from-qwen2-vl"]),
-        .executable(name: "tessera-from-qwen2.5-vl", targets: ["tessera-from-qwen2.5-vl"]),
-        .executable(name: "tessera-from-qwen3-vl", targets: ["tessera-from-qwen3-vl"]),
-        .executable(name: "tessera-calibrate", targets: ["tessera-calibrate"]),
-        .executable(name: "tessera-quantize", targets: ["tessera-quantize"]),
-        .executable(name: "tessera-run", targets: ["tessera-run"]),
-        .executable(name: "tessera-diff", targets: ["tessera-diff"]),
-        .executable(name: "tessera-inspect", targets: ["tessera-inspect"]),
-        .executable(name: "tessera-bench", targets: ["tessera-bench"]),
-    ],
+    products: [.library(name: "Tessera", targets: ["Tessera"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
     ],
@@ -100,21 +84,9 @@ let package = Package(
                 "session.md", "settings.md",
             ],
             resources: [
-                .embedInCode("qwen-vl.json"), .embedInCode("qwen2-vl.json"), .embedInCode("qwen2.5-vl.json"),
-                .embedInCode("qwen3-vl.json"), .embedInCode("class-defaults.json"),
-                .embedInCode("gguf.json"), .embedInCode("settings/gguf_metadata.json"),
-                .embedInCode("settings/config.json"),
-                .embedInCode("settings/generation_config.json"),
-                .embedInCode("settings/preprocessor_config.json"),
-                .embedInCode("settings/tokenizer_config.json"),
-                .embedInCode("recipes/int8.json"), .embedInCode("recipes/int4.json"),
-                .embedInCode("recipes/int4-fast.json"), .embedInCode("recipes/int4-best.json"),
-                .embedInCode("chat-templates/qwen-vl.jinja"),
-                .embedInCode("chat-templates/qwen-vl-chat.jinja"),
-                .embedInCode("chat-templates/qwen2-vl.jinja"),
-                .embedInCode("chat-templates/qwen3-vl-instruct.jinja"),
-                .embedInCode("chat-templates/qwen3-vl-thinking.jinja"),
-            ] + publishedModels.map { .embedInCode("checkpoints/\($0).json") },
+                "class-defaults.json", "gguf.json", "chat-templates", "checkpoints", "recipes", "settings",
+            ]
+            .map { .embedInCode($0) } + generations.map { .embedInCode("\($0).json") },
             swiftSettings: strict),
 
         // The floors, lowest first: a target imports only what stands above it.
@@ -175,10 +147,6 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
-        tool("tessera-from-qwen-vl", ["BundleCommands", "Generations", "Storage"]),
-        tool("tessera-from-qwen2-vl", ["BundleCommands", "Generations", "Storage"]),
-        tool("tessera-from-qwen2.5-vl", ["BundleCommands", "Generations", "Storage"]),
-        tool("tessera-from-qwen3-vl", ["BundleCommands", "Generations", "Storage"]),
         tool(
             "tessera-calibrate",
             [
@@ -246,9 +214,14 @@ let package = Package(
             ]),
         tests("DiffReportsTests", ["DiffReports", "Storage"]),
         tests("AccuracyTests", ["Accuracy", "GroupFormats", "Prompts", "Storage", "Threads"]),
-        tests("CommandTests", ["Bundles", "Checkpoints", "Storage", "Threads"]),
+        tests("CommandTests", ["Bundles", "Checkpoints", "Formats", "Generations", "Storage", "Threads"]),
     ]
 )
+
+package.targets += generations.map { tool("tessera-from-\($0)", ["BundleCommands", "Generations"]) }
+package.products += package.targets.filter { $0.type == .executable }.map {
+    .executable(name: $0.name, targets: [$0.name])
+}
 
 if isFuzzing {
     package.targets += [
