@@ -1,16 +1,12 @@
 /// The contracts of this folder that programs load: JSON files embedded in the code, so that the two cannot drift.
 public enum Formats {
-    /// Qwen-VL's name table.
-    public static var qwenVL: [UInt8] { PackageResources.qwen_vl_json }
-
-    /// Qwen2-VL's name table: published tensor names, in both layouts, to graph slots.
-    public static var qwen2VL: [UInt8] { PackageResources.qwen2_vl_json }
-
-    /// Qwen2.5-VL's name table.
-    public static var qwen25VL: [UInt8] { PackageResources.qwen2_5_vl_json }
-
-    /// Qwen3-VL's name table.
-    public static var qwen3VL: [UInt8] { PackageResources.qwen3_vl_json }
+    /// Published tensor names to graph slots, by the generation's name.
+    public static var nameTables: [(name: String, json: [UInt8])] {
+        [
+            ("qwen-vl", PackageResources.qwen_vl_json), ("qwen2-vl", PackageResources.qwen2_vl_json),
+            ("qwen2.5-vl", PackageResources.qwen2_5_vl_json), ("qwen3-vl", PackageResources.qwen3_vl_json),
+        ]
+    }
 
     /// Chat templates in Jinja, for checkpoints that bring none.
     public static var chatTemplates: [(name: String, jinja: [UInt8])] {

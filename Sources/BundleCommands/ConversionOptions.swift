@@ -1,20 +1,38 @@
 public import ArgumentParser
 import Bundles
 import Checkpoints
-import CommandSupport
+public import CommandSupport
 public import Generations
 import Quantization
 public import Storage
 
+/// The command of one generation.
+public protocol ConversionCommand: ToolCommand {
+    /// What reads its checkpoints.
+    static var converter: Converter { get }
+    /// What it is told.
+    var options: ConversionOptions { get }
+}
+
+extension ConversionCommand {
+    /// For the argument parser.
+    public static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: converter.command,
+            abstract: "Convert a published \(converter.checkpoint) into one bundle.",
+            discussion: """
+                Every tensor of the checkpoint is used exactly once or named as unused, and every weight of the model is \
+                filled; anything else stops with exit code 3 and the tensor's name. Interrupted, run the same command \
+                again: it goes on where it was.
+                """)
+    }
+
+    /// Converts what the options name.
+    public func execute() throws(Failure) { try options.run(Self.converter) }
+}
+
 /// What every converter takes.
 public struct ConversionOptions: ParsableArguments {
-    /// What every converter promises.
-    public static let promise = """
-        Every tensor of the checkpoint is used exactly once or named as unused, and every weight of the model is filled; \
-        anything else stops with exit code 3 and the tensor's name. Interrupted, run the same command again: it goes on \
-        where it was.
-        """
-
     /// The checkpoint's folder, or the text part of a model in GGUF.
     @Argument(
         help: """
@@ -45,8 +63,7 @@ public struct ConversionOptions: ParsableArguments {
     public init() {}
 
     /// Converts the checkpoint, or says what would be written.
-    /// - Parameter converter: reads it.
-    public func run(_ converter: Converter) throws(Failure) {
+    fileprivate func run(_ converter: Converter) throws(Failure) {
         switch (checkpoint, manifest) {
         case (let folder?, nil):
             let destination = try output.destination(

@@ -1,7 +1,7 @@
-public import Checkpoints
+import Checkpoints
 import Formats
 public import GraphIR
-public import Storage
+import Storage
 
 /// What a checkpoint will become, as far as its configuration and its tensors' names, types and shapes tell.
 public struct CheckpointPlan: Sendable {
@@ -30,7 +30,7 @@ public struct CheckpointPlan: Sendable {
     ) throws(Failure) {
         let (table, model) = (reading.table, reading.model)
         let head = HeadWeight(reading.config, weights, table)
-        generation = table.generation
+        generation = G.name
         graph = try model.makeGraph(tied: head.isTied)
         ledger = try CoverageLedger(
             weights, in: origin, table, graph, extents: model.extents, unneeded: head.unneeded,
@@ -62,8 +62,8 @@ struct ConfigurationReading<G: Generation> {
 
     /// - Throws: `badInput` when the configuration is another generation's, or the generation cannot read it.
     init(_ json: JSON, file: String) throws(Failure) {
-        table = try NameTable(G.names)
-        try ModelTypes.check(json, against: table.modelTypes, file: file)
+        table = try NameTable(of: G.self)
+        try ModelTypes.check(json, against: G.modelTypes, file: file)
         let defaults = try ClassDefaults(of: json)
         unproven = defaults.unproven
         config = SettingsReader(json, file: file, defaults: defaults.config)
@@ -72,27 +72,6 @@ struct ConfigurationReading<G: Generation> {
 }
 
 extension CheckpointPlan {
-    /// The plan of a manifest of Qwen-VL or Qwen-VL-Chat (2023).
-    /// - Throws: `badInput` when anything is missing, unknown or does not fit.
-    public static func qwenVL(_ manifest: CheckpointManifest) throws(Failure) -> CheckpointPlan {
-        try CheckpointPlan(manifest, QwenVL.self)
-    }
-
-    /// The plan of a manifest of a Qwen2-VL model; as `qwenVL`.
-    public static func qwen2VL(_ manifest: CheckpointManifest) throws(Failure) -> CheckpointPlan {
-        try CheckpointPlan(manifest, Qwen2VL.self)
-    }
-
-    /// The plan of a manifest of a Qwen2.5-VL model; as `qwenVL`.
-    public static func qwen25VL(_ manifest: CheckpointManifest) throws(Failure) -> CheckpointPlan {
-        try CheckpointPlan(manifest, Qwen25VL.self)
-    }
-
-    /// The plan of a manifest of a Qwen3-VL model, dense or of experts; as `qwenVL`.
-    public static func qwen3VL(_ manifest: CheckpointManifest) throws(Failure) -> CheckpointPlan {
-        try CheckpointPlan(manifest, Qwen3VL.self)
-    }
-
     init<G: Generation>(_ manifest: CheckpointManifest, _: G.Type) throws(Failure) {
         let origin = "manifest \(manifest.name)"
         guard manifest.config["quantization_config"] == nil else {

@@ -1,40 +1,34 @@
 public import Checkpoints
 public import Storage
 
-/// A generation that can be converted: the command that does so, and how it reads what it is given.
-public enum Converter: Sendable {
-    /// Qwen-VL and Qwen-VL-Chat (2023).
-    case qwenVL
-    /// Qwen2-VL.
-    case qwen2VL
-    /// Qwen2.5-VL.
-    case qwen25VL
-    /// Qwen3-VL, dense or of experts.
-    case qwen3VL
+/// What converts one generation's checkpoints. Its constant stands in the generation's file.
+public struct Converter: Sendable {
+    /// That of every generation, oldest first.
+    public static let all: [Converter] = [.qwenVL, .qwen2VL, .qwen25VL, .qwen3VL]
+
+    let generation: any Generation.Type
+
+    init(_ generation: any Generation.Type) { self.generation = generation }
+
+    /// The generation's name: `qwen2-vl`.
+    public var name: String { generation.name }
+
+    /// What its models are called: `Qwen2-VL`.
+    public var family: String { generation.family }
+
+    /// What it takes, in words.
+    public var checkpoint: String { generation.checkpoint }
 
     /// The command's name.
-    public var command: String {
-        switch self {
-        case .qwenVL: "tessera-from-qwen-vl"
-        case .qwen2VL: "tessera-from-qwen2-vl"
-        case .qwen25VL: "tessera-from-qwen2.5-vl"
-        case .qwen3VL: "tessera-from-qwen3-vl"
-        }
-    }
+    public var command: String { "tessera-from-\(name)" }
 
-    private var generation: any Generation.Type {
-        switch self {
-        case .qwenVL: QwenVL.self
-        case .qwen2VL: Qwen2VL.self
-        case .qwen25VL: Qwen25VL.self
-        case .qwen3VL: Qwen3VL.self
-        }
-    }
-
-    /// Reads a checkpoint's folder, or the text part of a model in GGUF.
+    /// Reads a checkpoint as published, or as later tools save it: its folder, or the text part of a model in GGUF, beside
+    /// which the vision part lies.
     /// - Throws: `badInput` when anything is missing, unknown or does not fit.
-    public func read(_ path: String, _ options: ImportOptions) throws(Failure) -> ImportedModel {
-        try ImportedModel(path, generation, options)
+    public func read(
+        _ path: String, _ options: ImportOptions = ImportOptions()
+    ) throws(Failure) -> ImportedModel {
+        try ImportedModel(GivenModel.source(path, options), generation, options)
     }
 
     /// Reads a manifest.

@@ -4,9 +4,17 @@ import Prompts
 import Storage
 
 /// What is a generation's own: how its configuration reads, what it computes, and how it is talked to.
-protocol Generation {
-    /// Its name table, of `formats/`.
-    static var names: [UInt8] { get }
+protocol Generation: SendableMetatype {
+    /// What its command, its name table in `formats/` and its bundles call it: `qwen2-vl`.
+    static var name: String { get }
+    /// What its models are called: `Qwen2-VL`.
+    static var family: String { get }
+    /// What its command takes, in words.
+    static var checkpoint: String { get }
+    /// Each `model_type` of config.json that is one of its models.
+    static var modelTypes: [String] { get }
+    /// Each that is a part of one alone, and which part.
+    static var parts: [String: String] { get }
 
     /// Positions that the model was made for.
     var contextLimit: Int { get }
@@ -26,8 +34,6 @@ protocol Generation {
 
 /// What a generation's prompts have of their own, beside what a checkpoint's files state.
 struct PromptConventions {
-    /// What its models are called.
-    let model: String
     /// How pictures are prepared unless files say otherwise.
     var images = ImagePreprocessor()
     let positions: PositionRule.Kind
@@ -41,6 +47,9 @@ struct PromptConventions {
 }
 
 extension Generation {
+    static var checkpoint: String { "\(family) checkpoint" }
+    static var parts: [String: String] { [:] }
+
     /// Refuses a vision tower whose rows are not the decoder's.
     static func check(_ vision: VisionTower, _ decoder: Decoder, file: String) throws(Failure) {
         guard vision.output == decoder.width else {
@@ -63,7 +72,7 @@ extension Generation {
         let processors = try source.processors()
         if processors.images == nil {
             folder.warnings.append(
-                "\(source.withoutProcessors): pictures are prepared as \(own.model)'s are published")
+                "\(source.withoutProcessors): pictures are prepared as \(Self.family)'s are published")
         }
         var images = try ImagePreprocessor(processors, published: own.images)
         images.resampling = folder.options.resampling

@@ -1,47 +1,9 @@
 import Checkpoints
 import GraphIR
 import Prompts
-public import Storage
+import Storage
 
 extension ImportedModel {
-    /// A Qwen2-VL checkpoint as published, or as later tools save it: its folder, or the text part of a model in GGUF, beside
-    /// which the vision part lies.
-    /// - Throws: `badInput` when anything is missing, unknown or does not fit.
-    public static func qwen2VL(
-        _ directory: String, _ options: ImportOptions = ImportOptions()
-    ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, Qwen2VL.self, options)
-    }
-
-    /// A Qwen2.5-VL checkpoint as published, or as later tools save it; as `qwen2VL`.
-    public static func qwen25VL(
-        _ directory: String, _ options: ImportOptions = ImportOptions()
-    ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, Qwen25VL.self, options)
-    }
-
-    /// A Qwen3-VL checkpoint, dense or of experts, as published, or as later tools save it; as `qwen2VL`.
-    public static func qwen3VL(
-        _ directory: String, _ options: ImportOptions = ImportOptions()
-    ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, Qwen3VL.self, options)
-    }
-
-    /// A Qwen-VL or Qwen-VL-Chat checkpoint of 2023.
-    ///
-    /// How pictures are resized makes no difference here: the reference has one way, that of Pillow before 13.
-    public static func qwenVL(
-        _ directory: String, _ options: ImportOptions = ImportOptions()
-    ) throws(Failure) -> ImportedModel {
-        try ImportedModel(directory, QwenVL.self, options)
-    }
-
-    init<G: Generation>(
-        _ path: String, _: G.Type, _ options: ImportOptions
-    ) throws(Failure) {
-        try self.init(try GivenModel.source(path, options), G.self, options)
-    }
-
     init<G: Generation>(
         _ source: any ModelSource, _: G.Type, _ options: ImportOptions = ImportOptions()
     ) throws(Failure) {

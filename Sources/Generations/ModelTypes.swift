@@ -1,38 +1,18 @@
 import Storage
 
-/// What each `model_type` of config.json is, and which command converts it.
+/// What each `model_type` of config.json is, and what converts it.
 enum ModelTypes {
-    private enum Kind {
-        /// A model that is converted.
-        case converted(by: Converter)
-        /// Something else, with what can be done.
-        case other(String, remedy: String? = nil)
-    }
-
-    private static let visionRemedy = "the converters take Qwen-VL, Qwen2-VL, Qwen2.5-VL and Qwen3-VL"
-
-    /// Whole names first; those that end in `*` stand for everything that begins so.
-    private static let kinds: [(type: String, kind: Kind)] = [
-        ("qwen", .converted(by: .qwenVL)),
-        ("qwen2_vl", .converted(by: .qwen2VL)),
-        ("qwen2_5_vl", .converted(by: .qwen25VL)),
-        ("qwen3_vl", .converted(by: .qwen3VL)),
-        ("qwen3_vl_moe", .converted(by: .qwen3VL)),
-        ("qwen2_vl_text", part("decoder", of: "Qwen2-VL")),
-        ("qwen2_5_vl_text", part("decoder", of: "Qwen2.5-VL")),
-        ("qwen3_vl_text", part("decoder", of: "Qwen3-VL")),
-        ("qwen3_vl_moe_text", part("decoder", of: "Qwen3-VL")),
-        ("qwen3_vl_vision", part("vision tower", of: "Qwen3-VL")),
-        ("qwen3_vl_moe_vision", part("vision tower", of: "Qwen3-VL")),
-        ("qwen2_5_omni*", other("Qwen2.5-Omni, which hears and speaks")),
-        ("qwen3_omni*", other("Qwen3-Omni, which hears and speaks")),
-        ("qwen2_audio*", other("Qwen2-Audio, which hears and does not see")),
-        ("qwen3_5*", other("Qwen3.5, a later generation than there is a converter for")),
-        ("qwen3_next", other("Qwen3-Next, which reads text alone")),
-        ("qwen2", other("a text-only Qwen2 or Qwen2.5")),
-        ("qwen2_moe", other("a text-only Qwen of experts")),
-        ("qwen3", other("a text-only Qwen3")),
-        ("qwen3_moe", other("a text-only Qwen3 of experts")),
+    /// What is not converted. A type that ends in `*` stands for everything that begins so, unless it is listed itself.
+    private static let others: [(type: String, what: String)] = [
+        ("qwen2_5_omni*", "Qwen2.5-Omni, which hears and speaks"),
+        ("qwen3_omni*", "Qwen3-Omni, which hears and speaks"),
+        ("qwen2_audio*", "Qwen2-Audio, which hears and does not see"),
+        ("qwen3_5*", "Qwen3.5, a later generation than there is a converter for"),
+        ("qwen3_next", "Qwen3-Next, which reads text alone"),
+        ("qwen2", "a text-only Qwen2 or Qwen2.5"),
+        ("qwen2_moe", "a text-only Qwen of experts"),
+        ("qwen3", "a text-only Qwen3"),
+        ("qwen3_moe", "a text-only Qwen3 of experts"),
         ("colqwen*", embedding), ("colpali*", embedding), ("gme*", embedding),
         ("qwen3_vl_embedding*", embedding), ("qwen3_vl_reranker*", embedding), ("jina*", embedding),
         ("llava*", family("LLaVA")), ("internvl*", family("InternVL")), ("mllama*", family("Llama")),
@@ -46,38 +26,28 @@ enum ModelTypes {
         ("bert*", family("BERT")), ("xlm*", family("BERT")), ("gpt*", family("GPT")),
     ]
 
-    private static func other(_ what: String) -> Kind { .other(what, remedy: visionRemedy) }
+    private static let embedding = "a model for searching, which gives vectors or scores and no text"
 
-    private static func family(_ name: String) -> Kind {
-        .other("a model of the \(name) family", remedy: visionRemedy)
-    }
+    private static func family(_ name: String) -> String { "a model of the \(name) family" }
 
-    private static func part(_ part: String, of model: String) -> Kind {
-        .other("the \(part) of \(model) alone", remedy: "give the folder of the whole model")
-    }
-
-    private static let embedding = Kind.other(
-        "a model for searching, which gives vectors or scores and no text", remedy: visionRemedy)
-
-    private static func kind(of type: String) -> Kind? {
-        kinds.first { $0.type == type }?.kind
-            ?? kinds.first { $0.type.hasSuffix("*") && type.hasPrefix($0.type.dropLast()) }?.kind
-    }
-
-    /// What a type of model is, or an architecture of llama.cpp's that is called alike; nil when it is not known.
+    /// What a type of model is that is not converted, or an architecture of llama.cpp's that is called alike; nil when it is
+    /// not known.
     static func description(of type: String) -> String? {
-        if case .other(let what, _)? = kind(of: type) { what } else { nil }
+        part(type) ?? others.first { $0.type == type }?.what
+            ?? others.first { $0.type.hasSuffix("*") && type.hasPrefix($0.type.dropLast()) }?.what
     }
 
-    /// All that a command converts.
-    private static var convertible: [String] {
-        kinds.compactMap { if case .converted = $0.kind { $0.type } else { nil } }
+    private static func part(_ type: String) -> String? {
+        for model in Converter.all.map(\.generation) {
+            if let part = model.parts[type] { return "the \(part) of \(model.family) alone" }
+        }
+        return nil
     }
 
     /// What converts a checkpoint of this configuration.
     /// - Throws: `badInput` where nothing does, saying what it is.
     static func converter(for config: JSON, file: String) throws(Failure) -> Converter {
-        try check(config, against: convertible, file: file)
+        try check(config, against: Converter.all.flatMap { $0.generation.modelTypes }, file: file)
         guard let converter = converter(for: config) else {
             throw .badInput("is of no model type that a command converts", file: file)
         }
@@ -86,9 +56,8 @@ enum ModelTypes {
 
     /// What converts models of this type, if there is such a thing.
     static func converter(for config: JSON) -> Converter? {
-        guard let type = config["model_type"]?.string, case .converted(let converter)? = kind(of: type)
-        else { return nil }
-        return converter
+        guard let type = config["model_type"]?.string else { return nil }
+        return Converter.all.first { $0.generation.modelTypes.contains(type) }
     }
 
     /// Refuses a checkpoint of another generation, saying what it is and which command wants it.
@@ -99,19 +68,20 @@ enum ModelTypes {
         guard supported.contains(type) else {
             let problem = "is of model type '\(type)'"
             let wanted = "not '\(supported.joined(separator: "' or '"))'"
-            switch kind(of: type) {
-            case .converted(let converter)?:
+            if let converter = converter(for: config) {
                 throw .badInput("\(problem), \(wanted)", file: file, remedy: "use \(converter.command)")
-            case .other(let what, let remedy)?:
-                throw .badInput("\(problem): \(what)", file: file, remedy: remedy)
-            case nil: throw .badInput("\(problem), \(wanted)", file: file, remedy: visionRemedy)
             }
-        }
-        if let name = searching(config) {
+            let explained = description(of: type).map { "\(problem): \($0)" } ?? "\(problem), \(wanted)"
             throw .badInput(
-                "names '\(name)': a model for searching, which gives vectors or scores and no text",
-                file: file)
+                explained, file: file,
+                remedy: part(type) == nil ? convertible : "give the folder of the whole model")
         }
+        if let name = searching(config) { throw .badInput("names '\(name)': \(embedding)", file: file) }
+    }
+
+    private static var convertible: String {
+        let families = Converter.all.map(\.family)
+        return "the converters take \(families.dropLast().joined(separator: ", ")) and \(families.last ?? "")"
     }
 
     /// What an architecture or a class of the checkpoint's own code is called that gives no text.

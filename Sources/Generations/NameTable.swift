@@ -1,3 +1,4 @@
+import Formats
 import Storage
 
 /// Maps published tensor names to graph slots; read from `formats/<generation>.json`.
@@ -32,19 +33,18 @@ struct NameTable {
         let taking: Taking
     }
 
-    let generation: String
-    let modelTypes: [String]
     private let prefixes: [Prefix]
     /// By canonical name, with `{i}` where a block's number stands and `{e}` where an expert's does.
     private let sources: [String: [Source]]
 
-    init(_ text: [UInt8]) throws(Failure) {
-        let json = try JSON(parsing: text)
-        guard let generation = json["generation"]?.string, let modelTypes = json["model_types"]?.strings,
-            let prefixes = json["prefixes"]?.array, let tensors = json["tensors"]?.array
-        else { throw .badInput("the name table is malformed") }
-        self.generation = generation
-        self.modelTypes = modelTypes
+    init(of generation: any Generation.Type) throws(Failure) {
+        guard let file = Formats.nameTables.first(where: { $0.name == generation.name }) else {
+            throw .badInput("there is no name table '\(generation.name)'")
+        }
+        let json = try JSON(parsing: file.json)
+        guard let prefixes = json["prefixes"]?.array, let tensors = json["tensors"]?.array else {
+            throw .badInput("the name table is malformed")
+        }
         self.prefixes = try prefixes.map { (pair) throws(Failure) in
             guard let words = pair.strings, words.count == 2 else { throw .badInput("a prefix is malformed") }
             return Prefix(published: words[0], canonical: words[1])

@@ -1,14 +1,21 @@
-import Formats
 import GraphIR
 import Prompts
 import Storage
+
+extension Converter {
+    /// Qwen2.5-VL.
+    public static let qwen25VL = Converter(Qwen25VL.self)
+}
 
 /// Qwen2.5-VL (2025): 3B, 7B, 32B, 72B.
 ///
 /// As Qwen2-VL, with RMS norms and gated networks in the tower, most of whose blocks attend within windows of 8×8
 /// patches, and with times of video frames in absolute positions (arXiv 2502.13923).
 struct Qwen25VL: Generation {
-    static var names: [UInt8] { Formats.qwen25VL }
+    static let name = "qwen2.5-vl"
+    static let family = "Qwen2.5-VL"
+    static let modelTypes = ["qwen2_5_vl"]
+    static let parts = ["qwen2_5_vl_text": "decoder"]
 
     private let vision: VisionTower
     private let decoder: Decoder
@@ -48,7 +55,7 @@ struct Qwen25VL: Generation {
 
     func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings {
         let own = PromptConventions(
-            model: "Qwen2.5-VL", positions: .seconds(perSecond: tokensPerSecond), coordinates: .resizedPixels,
+            positions: .seconds(perSecond: tokensPerSecond), coordinates: .resizedPixels,
             template: "qwen2-vl",
             videos: VideoPreprocessor.qwen2VL)
         return try publishedPrompt(&folder, vision, own)

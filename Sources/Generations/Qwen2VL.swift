@@ -1,14 +1,21 @@
-import Formats
 import GraphIR
 import Prompts
 import Storage
+
+extension Converter {
+    /// Qwen2-VL.
+    public static let qwen2VL = Converter(Qwen2VL.self)
+}
 
 /// Qwen2-VL (2024): 2B, 7B, 72B.
 ///
 /// A LayerNorm vision tower with axial rotary positions and quick GELU, a 2×2 patch merger, and a Qwen2 decoder with
 /// multimodal rotary positions in contiguous sections (arXiv 2409.12191).
 struct Qwen2VL: Generation {
-    static var names: [UInt8] { Formats.qwen2VL }
+    static let name = "qwen2-vl"
+    static let family = "Qwen2-VL"
+    static let modelTypes = ["qwen2_vl"]
+    static let parts = ["qwen2_vl_text": "decoder"]
 
     private let vision: VisionTower
     private let decoder: Decoder
@@ -40,7 +47,7 @@ struct Qwen2VL: Generation {
 
     func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings {
         let own = PromptConventions(
-            model: "Qwen2-VL", positions: .frame, coordinates: .thousandths, template: "qwen2-vl",
+            positions: .frame, coordinates: .thousandths, template: "qwen2-vl",
             videos: VideoPreprocessor.qwen2VL)
         return try publishedPrompt(&folder, vision, own)
     }

@@ -1,7 +1,11 @@
-import Formats
 import GraphIR
 import Prompts
 import Storage
+
+extension Converter {
+    /// Qwen3-VL, dense or of experts.
+    public static let qwen3VL = Converter(Qwen3VL.self)
+}
 
 /// Qwen3-VL (2025): 2B, 4B, 8B, 32B, and with experts 30B-A3B, 235B-A22B.
 ///
@@ -9,7 +13,14 @@ import Storage
 /// decoder's first layers (DeepStack), and a Qwen3 decoder whose position axes take turns over the frequencies
 /// (arXiv 2511.21631).
 struct Qwen3VL: Generation {
-    static var names: [UInt8] { Formats.qwen3VL }
+    static let name = "qwen3-vl"
+    static let family = "Qwen3-VL"
+    static let checkpoint = "Qwen3-VL checkpoint, dense or of experts,"
+    static let modelTypes = ["qwen3_vl", "qwen3_vl_moe"]
+    static let parts = [
+        "qwen3_vl_text": "decoder", "qwen3_vl_moe_text": "decoder", "qwen3_vl_vision": "vision tower",
+        "qwen3_vl_moe_vision": "vision tower",
+    ]
 
     private let vision: VisionTower
     private let decoder: Decoder
@@ -72,7 +83,7 @@ struct Qwen3VL: Generation {
 
     func makePrompt(_ folder: inout SettingsFolder) throws(Failure) -> PromptSettings {
         let own = PromptConventions(
-            model: "Qwen3-VL", images: .qwen3VL, positions: .separateFrames, coordinates: .thousandths,
+            images: .qwen3VL, positions: .separateFrames, coordinates: .thousandths,
             template: "qwen3-vl-instruct",
             videoFrame: .qwen3VL,
             videos: VideoPreprocessor.qwen3VL)

@@ -1,7 +1,13 @@
-import Formats
 import GraphIR
 import Prompts
 import Storage
+
+extension Converter {
+    /// Qwen-VL and Qwen-VL-Chat (2023).
+    ///
+    /// How pictures are resized makes no difference here: the reference has one way, that of Pillow before 13.
+    public static let qwenVL = Converter(QwenVL.self)
+}
 
 /// Qwen-VL and Qwen-VL-Chat (2023).
 ///
@@ -9,7 +15,10 @@ import Storage
 /// of rows, and a Qwen-7B decoder with dynamic NTK scaling of its rotary positions and log-n scaling of its queries
 /// (arXiv 2308.12966).
 struct QwenVL: Generation {
-    static var names: [UInt8] { Formats.qwenVL }
+    static let name = "qwen-vl"
+    static let family = "Qwen-VL"
+    static let checkpoint = "Qwen-VL or Qwen-VL-Chat checkpoint (2023)"
+    static let modelTypes = ["qwen"]
 
     private let tower: QueriedTower
     private let depth, width, heads, headWidth, mlpWidth, vocabulary: Int

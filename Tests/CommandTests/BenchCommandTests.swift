@@ -6,12 +6,6 @@ import Testing
 
 /// The benchmark runs every generation, by what `tessera-run` calls.
 @Suite struct BenchCommandTests {
-    static let bundles: [(name: String, bundle: Result<String, any Error>, samples: Bool)] = [
-        ("demo", SharedBundles.demo, false), ("qwen-vl", SharedBundles.qwenVL, true),
-        ("qwen2-vl", SharedBundles.qwen2VL, true), ("qwen2.5-vl", SharedBundles.qwen25VL, true),
-        ("qwen3-vl", SharedBundles.qwen3VL, true), ("qwen3-vl-moe", SharedBundles.qwen3VLExperts, true),
-    ]
-
     /// What llama-bench's readers look for in each row.
     private static let fields = [
         "cpu_info", "backends", "model_filename", "model_type", "model_size", "model_n_params", "n_batch",
@@ -27,10 +21,11 @@ import Testing
 
     private func names(_ rows: [JSON]) -> [String] { rows.compactMap { $0["test"]?.string } }
 
-    @Test(arguments: bundles.indices) func everyGenerationIsTimed(index: Int) throws {
-        let (name, bundle, samples) = BenchCommandTests.bundles[index]
+    @Test(arguments: Fixtures.published + ["demo"]) func everyGenerationIsTimed(name: String) throws {
+        let samples = name != "demo"
         let rows = try rows([
-            bundle.get(), "--prefill", "20", "--decode", "3", "--image", "56", "--runs", "2", "-t", "2",
+            samples ? SharedBundles.published(name) : SharedBundles.demo.get(), "--prefill", "20", "--decode",
+            "3", "--image", "56", "--runs", "2", "-t", "2",
         ])
         #expect(
             names(rows) == ["pp20", "tg3"] + (samples ? ["tg3, sampled"] : []) + ["image 56x56"], "\(name)")

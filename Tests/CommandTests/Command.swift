@@ -1,4 +1,5 @@
 import Foundation
+import Generations
 import Storage
 import TestSupport
 import Testing
@@ -88,4 +89,9 @@ struct CheckpointCopy {
         let output = directory.file("out.tessera")
         return try run("tessera-from-qwen2-vl", path, "-o", output, options.first ?? "--force")
     }
+}
+
+/// The name of the generation that a fixture is of.
+func generation(of fixture: String) throws -> String {
+    try #require(Converter.all.last { fixture.hasPrefix($0.name) }).name
 }

@@ -22,7 +22,7 @@ import Testing
                 TestTensor("second_per_grid_ts", "F32", [1], bytes([seconds])),
                 TestTensor("llm.norm", "F32", [4, 64], bytes([Float](repeating: 1000, count: 256))),
             ], to: file)
-        let outcome = try run("tessera-diff", SharedBundles.qwen25VL.get(), "--golden", file)
+        let outcome = try run("tessera-diff", SharedBundles.published("qwen2.5-vl"), "--golden", file)
         #expect(outcome.status == status, "\(outcome)")
         let words = seconds.isFinite ? "seconds from frame to frame" : "second_per_grid_ts"
         #expect(outcome.errors.contains(words) == (status == 3), "\(outcome.errors)")

@@ -128,8 +128,8 @@ import Testing
     ])
     func otherGenerations(fixture: String, names: [String: String]) throws {
         let path = directory.file("other.tessera")
-        let command = "tessera-from-" + fixture.replacing("-moe", with: "")
-        let converted = try run(command, Fixtures.path("\(fixture)/published"), "-o", path)
+        let converted = try run(
+            "tessera-from-\(generation(of: fixture))", Fixtures.path("\(fixture)/published"), "-o", path)
         try #require(converted.status == 0, "\(converted.errors)")
         let bundle = try Bundle(path)
         var matrices: [Matrix] = []

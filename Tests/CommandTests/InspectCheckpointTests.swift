@@ -11,12 +11,8 @@ import Testing
         return (outcome.status, try JSON(parsing: Array(outcome.output.utf8)), outcome.errors)
     }
 
-    @Test(arguments: [
-        ("qwen-vl", "qwen-vl"), ("qwen2-vl", "qwen2-vl"), ("qwen2.5-vl", "qwen2.5-vl"),
-        ("qwen3-vl", "qwen3-vl"),
-        ("qwen3-vl-moe", "qwen3-vl"),
-    ])
-    func everyGeneration(fixture: String, generation: String) throws {
+    @Test(arguments: Fixtures.published) func everyGeneration(fixture: String) throws {
+        let generation = try generation(of: fixture)
         let path = Fixtures.path("\(fixture)/published")
         let (status, json, errors) = try report(path)
         #expect(status == 0, "\(errors)")

@@ -41,7 +41,7 @@ import Testing
 
     /// Every picture is as many tokens as there are queries, whatever its size.
     @Test func ofTheFirstGeneration() throws {
-        let bundle = try SharedBundles.qwenVL.get()
+        let bundle = try SharedBundles.published("qwen-vl")
         try expectSame(bundle, ["--image", picture])
         let plan = try report(
             "tessera-inspect", ["plan", bundle, "--image", "1280x960", "--image", "3x2000", "--json"])
@@ -57,7 +57,7 @@ import Testing
     func ofVideosWithLimitsForAllFrames(size: String, tokens: Int) throws {
         let plan = try report(
             "tessera-inspect",
-            ["plan", SharedBundles.qwen3VL.get(), "--video", size, "--json", "-c", "20000"])
+            ["plan", SharedBundles.published("qwen3-vl"), "--video", size, "--json", "-c", "20000"])
         #expect(plan["picture_tokens"]?.int == tokens)
         #expect(plan["prompt_tokens"] == nil)
     }

@@ -1,22 +1,23 @@
 import Storage
 import TestSupport
+import Testing
 
 /// Bundles of the fixtures' checkpoints, each made once by its command.
 enum SharedBundles {
     private static let directory = Result { try TemporaryDirectory() }
 
-    static let demo = make("tessera-from-qwen2-vl", "demo-qwen2-vl")
-    static let qwenVL = make("tessera-from-qwen-vl", "qwen-vl/published")
-    static let qwen2VL = make("tessera-from-qwen2-vl", "qwen2-vl/published")
-    static let qwen25VL = make("tessera-from-qwen2.5-vl", "qwen2.5-vl/published")
-    static let qwen3VL = make("tessera-from-qwen3-vl", "qwen3-vl/published")
-    static let qwen3VLExperts = make("tessera-from-qwen3-vl", "qwen3-vl-moe/published")
+    static let demo = make("qwen2-vl", "demo-qwen2-vl")
+    private static let made = Dictionary(
+        uniqueKeysWithValues: Fixtures.published.map { ($0, make($0, "\($0)/published")) })
 
-    private static func make(_ command: String, _ fixture: String) -> Result<String, any Error> {
+    /// That of a published checkpoint.
+    static func published(_ fixture: String) throws -> String { try #require(made[fixture]).get() }
+
+    private static func make(_ fixture: String, _ folder: String) -> Result<String, any Error> {
         Result {
-            let name = fixture.replacing("/", with: "-") + ".tessera"
-            let path = try directory.get().file(name)
-            let outcome = try run(command, Fixtures.path(fixture), "-o", path)
+            let path = try directory.get().file(folder.replacing("/", with: "-") + ".tessera")
+            let command = try "tessera-from-\(generation(of: fixture))"
+            let outcome = try run(command, Fixtures.path(folder), "-o", path)
             guard outcome.status == 0 else { throw Failure.badInput(outcome.errors) }
             return path
         }

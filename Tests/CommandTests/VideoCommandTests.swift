@@ -183,7 +183,9 @@ import Testing
         func plan(_ words: String...) throws -> Outcome {
             try run(
                 "tessera-inspect",
-                arguments: ["plan", SharedBundles.qwen25VL.get(), "--video", "1920x1080x20", "-c", "30000"]
+                arguments: [
+                    "plan", SharedBundles.published("qwen2.5-vl"), "--video", "1920x1080x20", "-c", "30000",
+                ]
                     + words)
         }
         func tokens(_ words: String...) throws -> [Int?] {
@@ -193,7 +195,8 @@ import Testing
                     run(
                         "tessera-inspect",
                         arguments: [
-                            "plan", SharedBundles.qwen25VL.get(), "--video", "1920x1080x20", "-c", "30000",
+                            "plan", SharedBundles.published("qwen2.5-vl"), "--video", "1920x1080x20", "-c",
+                            "30000",
                             "--json",
                         ] + words
                     ).output.utf8))

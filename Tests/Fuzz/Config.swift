@@ -10,12 +10,11 @@ extension FuzzTarget {
     static let config = FuzzTarget(
         name: "config", maximumLength: 4096,
         words: [
-            "model_type", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen", "text_config",
-            "vision_config",
-            "num_hidden_layers", "quantization_config", "rope_scaling", "mrope_section", "num_experts",
-        ],
+            "model_type", "text_config", "vision_config", "num_hidden_layers", "quantization_config",
+            "rope_scaling", "mrope_section", "num_experts",
+        ] + Converter.all.flatMap { $0.generation.modelTypes },
         seeds: {
-            try fixtures.map { try readFile(Fixtures.path("\($0)/published/config.json")) }
+            try Fixtures.published.map { try readFile(Fixtures.path("\($0)/published/config.json")) }
         },
         read: { bytes in
             let json = try parsed(bytes)
@@ -28,17 +27,15 @@ extension FuzzTarget {
         func graph<G: Generation>(_: G.Type) throws(Failure) -> ModelGraph {
             try ConfigurationReading<G>(config, file: "config.json").model.makeGraph(tied: false)
         }
-        switch config["model_type"]?.string {
-        case "qwen2_vl"?: return try graph(Qwen2VL.self)
-        case "qwen2_5_vl"?: return try graph(Qwen25VL.self)
-        case "qwen3_vl"?, "qwen3_vl_moe"?: return try graph(Qwen3VL.self)
-        default: return try graph(QwenVL.self)
-        }
+        let generation: any Generation.Type = ModelTypes.converter(for: config)?.generation ?? QwenVL.self
+        return try graph(generation)
     }
 
     /// Each generation's graphs, of one block each.
     static func shortGraphs() throws -> [ModelGraph] {
-        try fixtures.map { try graph(of: short(JSON(file: Fixtures.path("\($0)/published/config.json")))) }
+        try Fixtures.published.map {
+            try graph(of: short(JSON(file: Fixtures.path("\($0)/published/config.json"))))
+        }
     }
 
     private static func short(_ json: JSON) -> JSON {
@@ -52,6 +49,4 @@ extension FuzzTarget {
                 }
             })
     }
-
-    private static let fixtures = ["qwen-vl", "qwen2-vl", "qwen2.5-vl", "qwen3-vl", "qwen3-vl-moe"]
 }

@@ -12,7 +12,7 @@ import Testing
     private static let dora = Fixtures.path("adapters/dora")
 
     private func model(_ adapters: [String], of base: String = base) throws -> ImportedModel {
-        try .qwen3VL(base, ImportOptions(adapters: adapters))
+        try Converter.qwen3VL.read(base, ImportOptions(adapters: adapters))
     }
 
     /// The values of a plan's slots, by the names of the weights that fill them.
@@ -122,13 +122,8 @@ import Testing
     @Test(arguments: ["qwen2-vl", "qwen2.5-vl", "qwen3-vl", "qwen3-vl-moe"])
     func namesOfBothEras(fixture: String) throws {
         func read(_ adapter: TemporaryDirectory) throws -> [String: [Float]] {
-            let base = Fixtures.path("\(fixture)/published"),
-                options = ImportOptions(adapters: [adapter.path])
-            switch fixture {
-            case "qwen2-vl": return try values(.qwen2VL(base, options))
-            case "qwen2.5-vl": return try values(.qwen25VL(base, options))
-            default: return try values(.qwen3VL(base, options))
-            }
+            let options = ImportOptions(adapters: [adapter.path])
+            return try values(imported(fixture, Fixtures.path("\(fixture)/published"), options))
         }
         let weights = try Checkpoint(Fixtures.path("\(fixture)/published")).tensors
         func rows(_ name: String) throws -> [Int] {
@@ -215,7 +210,7 @@ import Testing
         #expect(try refusal([Self.base]).contains("holds no adapter_config.json"))
         let both = try EditedCheckpoint("qwen3-vl/published", overlays: "adapters/lora")
         #expect(try refusal([], of: both.path).contains("to merge the adapter into them, add --adapter"))
-        let chosen = try ImportedModel.qwen3VL(
+        let chosen = try Converter.qwen3VL.read(
             both.path, ImportOptions(weights: "model.safetensors.index.json", adapters: [both.path]))
         #expect(try values(chosen) == values(model([Self.lora])))
     }

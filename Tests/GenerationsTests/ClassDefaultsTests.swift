@@ -23,16 +23,16 @@ import Testing
     /// Qwen2-VL-7B keeps almost nothing of its tower, and other sizes the width that leaves it.
     @Test(arguments: [("Qwen2-VL-7B", ["in_chans"]), ("Qwen2-VL-2B", ["hidden_size", "in_chans"])])
     func theTowerOfQwen2VLIsTheClasses(_ name: String, _ kept: [String]) throws {
-        let full = try CheckpointPlan.qwen2VL(CheckpointManifest(named: name))
-        let plan = try CheckpointPlan.qwen2VL(bare(name, keeping: kept))
+        let full = try Converter.qwen2VL.plan(CheckpointManifest(named: name))
+        let plan = try Converter.qwen2VL.plan(bare(name, keeping: kept))
         #expect(plan.graph.json == full.graph.json)
         #expect(plan.warnings.contains { $0.contains("vision_config.num_heads") })
         #expect(!plan.warnings.contains { $0.contains("vision_config.depth") })
     }
 
     @Test func theTowerOfQwen25VLIsTheClasses() throws {
-        let full = try CheckpointPlan.qwen25VL(CheckpointManifest(named: "Qwen2.5-VL-7B"))
-        let plan = try CheckpointPlan.qwen25VL(bare("Qwen2.5-VL-7B", keeping: ["hidden_size", "in_chans"]))
+        let full = try Converter.qwen25VL.plan(CheckpointManifest(named: "Qwen2.5-VL-7B"))
+        let plan = try Converter.qwen25VL.plan(bare("Qwen2.5-VL-7B", keeping: ["hidden_size", "in_chans"]))
         #expect(plan.graph.json == full.graph.json)
         for key in ["num_heads", "window_size", "fullatt_block_indexes", "tokens_per_second"] {
             #expect(plan.warnings.contains { $0.contains("'vision_config.\(key)' is left out") })
@@ -42,7 +42,7 @@ import Testing
     /// A default that the weights contradict is not believed.
     @Test func aDefaultThatWeightsContradictIsRefused() throws {
         #expect(throws: Failure.self) {
-            try CheckpointPlan.qwen2VL(bare("Qwen2-VL-2B", keeping: ["in_chans"]))
+            try Converter.qwen2VL.plan(bare("Qwen2-VL-2B", keeping: ["in_chans"]))
         }
     }
 

@@ -27,11 +27,7 @@ import Testing
     private func read(_ name: String, _ path: String, _ options: ImportOptions = .init()) throws
         -> ImportedModel
     {
-        switch name {
-        case "qwen2.5-vl": try .qwen25VL(path, options)
-        case "qwen3-vl", "qwen3-vl-moe": try .qwen3VL(path, options)
-        default: try .qwen2VL(path, options)
-        }
+        try imported(name == "demo" ? "qwen2-vl" : name, path, options)
     }
 
     private func refuses(

@@ -94,7 +94,7 @@ import Testing
     }
 
     private func plan(_ json: JSON) throws(Failure) -> CheckpointPlan {
-        try .qwen2VL(try CheckpointManifest(json: json))
+        try Converter.qwen2VL.plan(try CheckpointManifest(json: json))
     }
 
     private func expectRefusal(_ words: String..., of json: JSON) {

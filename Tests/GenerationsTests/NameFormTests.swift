@@ -7,12 +7,6 @@ import Testing
 
 /// Names as other tools leave them, and tensors that are no weights.
 @Suite struct NameFormTests {
-    private static let fixtures: [(name: String, read: @Sendable (String) throws -> ImportedModel)] = [
-        ("qwen-vl", { try .qwenVL($0) }), ("qwen2-vl", { try .qwen2VL($0) }),
-        ("qwen2.5-vl", { try .qwen25VL($0) }), ("qwen3-vl", { try .qwen3VL($0) }),
-        ("qwen3-vl-moe", { try .qwen3VL($0) }),
-    ]
-
     /// Which of the tensors, by their order, fills each slot.
     private func places(_ model: ImportedModel, _ tensors: [TestTensor]) -> [String: [Int]] {
         let numbers = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
@@ -23,13 +17,12 @@ import Testing
     }
 
     /// Every known form fills the slots with the same tensors as the published names, in every generation.
-    @Test(arguments: fixtures.map(\.name))
+    @Test(arguments: Fixtures.published)
     func knownFormsAreRead(fixture: String) throws {
-        let read = try #require(Self.fixtures.first { $0.name == fixture }).read
         var copy = try EditedTensors(fixture)
         let published = copy.tensors
         try copy.write()
-        let expected = places(try read(copy.path), published)
+        let expected = places(try imported(fixture, copy.path), published)
         let forms: [(String) -> String] = [
             { "_orig_mod." + $0 }, { "module." + $0 }, { "base_model.model." + $0 }, { "model." + $0 },
             { "_fsdp_wrapped_module.module." + $0 }, { "thinker." + $0 }, { "module._orig_mod.model." + $0 },
@@ -50,7 +43,7 @@ import Testing
             copy.tensors = published
             copy.rename(form)
             try copy.write()
-            let model = try read(copy.path)
+            let model = try imported(fixture, copy.path)
             #expect(places(model, copy.tensors) == expected, "form \(number)")
             #expect(
                 model.warnings.contains { $0.contains("names are not as published") }
@@ -62,7 +55,7 @@ import Testing
     private func refusal(_ copy: EditedTensors) throws -> String {
         try copy.write()
         do {
-            _ = try ImportedModel.qwen2VL(copy.path)
+            _ = try Converter.qwen2VL.read(copy.path)
             return "accepted"
         } catch let failure {
             #expect(failure.kind == .badInput)
@@ -103,7 +96,7 @@ import Testing
         var copy = try EditedTensors()
         copy.add(name)
         try copy.write()
-        let unused = try ImportedModel.qwen2VL(copy.path).plan.ledger.unused
+        let unused = try Converter.qwen2VL.read(copy.path).plan.ledger.unused
         #expect(unused.map(\.name) == [name])
         #expect(unused.first?.reason.contains("recomputed") == true)
     }
@@ -114,7 +107,7 @@ import Testing
         copy.add("transformer.h.0.attn.masked_bias", "F32", [], bytes: 4)
         copy.add("transformer.rotary_emb.inv_freq")
         try copy.write()
-        #expect(try ImportedModel.qwenVL(copy.path).plan.ledger.unused.count == 3)
+        #expect(try Converter.qwenVL.read(copy.path).plan.ledger.unused.count == 3)
     }
 
     /// config.json may name the weights, as transformers 5 has it; the user has the last word.
@@ -122,16 +115,16 @@ import Testing
         let copy = try EditedTensors()
         try copy.write()
         try writeSafetensors(copy.tensors, to: copy.file("other.safetensors"))
-        #expect(try ImportedModel.qwen2VL(copy.path).checkpoint.files.map(\.name) == ["model.safetensors"])
+        #expect(try Converter.qwen2VL.read(copy.path).checkpoint.files.map(\.name) == ["model.safetensors"])
         let config = try JSON(file: copy.file("config.json"))
         try copy.put(
             "config.json", config.setting("transformers_weights", to: "other.safetensors").serialized())
-        #expect(try ImportedModel.qwen2VL(copy.path).checkpoint.files.map(\.name) == ["other.safetensors"])
-        let chosen = try ImportedModel.qwen2VL(copy.path, ImportOptions(weights: "model.safetensors"))
+        #expect(try Converter.qwen2VL.read(copy.path).checkpoint.files.map(\.name) == ["other.safetensors"])
+        let chosen = try Converter.qwen2VL.read(copy.path, ImportOptions(weights: "model.safetensors"))
         #expect(chosen.checkpoint.files.map(\.name) == ["model.safetensors"])
         try copy.put(
             "config.json", config.setting("transformers_weights", to: "../x.safetensors").serialized())
-        #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
+        #expect(throws: Failure.self) { try Converter.qwen2VL.read(copy.path) }
     }
 
     /// A type without a reader matters where the tensor is needed, and not elsewhere.
@@ -139,7 +132,7 @@ import Testing
         var copy = try EditedTensors()
         copy.add("calibration.histogram", "F6_E2M3", [4], bytes: 3)
         try copy.write()
-        let model = try ImportedModel.qwen2VL(copy.path)
+        let model = try Converter.qwen2VL.read(copy.path)
         #expect(model.plan.ledger.unused.map(\.name) == ["calibration.histogram"])
         #expect(model.plan.ledger.unused[0].reason.contains("a tensor of F6_E2M3"))
         let index = try #require(copy.tensors.firstIndex { $0.name.hasSuffix("q_proj.weight") })

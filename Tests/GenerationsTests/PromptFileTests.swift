@@ -12,7 +12,7 @@ import Testing
     /// Why the demo cannot be read, if it cannot.
     private func refusal(_ copy: EditedCheckpoint, _ options: ImportOptions = .init()) -> String? {
         do throws(Failure) {
-            _ = try ImportedModel.qwen2VL(copy.path, options)
+            _ = try Converter.qwen2VL.read(copy.path, options)
             return nil
         } catch { return error.description }
     }
@@ -34,7 +34,7 @@ import Testing
     @Test func aProcessorThatDoesNotFitNamesItsFile() throws {
         let copy = try EditedCheckpoint("qwen3-vl/published")
         try copy.set("preprocessor_config.json", ["patch_size"], to: 14)
-        let failure = #expect(throws: Failure.self) { try ImportedModel.qwen3VL(copy.path) }
+        let failure = #expect(throws: Failure.self) { try Converter.qwen3VL.read(copy.path) }
         #expect(failure?.file?.hasSuffix("preprocessor_config.json") == true)
     }
 
@@ -44,7 +44,7 @@ import Testing
         for stated: JSON? in [433, nil, .array([433])] {
             try copy.set("generation_config.json", ["eos_token_id"], to: stated)
             try copy.set("config.json", ["eos_token_id"], to: stated)
-            let model = try ImportedModel.qwen2VL(copy.path)
+            let model = try Converter.qwen2VL.read(copy.path)
             #expect(model.prompt.stopTokens.contains(435))
             #expect(model.warnings.contains { $0.contains("token 435") })
         }
@@ -54,7 +54,7 @@ import Testing
     @Test func statedTokensAreKnownToTheModel() throws {
         let copy = try EditedCheckpoint("qwen2-vl/published")
         try copy.set("generation_config.json", ["eos_token_id"], to: [1002, 5000])
-        let failure = #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
+        let failure = #expect(throws: Failure.self) { try Converter.qwen2VL.read(copy.path) }
         #expect(failure?.message.contains("token 5000") == true)
     }
 
@@ -87,7 +87,7 @@ import Testing
         let copy = try demo()
         try copy.set("chat_template.json", ["chat_template"], to: .string(jinja))
         #expect(refusal(copy)?.contains("--chat-template") == true)
-        let model = try ImportedModel.qwen2VL(copy.path, ImportOptions(chatTemplate: "qwen2-vl"))
+        let model = try Converter.qwen2VL.read(copy.path, ImportOptions(chatTemplate: "qwen2-vl"))
         #expect(model.prompt.template.warning != nil)
     }
 
@@ -100,7 +100,7 @@ import Testing
                 "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for c in m.content %}{% if c.type == 'text' %}"
                     + "{{ c.text }}{% elif c.type == 'image' %}<|image_pad|>{% elif c.type == 'video' %}<|video_pad|>"
                     + "{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"))
-        let prompt = try ImportedModel.qwen2VL(copy.path).prompt
+        let prompt = try Converter.qwen2VL.read(copy.path).prompt
         #expect(prompt.template.content == .parts)
         let written = try prompt.write(
             Conversation([Message(role: "user", text: "Why?")]), Tokenizer(checkpoint: copy.path))
@@ -117,7 +117,7 @@ import Testing
         try copy.set("tokenizer_config.json", ["chat_template"], to: nil)
         try copy.set(
             file, ["chat_template"], to: isNamed ? .pairs(["default": jinja, "tool_use": "no"]) : jinja)
-        #expect(try ImportedModel.qwen2VL(copy.path).prompt.template.origin == .checkpoint(file: file))
+        #expect(try Converter.qwen2VL.read(copy.path).prompt.template.origin == .checkpoint(file: file))
     }
 
     /// A file that is lost is not one that was never there.
@@ -147,7 +147,7 @@ import Testing
         try copy.set(
             "tokenizer_config.json", ["added_tokens_decoder", "500"],
             to: .pairs(["content": "<|far|>", "special": true]))
-        #expect(try ImportedModel.qwen2VL(copy.path).warnings.contains { $0.contains("501 tokens") })
+        #expect(try Converter.qwen2VL.read(copy.path).warnings.contains { $0.contains("501 tokens") })
         let jinja = try ChatTemplate(named: "qwen2-vl", .given(name: "")).jinja
         try copy.set("chat_template.json", ["chat_template"], to: .string(jinja + "<|far|>"))
         #expect(refusal(copy)?.contains("token 500") == true)
@@ -162,7 +162,7 @@ import Testing
                 "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}"
                     + "{{ '<|image_pad|>' if p.type == 'image' else p.text }}{% endfor %}{% endif %}{% endfor %}"
             ))
-        let warnings = try ImportedModel.qwen2VL(copy.path).warnings
+        let warnings = try Converter.qwen2VL.read(copy.path).warnings
         #expect(warnings.contains { $0.contains("cannot write a video") })
     }
 
@@ -175,7 +175,7 @@ import Testing
         let ending = " }}{% endfor %}{% endif %}{% endfor %}"
         try copy.set(
             "chat_template.json", ["chat_template"], to: .string(beginning + " else p.text" + ending))
-        let warnings = try ImportedModel.qwen2VL(copy.path).warnings
+        let warnings = try Converter.qwen2VL.read(copy.path).warnings
         #expect(
             warnings.contains { $0.contains("cannot write a system message: it leaves out what is said") })
         try copy.set("chat_template.json", ["chat_template"], to: .string(beginning + ending))

@@ -39,17 +39,12 @@ struct PublishedModel: CustomTestStringConvertible, Sendable {
     }
 
     var plan: CheckpointPlan {
-        get throws(Failure) { try PublishedModel.plan(manifest) }
+        get throws { try PublishedModel.plan(manifest) }
     }
 
     /// The plan that the generation's converter makes.
-    static func plan(_ manifest: CheckpointManifest) throws(Failure) -> CheckpointPlan {
-        switch manifest.config["model_type"]?.string {
-        case "qwen": try .qwenVL(manifest)
-        case "qwen2_vl": try .qwen2VL(manifest)
-        case "qwen2_5_vl": try .qwen25VL(manifest)
-        default: try .qwen3VL(manifest)
-        }
+    static func plan(_ manifest: CheckpointManifest) throws -> CheckpointPlan {
+        try #require(Converter.all.first { manifest.name.hasPrefix($0.family) }).plan(manifest)
     }
 }
 

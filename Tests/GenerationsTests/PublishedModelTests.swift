@@ -79,7 +79,7 @@ import Testing
         #expect(ExpectedSizes.bundle(weights, .int8) == 4096 + model)
 
         // Of 235B-A22B the experts: 94 · 3 · 128 matrices of 1536 · 4096 in 4 bits, a row and group of 32 in 18 bytes.
-        let plan = try CheckpointPlan.qwen3VL(try CheckpointManifest(named: "Qwen3-VL-235B-A22B"))
+        let plan = try Converter.qwen3VL.plan(try CheckpointManifest(named: "Qwen3-VL-235B-A22B"))
         let made = try QuantizationPlan(try Recipe(named: "int4"), plan.graph, plan.weights)
         let experts = made.descriptions.filter { $0.name.contains(".experts.") }
         #expect(experts.count == 94 * 3)
@@ -102,7 +102,7 @@ import Testing
         }
         let manifest = try CheckpointManifest(json: fused.setting("tensors", to: .array(kept + single)))
         let (one, other) = (
-            try CheckpointPlan.qwen3VL(manifest), try CheckpointPlan.qwen3VL(.init(json: fused))
+            try Converter.qwen3VL.plan(manifest), try Converter.qwen3VL.plan(.init(json: fused))
         )
         #expect(one.ledger.summary == "19218 source tensors: 19218 mapped, 18432 fused, 0 unused, 0 missing")
         #expect(one.graph.weights == other.graph.weights)
@@ -112,7 +112,7 @@ import Testing
     /// A manifest made of a checkpoint's headers plans what the checkpoint does.
     @Test func aManifestPlansWhatItsCheckpointDoes() throws {
         let folder = Fixtures.path("qwen2-vl/published")
-        let model = try ImportedModel.qwen2VL(folder)
+        let model = try Converter.qwen2VL.read(folder)
         let tensors = model.checkpoint.tensors.map { tensor in
             JSON.pairs([
                 "name": .string(tensor.name), "dtype": .string(tensor.type.rawValue),
@@ -124,7 +124,7 @@ import Testing
                 "name": "tiny", "source": "tiny", "config": try JSON(file: Path.join(folder, "config.json")),
                 "total_size": .int(model.checkpoint.byteCount), "tensors": .array(tensors),
             ]))
-        let plan = try CheckpointPlan.qwen2VL(manifest)
+        let plan = try Converter.qwen2VL.plan(manifest)
         #expect(plan.weights == model.plan.weights)
         #expect(plan.graph.json == model.plan.graph.json)
         #expect(plan.ledger.json == model.plan.ledger.json)

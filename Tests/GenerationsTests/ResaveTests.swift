@@ -38,14 +38,11 @@ import Testing
     }
 }
 
-/// Reads a checkpoint with its generation's reader.
-func imported(_ generation: String, _ path: String) throws(Failure) -> ImportedModel {
-    switch generation {
-    case "qwen-vl": try .qwenVL(path)
-    case "qwen2-vl": try .qwen2VL(path)
-    case "qwen2.5-vl": try .qwen25VL(path)
-    default: try .qwen3VL(path)
-    }
+/// Reads a checkpoint as one of the generation that a fixture is of.
+func imported(
+    _ fixture: String, _ path: String, _ options: ImportOptions = ImportOptions()
+) throws -> ImportedModel {
+    try #require(Converter.all.last { fixture.hasPrefix($0.name) }).read(path, options)
 }
 
 extension EditedCheckpoint {

@@ -15,7 +15,7 @@ import Testing
     func aScalingThatIsNotSupportedIsRefused(_ scaling: JSON) throws {
         let copy = try EditedCheckpoint("qwen2.5-vl/published")
         try copy.set("config.json", ["rope_scaling"], to: scaling.setting("mrope_section", to: [2, 3, 3]))
-        let failure = #expect(throws: Failure.self) { try ImportedModel.qwen25VL(copy.path) }
+        let failure = #expect(throws: Failure.self) { try Converter.qwen25VL.read(copy.path) }
         #expect(failure?.description.contains("rope_scaling.") == true)
     }
 
@@ -24,12 +24,12 @@ import Testing
         let second = try EditedCheckpoint("qwen2.5-vl/published")
         try second.set("config.json", ["rope_theta"], to: nil)
         #expect(
-            try ImportedModel.qwen25VL(second.path).warnings.contains {
+            try Converter.qwen25VL.read(second.path).warnings.contains {
                 $0.contains("'rope_theta' is left out")
             })
         let third = try EditedCheckpoint("qwen3-vl/published")
         try third.set("config.json", ["text_config", "rope_theta"], to: nil)
-        let failure = #expect(throws: Failure.self) { try ImportedModel.qwen3VL(third.path) }
+        let failure = #expect(throws: Failure.self) { try Converter.qwen3VL.read(third.path) }
         #expect(failure?.description.contains("lacks 'text_config.rope_theta'") == true)
     }
 
@@ -38,7 +38,7 @@ import Testing
         let copy = try EditedCheckpoint("qwen2.5-vl/published", overlays: "resaves/qwen2.5-vl/4.57.6")
         try copy.set("config.json", ["text_config", "rope_theta"], to: nil)
         try copy.set("config.json", ["rope_theta"], to: .double(5e5))
-        let failure = #expect(throws: Failure.self) { try ImportedModel.qwen25VL(copy.path) }
+        let failure = #expect(throws: Failure.self) { try Converter.qwen25VL.read(copy.path) }
         #expect(failure?.description.contains("outside 'text_config'") == true)
     }
 
@@ -46,8 +46,8 @@ import Testing
     @Test func basesThatDisagreeAreRefused() throws {
         let copy = try EditedCheckpoint("qwen2.5-vl/published")
         try copy.set("config.json", ["rope_scaling", "rope_theta"], to: .double(5e5))
-        #expect(throws: Failure.self) { try ImportedModel.qwen25VL(copy.path) }
+        #expect(throws: Failure.self) { try Converter.qwen25VL.read(copy.path) }
         try copy.set("config.json", ["rope_scaling", "rope_theta"], to: .double(1e6))
-        _ = try ImportedModel.qwen25VL(copy.path)
+        _ = try Converter.qwen25VL.read(copy.path)
     }
 }

@@ -25,7 +25,7 @@ import Testing
     func whatWouldMakeADifferenceIsRefused(_ file: String, _ keys: [String], _ value: JSON) throws {
         let copy = try EditedCheckpoint("qwen2-vl/published")
         try copy.set(file, keys, to: value)
-        let failure = #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
+        let failure = #expect(throws: Failure.self) { try Converter.qwen2VL.read(copy.path) }
         #expect(failure?.description.contains(file) == true)
         #expect(failure?.description.contains("'\(keys.joined(separator: "."))'") == true)
     }
@@ -34,12 +34,12 @@ import Testing
     @Test func aSettingIsPassedOverOnRequest() throws {
         let copy = try EditedCheckpoint("qwen2-vl/published")
         try copy.set("generation_config.json", ["no_repeat_ngram_size"], to: 3)
-        let model = try ImportedModel.qwen2VL(
+        let model = try Converter.qwen2VL.read(
             copy.path, ImportOptions(ignoredSettings: ["generation_config.json:no_repeat_ngram_size"]))
         #expect(model.warnings.contains { $0.contains("'no_repeat_ngram_size' (3) is passed over") })
         let named = model.metadata(sources: [], recipe: .null)["provenance"]?["settings"]?["passed_over"]
         #expect(named?.array?.count == 1)
-        let idle = try ImportedModel.qwen2VL(
+        let idle = try Converter.qwen2VL.read(
             copy.path,
             ImportOptions(ignoredSettings: [
                 "generation_config.json:no_repeat_ngram_size", "generation_config.json:top_k",
@@ -64,9 +64,9 @@ import Testing
     @Test(arguments: neutral)
     func whatMakesNoDifferenceIsNotMentioned(_ file: String, _ keys: [String], _ value: JSON) throws {
         let copy = try EditedCheckpoint("qwen2-vl/published")
-        let before = try ImportedModel.qwen2VL(copy.path)
+        let before = try Converter.qwen2VL.read(copy.path)
         try copy.set(file, keys, to: value)
-        let after = try ImportedModel.qwen2VL(copy.path)
+        let after = try Converter.qwen2VL.read(copy.path)
         #expect(after.warnings == before.warnings)
         #expect(after.plan.graph.json == before.plan.graph.json && after.prompt == before.prompt)
     }
@@ -79,12 +79,12 @@ import Testing
     func whatNobodyKnowsIsNamed(_ file: String, _ keys: [String]) throws {
         let copy = try EditedCheckpoint("qwen2-vl/published")
         try copy.set(file, keys, to: 3)
-        let warnings = try ImportedModel.qwen2VL(copy.path).warnings
+        let warnings = try Converter.qwen2VL.read(copy.path).warnings
         #expect(warnings.contains { $0.contains(file) && $0.contains("'\(keys.joined(separator: "."))'") })
     }
 
     /// The fixtures' own settings are all known.
-    @Test(arguments: ["qwen2-vl", "qwen2.5-vl", "qwen3-vl", "qwen3-vl-moe", "qwen-vl"])
+    @Test(arguments: Fixtures.published)
     func settingsOfPublishedFilesAreKnown(_ generation: String) throws {
         let model = try imported(generation, Fixtures.path("\(generation)/published"))
         #expect(model.warnings.filter { $0.contains(".json: '") }.isEmpty)
@@ -103,7 +103,7 @@ import Testing
     func numbersThatChooseNothingAreRefused(_ key: String, _ value: JSON) throws {
         let copy = try EditedCheckpoint("qwen2-vl/published")
         try copy.set("generation_config.json", [key], to: value)
-        let failure = #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
+        let failure = #expect(throws: Failure.self) { try Converter.qwen2VL.read(copy.path) }
         #expect(failure?.description.contains("generation_config.json") == true)
         #expect(failure?.description.contains("'\(key)'") == true)
     }
@@ -111,26 +111,26 @@ import Testing
     /// A window of attention needs a width and layers; padding is nothing to the processors.
     @Test func settingsThatLookLikeADifferenceAndAreNone() throws {
         let copy = try EditedCheckpoint("qwen2.5-vl/published")
-        let before = try ImportedModel.qwen25VL(copy.path)
+        let before = try Converter.qwen25VL.read(copy.path)
         try copy.set("config.json", ["use_sliding_window"], to: true)
         try copy.set("config.json", ["max_window_layers"], to: 70)
         try copy.set("preprocessor_config.json", ["do_pad"], to: true)
-        #expect(try ImportedModel.qwen25VL(copy.path).plan.graph.json == before.plan.graph.json)
+        #expect(try Converter.qwen25VL.read(copy.path).plan.graph.json == before.plan.graph.json)
         try copy.set("config.json", ["max_window_layers"], to: 1)
-        #expect(throws: Failure.self) { try ImportedModel.qwen25VL(copy.path) }
+        #expect(throws: Failure.self) { try Converter.qwen25VL.read(copy.path) }
         try copy.set("config.json", ["sliding_window"], to: nil)
-        #expect(try ImportedModel.qwen25VL(copy.path).plan.graph.json == before.plan.graph.json)
+        #expect(try Converter.qwen25VL.read(copy.path).plan.graph.json == before.plan.graph.json)
     }
 
     /// Without generation_config.json its settings may stand in config.json, where they count as much.
     @Test func unsupportedSettingsOfConfigAreRefused() throws {
         let copy = try EditedCheckpoint("qwen2-vl/published")
         try copy.set("config.json", ["no_repeat_ngram_size"], to: 3)
-        _ = try ImportedModel.qwen2VL(copy.path)
+        _ = try Converter.qwen2VL.read(copy.path)
         try copy.remove("generation_config.json")
-        #expect(throws: Failure.self) { try ImportedModel.qwen2VL(copy.path) }
+        #expect(throws: Failure.self) { try Converter.qwen2VL.read(copy.path) }
         let key = "config.json:no_repeat_ngram_size"
-        let warnings = try ImportedModel.qwen2VL(copy.path, ImportOptions(ignoredSettings: [key])).warnings
+        let warnings = try Converter.qwen2VL.read(copy.path, ImportOptions(ignoredSettings: [key])).warnings
         #expect(warnings.contains { $0.contains("'no_repeat_ngram_size' (3) is passed over, as you wish") })
         #expect(!warnings.contains { $0.contains("names nothing") })
     }
@@ -141,7 +141,7 @@ import Testing
         try copy.remove("generation_config.json")
         try copy.set("config.json", ["temperature"], to: .double(0.3))
         try copy.set("config.json", ["eos_token_id"], to: [1002, 1000])
-        let model = try ImportedModel.qwen2VL(copy.path)
+        let model = try Converter.qwen2VL.read(copy.path)
         #expect(model.sampling["temperature"] == .double(0.3))
         #expect(model.prompt.stopTokens == [1002, 1000])
     }

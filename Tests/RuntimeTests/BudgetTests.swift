@@ -26,7 +26,7 @@ import Testing
 
     /// The average is what was asked for, within 0.02 bits, or the reason is given; and the rules stand for themselves: written and
     /// read again they make the same of every weight.
-    @Test(arguments: ProbedFixture.all)
+    @Test(arguments: Fixtures.published)
     func theBudgetIsSpentOrItIsSaidWhyNot(name: String) throws {
         let fixture = try ProbedFixture(name)
         try fixture.addUsual()
@@ -131,7 +131,7 @@ import Testing
     }
 
     /// Roles of every generation are those that recipes may name, and what every build knows suits them all.
-    @Test(arguments: ProbedFixture.all)
+    @Test(arguments: Fixtures.published)
     func everyRoleIsKnown(name: String) throws {
         let graph = try ProbedFixture(name).graph
         #expect(Set(graph.uses.map(\.role)).isSubset(of: Role.known))

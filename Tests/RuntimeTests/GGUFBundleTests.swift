@@ -18,13 +18,8 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    private func imported(_ twin: GGUFTwin, like fixture: String) throws -> ImportedModel {
-        let path = try twin.write(to: directory.path)
-        switch fixture {
-        case "qwen2.5-vl": return try .qwen25VL(path)
-        case "qwen3-vl", "qwen3-vl-moe": return try .qwen3VL(path)
-        default: return try .qwen2VL(path)
-        }
+    private func imported(_ twin: GGUFTwin) throws -> ImportedModel {
+        try .ofAnyGeneration(twin.write(to: directory.path))
     }
 
     /// The bits of a tensor's values as float32.
@@ -48,7 +43,7 @@ import Testing
 
     @Test(arguments: GoldenTests.fixtures, [GGUFTwin.Matrices.float32, .bfloat16])
     func weightsGraphAndAnswersAreTheFolders(fixture: String, matrices: GGUFTwin.Matrices) throws {
-        let model = try imported(GGUFTwin(of: "\(fixture)/published", matrices), like: fixture)
+        let model = try imported(GGUFTwin(of: "\(fixture)/published", matrices))
         let made = try Bundle(try makeBundle(model, nil, at: directory.file("gguf.tessera")))
         let folder = try Bundle(try Bundled.path(fixture))
         #expect(try made.graphJSON == folder.graphJSON)
@@ -65,7 +60,7 @@ import Testing
 
     /// float16 has fewer bits of a bfloat16's exponent: the reference's answers stay near.
     @Test func halvesStayNear() throws {
-        let model = try imported(GGUFTwin(of: "qwen2-vl/published", .float16), like: "qwen2-vl")
+        let model = try imported(GGUFTwin(of: "qwen2-vl/published", .float16))
         _ = try makeBundle(model, nil, at: directory.file("gguf.tessera"))
         let running = try Model(directory.file("gguf.tessera"), .init(threads: 2, cachePrecision: .float32))
         #expect(try GoldenCase("qwen2-vl", "image2").compare(running).firstBeyond(1e-3)?.name == nil)
@@ -73,8 +68,8 @@ import Testing
 
     /// The trained demo has a tokenizer and a template: all that a bundle holds is the folder's, but for what GGUF does not say.
     @Test func theDemoIsTheFolders() throws {
-        let model = try imported(GGUFTwin(of: "demo-qwen2-vl"), like: "demo")
-        let folder = try ImportedModel.qwen2VL(Fixtures.path("demo-qwen2-vl"))
+        let model = try imported(GGUFTwin(of: "demo-qwen2-vl"))
+        let folder = try Converter.qwen2VL.read(Fixtures.path("demo-qwen2-vl"))
         #expect(model.tokenizer == folder.tokenizer && !model.tokenizer.isEmpty)
         #expect(model.prompt.template.jinja == folder.prompt.template.jinja)
         #expect(model.prompt.template.origin == .checkpoint(file: "text.gguf"))

@@ -22,13 +22,11 @@ import Testing
     }
 
     @Test(
-        arguments: [
-            ("qwen-vl", nil), ("qwen2-vl", nil), ("qwen2.5-vl", nil), ("qwen3-vl", nil),
-            ("qwen3-vl-moe", nil),
-            ("demo-qwen2-vl", nil), ("demo-qwen2-vl", "int4"), ("qwen3-vl-moe", "int8"),
-        ] as [(String, String?)])
+        arguments: Fixtures.published.map { ($0, nil) }
+            + [("demo-qwen2-vl", nil), ("demo-qwen2-vl", "int4"), ("qwen3-vl-moe", "int8")]
+            as [(String, String?)])
     func noMutantTouchesWhatIsNotItsOwn(fixture: String, recipe: String?) throws {
-        let trial = try MutantTrial(Bundle(try Self.bundle(fixture, recipe)))
+        let trial = try MutantTrial(Bundle(try Bundled.path(fixture, recipe)))
         #expect(trial.outcome(of: trial.model, seed: 0) == .ran, "the fixture itself must run")
         let name = fixture + (recipe.map { "-" + $0 } ?? "")
         let log = try SeedLog(name)
@@ -52,15 +50,6 @@ import Testing
             #expect(outcomes[.refused, default: 0] * 20 > Self.count)
         }
     }
-
-    private static func bundle(_ fixture: String, _ recipe: String?) throws -> String {
-        guard fixture == "qwen-vl" else { return try Bundled.path(fixture, recipe) }
-        return try makeBundle(
-            ImportedModel.qwenVL(Fixtures.path("qwen-vl/published")), recipe,
-            at: directory.get().file("qwen-vl.tessera"))
-    }
-
-    private static let directory = Result { try TemporaryDirectory() }
 }
 
 /// Where the seed being tried is kept, for when the process ends with it.

@@ -48,7 +48,7 @@ import Testing
         _ fixture: String, _ head: Head
     ) throws -> (warnings: [String], hasHead: Bool, logits: [Float]) {
         let checkpoint = try checkpoint(fixture, head)
-        let warnings = try imported(checkpoint).warnings.filter { $0.contains("head") }
+        let warnings = try ImportedModel.ofAnyGeneration(checkpoint).warnings.filter { $0.contains("head") }
         let path = try makeBundle(checkpoint, nil, at: directory.file("\(head).tessera"))
         let model = try Model(path, .init(threads: 1))
         let context = try TextContext(model.engine, capacity: 8)
@@ -80,7 +80,7 @@ import Testing
         let equal = try open("qwen3-vl", .equal)
         #expect(equal.warnings.isEmpty)
         #expect(!equal.hasHead)
-        let ledger = try imported(directory.file("equal")).plan.ledger
+        let ledger = try ImportedModel.ofAnyGeneration(directory.file("equal")).plan.ledger
         #expect(ledger.unused.map(\.name) == ["lm_head.weight"])
     }
 }

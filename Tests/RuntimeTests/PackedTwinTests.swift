@@ -73,7 +73,8 @@ import Testing
             in: directory)
         func bundle(_ path: String) throws -> Bundle {
             try Bundle(
-                makeBundle(ImportedModel.qwenVL(path), nil, at: directory.file(Path.name(path) + ".tessera")))
+                makeBundle(Converter.qwenVL.read(path), nil, at: directory.file(Path.name(path) + ".tessera"))
+            )
         }
         let (packed, plain) = (try bundle(twin.packed), try bundle(twin.plain))
         #expect(try carried(packed, plain) == 2 * 4 + 2 * 2)

@@ -13,8 +13,6 @@ import Testing
 
 /// A fixture's model with a calibration set of tokens and patches that are drawn, and what was found with it.
 final class ProbedFixture {
-    static let all = ["qwen-vl", "qwen2-vl", "qwen2.5-vl", "qwen3-vl", "qwen3-vl-moe"]
-
     let model: Model
     let graph: ModelGraph
     let patches: SpooledPatches
@@ -23,12 +21,7 @@ final class ProbedFixture {
 
     init(_ fixture: String, bundle: String? = nil) throws {
         directory = try TemporaryDirectory()
-        let path =
-            try bundle
-            ?? (fixture == "qwen-vl"
-                ? makeBundle(
-                    .qwenVL(Fixtures.path("qwen-vl/published")), nil, at: directory.file("model.tessera"))
-                : Bundled.path(fixture))
+        let path = try bundle ?? Bundled.path(fixture)
         model = try Model(path, .init(threads: 2, cachePrecision: .float32, largeProduct: nil))
         graph = try ModelGraph(json: model.bundle.graphJSON)
         patches = try SpooledPatches()

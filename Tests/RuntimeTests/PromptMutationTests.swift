@@ -31,8 +31,7 @@ import Testing
     }
 
     private func settings(_ fixture: String) throws -> JSON {
-        let published = Fixtures.path("\(fixture)/published")
-        let model = try fixture == "qwen-vl" ? ImportedModel.qwenVL(published) : imported(published)
+        let model = try ImportedModel.ofAnyGeneration(Fixtures.path("\(fixture)/published"))
         return try #require(model.metadata(sources: [], recipe: .null)["prompt"])
     }
 

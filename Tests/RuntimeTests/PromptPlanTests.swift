@@ -17,8 +17,7 @@ import Testing
     private func model(_ rules: String) throws -> Model {
         let path = directory.file("\(rules).tessera")
         guard rules != "qwen-vl" else {
-            let model = try ImportedModel.qwenVL(Fixtures.path("qwen-vl/published"))
-            return try Model(makeBundle(model, nil, at: path), .init(threads: 2))
+            return try Model(Bundled.path(rules), .init(threads: 2))
         }
         let name = rules == "qwen3-vl" ? "qwen3-vl-instruct" : rules
         let template = try? ChatTemplate(named: name, .given(name: name))

@@ -18,7 +18,7 @@ import Testing
     private static let exact = Result { try make(nil) }
 
     private static func make(_ recipe: String?) throws -> String {
-        let model = try ImportedModel.qwenVL(Fixtures.path("qwen-vl/published"))
+        let model = try Converter.qwenVL.read(Fixtures.path("qwen-vl/published"))
         return try makeBundle(model, recipe, at: directory.get().file((recipe ?? "exact") + ".tessera"))
     }
 
@@ -93,7 +93,7 @@ import Testing
         ] {
             try writeFile(Path.join(folder, "config.json"), Array(relative.serialized().utf8))
             do {
-                _ = try ImportedModel.qwenVL(folder)
+                _ = try Converter.qwenVL.read(folder)
                 Issue.record("\(name) was accepted")
             } catch {
                 #expect(error.kind == .badInput)

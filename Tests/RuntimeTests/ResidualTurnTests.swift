@@ -143,7 +143,7 @@ import Testing
     }
 
     @Test func theFirstGenerationIsTurnedToo() throws {
-        let model = try ImportedModel.qwenVL(Fixtures.path("qwen-vl/published"))
+        let model = try Converter.qwenVL.read(Fixtures.path("qwen-vl/published"))
         let turnable = model.plan.graph.residualStreams.turnable
         #expect(turnable.map(\.width) == [256])
         #expect(turnable.first?.writers.contains { $0.weight == "vision.projection.weight" } == true)

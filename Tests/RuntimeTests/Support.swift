@@ -39,16 +39,7 @@ enum Bundled {
 func makeBundle(
     _ checkpoint: String, _ recipe: String?, at path: String, metadata change: (JSON) -> JSON = { $0 }
 ) throws -> String {
-    try makeBundle(imported(checkpoint), recipe, at: path, metadata: change)
-}
-
-/// Reads a checkpoint of whatever generation it says it is.
-func imported(_ checkpoint: String) throws -> ImportedModel {
-    switch try JSON(file: Path.join(checkpoint, "config.json"))["model_type"] {
-    case "qwen2_5_vl": try .qwen25VL(checkpoint)
-    case "qwen3_vl", "qwen3_vl_moe": try .qwen3VL(checkpoint)
-    default: try .qwen2VL(checkpoint)
-    }
+    try makeBundle(ImportedModel.ofAnyGeneration(checkpoint), recipe, at: path, metadata: change)
 }
 
 /// Writes the bundle of a checkpoint that was read, and gives its path.

@@ -19,12 +19,10 @@ import Threads
 
     init() throws { directory = try TemporaryDirectory() }
 
-    static let fixtures = ["demo-qwen2-vl"] + ProbedFixture.all
+    static let fixtures = ["demo-qwen2-vl"] + Fixtures.published
 
     private func bundle(_ fixture: String, _ recipe: String?) throws -> Bundle {
-        guard fixture == "qwen-vl" else { return try Bundle(Bundled.path(fixture, recipe)) }
-        let path = directory.file("\(recipe ?? "exact").tessera")
-        return try Bundle(makeBundle(.qwenVL(Fixtures.path("qwen-vl/published")), recipe, at: path))
+        try Bundle(Bundled.path(fixture, recipe))
     }
 
     private func compare(_ base: Bundle, _ other: Bundle) throws -> WeightComparison {
@@ -47,7 +45,7 @@ import Threads
     }
 
     /// What a solver makes that knows the inputs, of few inputs.
-    @Test(arguments: ProbedFixture.all) func calibratedCodesRaiseNoAlarm(fixture: String) throws {
+    @Test(arguments: Fixtures.published) func calibratedCodesRaiseNoAlarm(fixture: String) throws {
         let probed = try ProbedFixture(fixture)
         try probed.addUsual()
         let base = probed.model.bundle

@@ -8,6 +8,11 @@ public enum Fixtures {
         return Path.join(Path.join(Path.directory(support), "Fixtures"), name)
     }
 
+    /// The fixtures that are checkpoints as published. The name of each begins with its generation's.
+    public static let published = ((try? Path.list(path(""))) ?? []).filter {
+        Path.isDirectory(path("\($0)/published"))
+    }
+
     /// A chat template: one of the program's own, or one as fine-tuned models have it.
     public static func chatTemplate(_ name: String) throws(Failure) -> String {
         let own = path("../../formats/chat-templates/\(name).jinja")
