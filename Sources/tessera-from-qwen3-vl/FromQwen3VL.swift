@@ -1,6 +1,5 @@
 import ArgumentParser
 import BundleCommands
-import CommandSupport
 import Generations
 
 @main struct FromQwen3VL: ConversionCommand {
