@@ -4,7 +4,7 @@
 
 size_t tsr_fit_scratch_bytes(const tsr_fit_format *format) {
     size_t groups = tsr_fit_groups(format);
-    return (format->columns + FIT_TABLES * groups) * sizeof(lanes) + groups * format->group * TSR_FIT_ROWS;
+    return (2 * format->columns + FIT_TABLES * groups) * sizeof(lanes) + groups * format->group * TSR_FIT_ROWS;
 }
 
 bool tsr_fit_tile_with(tsr_isa isa, const tsr_fit_format *format, tsr_fit_solver solver,

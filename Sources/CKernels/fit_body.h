@@ -17,7 +17,7 @@ typedef struct {
     size_t groups;
     lanes top;
     lanes unit;            // what rows are multiplied by: a power of two, negative where that fits better
-    lanes *w;              // [columns]
+    lanes *w, *weights;    // [columns]
     lanes *low, *high;     // [groups] the range of each group
     lanes *scale, *minimum;  // [groups] as fitted, before they are rounded to 8 bits
     fit_plan nearest, searched;
@@ -28,7 +28,8 @@ static inline fit_tile fit_tile_in(void *scratch, const tsr_fit_format *format, 
     fit_tile t = {.format = format, .weighting = weighting, .groups = tsr_fit_groups(format)};
     t.top = splat((float)((1u << format->bits) - 1));
     t.w = scratch;
-    lanes *next = t.w + format->columns;
+    t.weights = t.w + format->columns;
+    lanes *next = t.weights + format->columns;
     lanes **tables[] = {&t.low, &t.high, &t.scale, &t.minimum, &t.nearest.scales, &t.nearest.minimums,
                         &t.searched.scales, &t.searched.minimums};
     for (int i = 0; i < FIT_TABLES; i++, next += t.groups) *tables[i] = next;
@@ -83,14 +84,19 @@ static inline void normalise(fit_tile *t) {
 
 static inline void take_group(const fit_tile *t, size_t g, fit_group *group) {
     group->w = t->w + g * t->format->group;
+    group->weights = t->weights + g * t->format->group;
     group->count = group_count(t, g);
     group->low = t->low[g];
     group->high = t->high[g];
 }
 
-static inline void weigh(const fit_tile *t, size_t g, fit_group *group) {
+static inline void weigh(const fit_tile *t) {
     const float *importance = t->weighting->importance;
-    weigh_group(group, importance ? importance + g * t->format->group : NULL, t->weighting->magnitude);
+    fit_group group;
+    for (size_t g = 0; g < t->groups; g++) {
+        take_group(t, g, &group);
+        weigh_group(&group, importance ? importance + g * t->format->group : NULL, t->weighting->magnitude);
+    }
 }
 
 /// Scales and minimums from the ranges alone.
@@ -105,7 +111,6 @@ static inline void fit_by_search(fit_tile *t) {
     fit_group group;
     for (size_t g = 0; g < t->groups; g++) {
         take_group(t, g, &group);
-        weigh(t, g, &group);
         fit_affine best = search_group(&group, t->top);
         t->scale[g] = best.scale;
         t->minimum[g] = best.minimum;
@@ -140,7 +145,6 @@ static inline void round_by_search(const fit_tile *t, fit_plan *plan, fit_plan *
     fit_group group;
     for (size_t g = 0; g < t->groups; g++) {
         take_group(t, g, &group);
-        weigh(t, g, &group);
         fit_rounded best = round_group(&group, t->scale[g], t->minimum[g], plan->d, plan->dm, t->top);
         plan->scales[g] = best.scale;
         plan->minimums[g] = best.minimum;
@@ -224,6 +228,7 @@ bool FIT_TILE(const tsr_fit_format *format, tsr_fit_solver solver, const tsr_fit
     fit_ranges(&t);
     round_nearest(&t, &t.nearest);
     if (solver == TSR_FIT_SEARCH) {
+        weigh(&t);
         // At 8 bits moving the ends of the range gains nothing: only the rounding of scale and minimum is searched.
         if (format->bits < 8) fit_by_search(&t);
         round_by_search(&t, &t.searched, &t.nearest);

@@ -27,9 +27,30 @@ typedef int32_t mask_lanes __attribute__((ext_vector_type(16)));
 typedef float span __attribute__((ext_vector_type(FIT_SPAN)));
 enum { FIT_SPANS = TSR_FIT_ROWS / FIT_SPAN };
 
-/// To the nearest whole number, ties to even, of what is in 0...255. One instruction where there is one.
-#ifndef FIT_ROUND
-#define FIT_ROUND(x) (((x) + 0x1p23f) - 0x1p23f)  // floats from 2²³ on have no fraction
+/// FIT_ROUND(x): to the nearest whole number, ties to even, of what is within ±2²².
+/// FIT_FUSED(a, b, c): a·b + c, rounded once.
+/// One instruction each, where the file that includes this says so with FIT_FUSES, and on Arm.
+#if defined(FIT_FUSES) || defined(__aarch64__)
+#define FIT_ROUND(x) __builtin_elementwise_roundeven(x)
+#define FIT_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#else
+#define FIT_ROUND(x) (((x) + 0x1.8p23f) - 0x1.8p23f)  // floats from 2²³ to 2²⁴ have no fraction
+#define FIT_FUSED(a, b, c) fused_by_doubles(a, b, c)
+typedef double double_span __attribute__((ext_vector_type(FIT_SPAN)));
+typedef int64_t long_span __attribute__((ext_vector_type(FIT_SPAN)));
+
+/// Products of floats are exact as doubles. A sum that is not is rounded to odd: to the neighbour whose last bit is set,
+/// which tells the rounding to float on which side of a tie it lies.
+LANES_INLINE span fused_by_doubles(span a, span b, span c) {
+    const double_span product = __builtin_convertvector(a, double_span) * __builtin_convertvector(b, double_span);
+    const double_span addend = __builtin_convertvector(c, double_span), sum = product + addend;
+    const double_span of_addend = sum - product;
+    const double_span rest = (product - (sum - of_addend)) + (addend - of_addend);
+    const long_span bits = (long_span)sum, inexact = (rest > 0) | (rest < 0), even = (bits & 1) - 1;
+    const long_span away = (rest > 0) == (sum > 0);
+    const double_span odd = (double_span)(bits + (inexact & even & (away ? (long_span)1 : (long_span)-1)));
+    return __builtin_convertvector(odd, span);
+}
 #endif
 
 LANES_INLINE lanes splat(float x) { return (lanes)x; }

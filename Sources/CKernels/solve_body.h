@@ -48,11 +48,11 @@ void SOLVE(load)(const tsr_fit_rows *rows, size_t columns, const float *signs, f
 void SOLVE(compensate)(const tsr_solve_group *group, const float *weights, const float *adjusted,
                        const float *importance, const float *feedback, size_t stride, float *errors) {
     size_t count = group->count, pitch = group->pitch;
-    lanes w[FIT_GROUP_LIMIT], best[FIT_GROUP_LIMIT];
+    lanes w[FIT_GROUP_LIMIT], best[FIT_GROUP_LIMIT], squares[FIT_GROUP_LIMIT];
     lanes top = top_of(group), d = at(group->d, 16, 0), dm = at(group->dm, 16, 0);
     for (size_t k = 0; k < count; k++) w[k] = best[k] = at(adjusted, pitch, k);
     // What would be best if nothing here were rounded: each column makes up for those before it being so, too.
-    fit_group fit = {.w = best, .count = count, .low = splat(0), .high = splat(0)};
+    fit_group fit = {.w = best, .weights = squares, .count = count, .low = splat(0), .high = splat(0)};
     for (size_t j = 0; j < count; j++) {
         const float *row = feedback + j * stride;
         lanes e = at(weights, pitch, j) - best[j];

@@ -4,7 +4,7 @@
 // A tile and its codes are as `packed.h` says. Columns past the last are codes 0.
 //
 // Results have the same bits on every instruction set: a row is one lane of a vector, so nothing is ever summed across
-// lanes, and products and sums are never fused.
+// lanes, and products and sums are fused only where all sets do so.
 #pragma once
 
 #include <stdbool.h>
