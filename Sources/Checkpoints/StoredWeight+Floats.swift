@@ -16,10 +16,17 @@ extension StoredWeight {
             let width = columns * tensor.type.width
             tsr_to_f32(type, start + rows.lowerBound * width, rows.count * columns, out.baseAddress)
         case .derived(let derived):
-            guard derived.type == .float32 else {
+            guard let type = derived.type.kernelType else {
                 throw .badInput("is no matrix to which anything can be added", at: "weight '\(name)'")
             }
-            try derived.readRows(rows, into: UnsafeMutableRawBufferPointer(out))
+            guard derived.type != .float32 else {
+                return try derived.readRows(rows, into: UnsafeMutableRawBufferPointer(out))
+            }
+            let stored = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: rows.count * columns * derived.type.width, alignment: 64)
+            defer { stored.deallocate() }
+            try derived.readRows(rows, into: stored)
+            tsr_to_f32(type, stored.baseAddress, rows.count * columns, out.baseAddress)
         case .described: throw .badInput("has no data", at: "weight '\(name)'")
         }
     }
