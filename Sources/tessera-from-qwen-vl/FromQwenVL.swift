@@ -1,5 +1,6 @@
 import ArgumentParser
 import BundleCommands
+import CommandSupport
 import Generations
 
 @main struct FromQwenVL: ConversionCommand {
