@@ -45,8 +45,8 @@ import Testing
                 + "\(outcomes[.ran, default: 0]) ran; the slowest took \(slowest)")
         #expect(slowest < .seconds(30))
         if Self.count >= 100 {
-            // The mutator must reach both ends.
-            #expect(outcomes[.ran, default: 0] * 20 > Self.count)
+            // The mutator must reach both ends; of a hybrid's graph fewer changes are harmless.
+            #expect(outcomes[.ran, default: 0] * 50 > Self.count)
             #expect(outcomes[.refused, default: 0] * 20 > Self.count)
         }
     }
