@@ -46,7 +46,8 @@ extension FuzzTarget {
                 case "num_hidden_layers", "depth", "layers": JSON.Member(member.key, 1)
                 case "deepstack_visual_indexes", "fullatt_block_indexes":
                     JSON.Member(member.key, member.value == [] ? [] : [0])
-                case "layer_types": JSON.Member(member.key, .array(Array((member.value.array ?? []).prefix(1))))
+                case "layer_types":
+                    JSON.Member(member.key, .array(Array((member.value.array ?? []).prefix(1))))
                 default: JSON.Member(member.key, short(member.value))
                 }
             })
