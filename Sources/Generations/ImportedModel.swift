@@ -53,5 +53,5 @@ public struct ImportedModel: Sendable {
 
 /// The tool itself.
 enum Tessera {
-    static let version = "0.1.0"
+    static let version = "0.2.0"
 }

@@ -1,3 +1,4 @@
+import CKernels
 import GraphIR
 import Storage
 
@@ -63,5 +64,17 @@ final class RecurrentState {
             if !numbers[start.first..<end].allSatisfy(\.isFinite) { return start.id.layer }
         }
         return nil
+    }
+}
+
+extension LayerState {
+    /// The numbers of a state whose size does not depend on the tokens that there are; nil for keys and values.
+    var floats: Int? {
+        switch self {
+        case .keysAndValues: nil
+        case .convolution(_, let rows, let channels): rows * channels
+        case .deltaRule(_, let heads, let keyDimension, let valueDimension):
+            heads * tsr_delta_blocks(valueDimension) * keyDimension * TSR_DELTA_COLUMNS
+        }
     }
 }

@@ -10,7 +10,7 @@ public final class SequenceCache {
     public struct Place {
         /// Tokens before it.
         public let count: Int
-        /// The states there, where there are any.
+        /// The states there, where there are any but zeros.
         fileprivate let states: [Float]?
     }
 
@@ -21,6 +21,8 @@ public final class SequenceCache {
 
     /// Places of which states are kept besides those of the present.
     static let keptPlaces = 3
+    /// How often there are all states at most: at present, at these places, where a turn began and where a draft did.
+    private static let copies = 1 + keptPlaces + 2
 
     /// A cache for the operations of `part` over at most `capacity` tokens.
     /// - Throws: `usage` for a capacity below 1, `limit` when memory has no room for it, before any is taken.
@@ -35,7 +37,7 @@ public final class SequenceCache {
         _ part: GraphPart, capacity: Int, precision: KeyValueCache.Precision
     ) throws(Failure) -> Int {
         try KeyValueCache.byteCount(part, capacity: capacity, precision: precision)
-            + RecurrentState.byteCount(part) * (1 + keptPlaces)
+            + RecurrentState.byteCount(part) * copies
     }
 
     /// Tokens there is room for.
@@ -51,8 +53,11 @@ public final class SequenceCache {
 
     // MARK: Places
 
-    /// The present place.
-    public var place: Place { Place(count: count, states: isCuttable ? nil : recurrent.values) }
+    /// The present place; one that is kept shares its states.
+    public var place: Place {
+        if let last = kept.last, last.count == count { return last }
+        return Place(count: count, states: isCuttable || count == 0 ? nil : recurrent.values)
+    }
 
     /// Goes to a place that was this cache's.
     public func rewind(to place: Place) {

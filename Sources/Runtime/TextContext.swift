@@ -140,8 +140,8 @@ public final class TextContext {
             }
         var hidden: [Float] = []
         var visual = 0
-        // What can be cut anywhere has no places to stop at.
-        var places = (cache.isCuttable ? [] : input.places)[...]
+        // What can be cut anywhere has no places to stop at, and of more than are kept the last would take the others'.
+        var places = (cache.isCuttable ? [] : input.places).suffix(SequenceCache.keptPlaces)
         var start = 0
         while start < count {
             places = places.drop { $0 <= start }

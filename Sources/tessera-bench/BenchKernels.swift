@@ -7,7 +7,8 @@ struct BenchKernels: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels",
         abstract:
-            "Time the products with groups of 4 to 8 bits on one thread, for every instruction set there is.")
+            "Time the products with groups of 4 to 8 bits, and the gated delta rule, on one thread, for every instruction set there is."
+    )
 
     @Option(help: "Rows of the matrix.", transform: whole(1...1 << 20))
     var rows: Int = 8960
@@ -72,9 +73,43 @@ struct BenchKernels: ToolCommand {
                         "gigabytes_per_second": .double(bandwidth),
                     ]))
             }
+            let floatPeak = Self.floatPeak(isa)
+            let recurrence = RecurrenceBench(isa, tokens: tokens)
+            for kernel in RecurrenceBench.Kernel.allCases {
+                let name = "\(String(cString: tsr_isa_name(isa))) \(kernel.rawValue)"
+                let products = recurrence.products(kernel, tokens) / recurrence.seconds(kernel, tokens)
+                let bandwidth = recurrence.stateBytes(kernel) / recurrence.seconds(kernel, 1) * 1e-9
+                table.add(
+                    name, fixed(products * 1e-9, 1), "\(fixed(100 * products / floatPeak, 0)) %",
+                    fixed(bandwidth, 1))
+                report.append(
+                    .pairs([
+                        "kernel": .string(name), "gmac_per_second": .double(products * 1e-9),
+                        "of_float_peak": .double(products / floatPeak),
+                        "gigabytes_per_second": .double(bandwidth),
+                    ]))
+            }
         }
         Console.print(json ? JSON.array(report).serialized(pretty: true) : table.text)
     }
+
+    /// Multiply-adds of floats that one thread does a second.
+    private static func floatPeak(_ isa: tsr_isa) -> Double {
+        let rounds = 100_000
+        return Double(tsr_float_peak(isa, rounds)) / shortest { _ = tsr_float_peak(isa, rounds) }
+    }
+}
+
+/// Seconds of the best of several runs.
+private func shortest(_ body: () -> Void) -> Double {
+    var best = Double.infinity
+    let start = monotonicSeconds()
+    repeat {
+        let begin = monotonicSeconds()
+        body()
+        best = min(best, monotonicSeconds() - begin)
+    } while monotonicSeconds() - start < 0.3
+    return best
 }
 
 /// One product over and over.
@@ -113,17 +148,7 @@ private final class ProductBench {
 
     deinit { tiles.deallocate() }
 
-    /// The best of several runs.
-    func seconds(tokens: Int) -> Double {
-        var best = Double.infinity
-        let start = monotonicSeconds()
-        repeat {
-            let begin = monotonicSeconds()
-            run(tokens)
-            best = min(best, monotonicSeconds() - begin)
-        } while monotonicSeconds() - start < 0.3
-        return best
-    }
+    func seconds(tokens: Int) -> Double { shortest { run(tokens) } }
 
     private func run(_ tokens: Int) {
         codes.withUnsafeBufferPointer { codes in
@@ -138,5 +163,91 @@ private final class ProductBench {
                 }
             }
         }
+    }
+}
+
+/// What goes on between the projections of a gated delta rule's layer, over and over.
+private final class RecurrenceBench {
+    enum Kernel: String, CaseIterable {
+        case deltaRule = "delta rule"
+        case convolution
+    }
+
+    /// As the smallest published models have them.
+    private static let heads = 16
+    private static let dim = 128
+    private static let width = 4
+    private static let channels = 3 * heads * dim
+
+    private let kernels: tsr_float_kernels
+    /// A row holds q, k and v side by side.
+    private let x: UnsafeMutableBufferPointer<Float>
+    private let y: UnsafeMutableBufferPointer<Float>
+    private let gates: UnsafeMutableBufferPointer<Float>
+    private let weights: UnsafeMutableBufferPointer<Float>
+    private let tail: UnsafeMutableBufferPointer<Float>
+    private let state: UnsafeMutableBufferPointer<Float>
+
+    init(_ isa: tsr_isa, tokens: Int) {
+        /// Of a size that keeps the state bounded.
+        func floats(_ count: Int) -> UnsafeMutableBufferPointer<Float> {
+            let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 * count, alignment: 64)
+            let floats = memory.bindMemory(to: Float.self)
+            floats.initialize(repeating: 0.08)
+            return floats
+        }
+        kernels = tsr_float_kernels_for(isa).pointee
+        x = floats(tokens * Self.channels)
+        y = floats(tokens * Self.channels)
+        gates = floats(tokens * Self.heads)
+        weights = floats(Self.channels * Self.width)
+        tail = floats(Self.channels * (Self.width - 1))
+        state = floats(Self.blocks * Self.dim * Int(TSR_DELTA_COLUMNS))
+    }
+
+    deinit { for floats in [x, y, gates, weights, tail, state] { floats.deallocate() } }
+
+    private static var blocks: Int { heads * tsr_delta_blocks(dim) }
+
+    /// The decay of an element of state counts as one, beside what it recalls, what it takes up, and what it gives.
+    func products(_ kernel: Kernel, _ tokens: Int) -> Double {
+        switch kernel {
+        case .deltaRule: Double(4 * Self.heads * Self.dim * Self.dim * tokens)
+        case .convolution: Double(Self.channels * Self.width * tokens)
+        }
+    }
+
+    /// What a call reads however many tokens it has, and nothing else.
+    func stateBytes(_ kernel: Kernel) -> Double {
+        switch kernel {
+        case .deltaRule: Double(4 * state.count)
+        case .convolution: Double(4 * (weights.count + tail.count))
+        }
+    }
+
+    func seconds(_ kernel: Kernel, _ tokens: Int) -> Double {
+        switch kernel {
+        case .deltaRule: shortest { recall(tokens) }
+        case .convolution: shortest { convolve(tokens) }
+        }
+    }
+
+    private func recall(_ tokens: Int) {
+        let (keys, channels) = (Self.heads * Self.dim, Self.channels)
+        var layer = tsr_delta_layer(
+            q: x.baseAddress, k: x.baseAddress.map { $0 + keys }, q_stride: channels, k_stride: channels,
+            v: x.baseAddress.map { $0 + 2 * keys }, v_stride: channels, decay: gates.baseAddress,
+            beta: gates.baseAddress, gate_stride: Self.heads, state: state.baseAddress, y: y.baseAddress,
+            y_stride: channels, tokens: tokens, key_heads: Self.heads, value_heads: Self.heads,
+            key_dim: Self.dim, value_dim: Self.dim)
+        kernels.delta_rule(&layer, 0, Self.blocks)
+    }
+
+    private func convolve(_ tokens: Int) {
+        var call = tsr_convolution(
+            weights: weights.baseAddress, width: Self.width, tail: tail.baseAddress, x: x.baseAddress,
+            x_stride: Self.channels, y: y.baseAddress, y_stride: Self.channels, channels: Self.channels,
+            tokens: tokens)
+        kernels.causal_convolution(&call, 0, Self.channels)
     }
 }

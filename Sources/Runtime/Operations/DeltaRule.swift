@@ -88,15 +88,3 @@ struct ApplyDeltaRule: Step {
         }
     }
 }
-
-extension LayerState {
-    /// The numbers of a state whose size does not depend on the tokens that there are; nil for keys and values.
-    var floats: Int? {
-        switch self {
-        case .keysAndValues: nil
-        case .convolution(_, let rows, let channels): rows * channels
-        case .deltaRule(_, let heads, let keyDimension, let valueDimension):
-            heads * tsr_delta_blocks(valueDimension) * keyDimension * TSR_DELTA_COLUMNS
-        }
-    }
-}
