@@ -105,11 +105,3 @@ extension Graph {
         try builder.output(try value(json["output"]))
     }
 }
-
-extension JSON {
-    /// Refuses members of an object that have other names than these.
-    fileprivate func requireOnly(_ names: Set<String>, at place: String) throws(Failure) {
-        guard let unknown = members?.first(where: { !names.contains($0.key) }) else { return }
-        throw .badInput("has the unknown attribute '\(unknown.key)'", at: place)
-    }
-}

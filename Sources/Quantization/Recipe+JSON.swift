@@ -24,7 +24,8 @@ extension Recipe {
 
     /// Reads a recipe; a key that it may not have is an error.
     public init(json: JSON) throws(Failure) {
-        try json.checkKeys(["name", "description", "rules", "default", "target_bits", "steps"], "recipe")
+        try json.requireOnly(
+            ["name", "description", "rules", "default", "target_bits", "steps"], at: "recipe")
         guard let name = json["name"]?.string, !name.isEmpty else {
             throw .badInput("has no name", at: "recipe")
         }
@@ -35,7 +36,7 @@ extension Recipe {
         }
         var fallback = Choice.keep
         if let json = json["default"] {
-            try json.checkKeys(["encoding", "solver"], "recipe.default")
+            try json.requireOnly(["encoding", "solver"], at: "recipe.default")
             fallback = try Choice(json, "recipe.default")
         }
         if let bits = json["target_bits"] {
@@ -78,7 +79,7 @@ extension Recipe {
 
 extension Recipe.Rule {
     fileprivate init(_ json: JSON, _ place: String) throws(Failure) {
-        try json.checkKeys(["roles", "blocks", "encoding", "solver"], place)
+        try json.requireOnly(["roles", "blocks", "encoding", "solver"], at: place)
         let roles = json["roles"]
         guard let patterns = roles?.string.map({ [$0] }) ?? roles?.strings, !patterns.isEmpty,
             !patterns.contains("")
@@ -144,7 +145,7 @@ extension Recipe.Choice {
 
 extension GroupFormat {
     fileprivate init(_ json: JSON, _ keys: [String], _ place: String) throws(Failure) {
-        try json.checkKeys(keys, place)
+        try json.requireOnly(keys, at: place)
         guard let bits = json["bits"]?.int.flatMap(Bits.init), let group = json["group"]?.int,
             let format = GroupFormat(bits, groupSize: group)
         else {
@@ -162,7 +163,7 @@ extension GroupFormat {
 
 extension RowBands {
     fileprivate init(_ json: JSON, _ place: String) throws(Failure) {
-        try json.checkKeys(["bands"], place)
+        try json.requireOnly(["bands"], at: place)
         guard let items = json["bands"]?.array else { throw .badInput("is no list", at: place + ".bands") }
         var formats: [GroupFormat] = []
         var starts: [Int] = []
@@ -192,16 +193,6 @@ extension RowBands {
 }
 
 extension JSON {
-    /// Refuses what is no object and keys that are not known here.
-    fileprivate func checkKeys(_ known: [String], _ place: String) throws(Failure) {
-        guard let members else { throw .badInput("is no object", at: place) }
-        for member in members where !known.contains(member.key) {
-            throw .badInput(
-                "the key '\(member.key)' is unknown", at: place,
-                remedy: "known: \(known.joined(separator: ", "))")
-        }
-    }
-
     /// The text under a key that may be absent but nothing else.
     fileprivate func text(_ key: String, _ place: String) throws(Failure) -> String? {
         guard let value = self[key] else { return nil }
