@@ -80,8 +80,8 @@ let package = Package(
             name: "Formats", path: "formats",
             exclude: [
                 "bundle.md", "calibration.md", "calibration-data.md", "graph.md", "graph.schema.json",
-                "adapters.md", "diff.md", "evaluation-data.md", "features.md", "manifest.md", "recipe.md",
-                "session.md", "settings.md",
+                "adapters.md", "diff.md", "evaluation-data.md", "features.md", "manifest.md", "prompt.md",
+                "prompt.schema.json", "recipe.md", "session.md", "settings.md",
             ],
             resources: [
                 "class-defaults.json", "gguf.json", "chat-templates", "checkpoints", "recipes", "settings",

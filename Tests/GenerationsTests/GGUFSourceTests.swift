@@ -64,6 +64,8 @@ import Testing
         #expect(model.plan.ledger.unused.isEmpty)
         #expect(Set(model.plan.ledger.entries.flatMap(\.sources)) == Set(all))
         #expect(!model.settings.settings.contains { $0.fate == .passedOver }, "\(model.settings.settings)")
+        let schema = try Schema(format: "prompt.schema.json")
+        #expect(schema.faults(in: model.metadata(sources: [], recipe: .null)) == [])
         // Where the file says it, nothing is assumed that could be otherwise.
         #expect(!model.warnings.contains { $0.contains("is left out") }, "\(model.warnings)")
         let window = model.warnings.filter { $0.contains("'window_size': 112 was taken, as published") }

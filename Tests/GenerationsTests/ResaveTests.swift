@@ -33,6 +33,8 @@ import Testing
         #expect(model.prompt.stopTokens == original.prompt.stopTokens)
         #expect(model.sampling["temperature"] == original.sampling["temperature"])
         #expect(model.settings.settings.filter { $0.fate == .passedOver }.isEmpty)
+        let schema = try Schema(format: "prompt.schema.json")
+        #expect(schema.faults(in: model.metadata(sources: [], recipe: .null)) == [])
         // What releases leave out and no weight proves is said; it is what the original states.
         #expect(model.settings.settings.allSatisfy { $0.remark == nil || $0.fate == .assumed })
     }

@@ -1,0 +1,79 @@
+public import Storage
+
+/// As much of JSON Schema as the schemas of `formats/` use of an object's form: members, kinds, choices and ranges.
+public struct Schema {
+    private let root: JSON
+
+    /// The schema of a file of `formats/`.
+    public init(format name: String) throws(Failure) {
+        root = try JSON(file: Fixtures.path("../../formats/\(name)"))
+    }
+
+    /// An object that may have no other members than its schema lists, and where it is.
+    public struct Closed {
+        /// The keys that lead to it.
+        public let path: [String]
+        /// What it may have.
+        public let keys: Set<String>
+    }
+
+    /// What of `json` is not as the schema says, by place; the closed objects in it go to `closed`.
+    public func faults(in json: JSON, closed: (Closed) -> Void = { _ in }) -> [String] {
+        faults(json, root, [], closed)
+    }
+
+    private func resolved(_ schema: JSON) -> JSON {
+        guard let name = schema["$ref"]?.string?.split(separator: "/").last else { return schema }
+        return root["$defs"]?[String(name)] ?? .null
+    }
+
+    private func faults(_ json: JSON, _ schema: JSON, _ path: [String], _ closed: (Closed) -> Void)
+        -> [String]
+    {
+        let schema = resolved(schema)
+        var faults: [String] = []
+        func check(_ isRight: Bool, _ words: String) {
+            if !isRight { faults.append("\(path.joined(separator: ".")): \(words)") }
+        }
+        if let type = schema["type"]?.string { check(Self.isA(json, type), "is no \(type)") }
+        if let choices = schema["enum"]?.array { check(choices.contains(json), "is none of the choices") }
+        if let number = json.double {
+            check(number >= schema["minimum"]?.double ?? -.infinity, "is too small")
+            check(number > schema["exclusiveMinimum"]?.double ?? -.infinity, "is too small")
+            check(number <= schema["maximum"]?.double ?? .infinity, "is too large")
+        }
+        for element in json.array ?? [] {
+            faults += self.faults(element, schema["items"] ?? .object([]), path + ["[]"], closed)
+        }
+        guard let members = json.members else { return faults }
+        let known = schema["properties"]?.members ?? []
+        for key in schema["required"]?.strings ?? [] { check(json[key] != nil, "lacks '\(key)'") }
+        for (key, others) in (schema["dependentRequired"]?.members ?? []).map({
+            ($0.key, $0.value.strings ?? [])
+        })
+        where json[key] != nil {
+            check(others.allSatisfy { json[$0] != nil }, "has '\(key)' alone")
+        }
+        let more = schema["additionalProperties"]
+        if more == false { closed(Closed(path: path, keys: Set(known.map(\.key)))) }
+        for member in members {
+            let own = known.first { $0.key == member.key }?.value
+            check(own != nil || more != false, "has '\(member.key)', which is unknown")
+            faults += self.faults(
+                member.value, own ?? more.flatMap { $0.members == nil ? nil : $0 } ?? .object([]),
+                path + [member.key], closed)
+        }
+        return faults
+    }
+
+    private static func isA(_ json: JSON, _ type: String) -> Bool {
+        switch type {
+        case "object": json.members != nil
+        case "array": json.array != nil
+        case "string": json.string != nil
+        case "boolean": json.bool != nil
+        case "integer": json.int != nil
+        default: json.double != nil
+        }
+    }
+}
