@@ -175,8 +175,9 @@ extension FrameMarkup {
     }
 
     /// Reads markup back.
-    /// - Throws: `badInput` when a member is missing.
+    /// - Throws: `badInput` when a member is missing or unknown.
     init(json: JSON) throws(Failure) {
+        try json.requireOnly(["time_prefix", "prefix", "suffix", "start", "end"])
         guard let timePrefix = json["time_prefix"]?.string, let prefix = json["prefix"]?.string,
             let suffix = json["suffix"]?.string, let start = json["start"]?.string,
             let end = json["end"]?.string

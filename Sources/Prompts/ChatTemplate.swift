@@ -97,6 +97,8 @@ extension ChatTemplate {
                 "holds no chat template in Jinja", at: "prompt.chat_template",
                 remedy: "a bundle of an earlier version is to be converted again")
         }
+        try json.requireOnly(
+            ["source", "name", "content", "jinja", "tokens"], at: "prompt.chat_template")
         let origin: Origin
         switch source {
         case "checkpoint": origin = .checkpoint(file: name)
@@ -105,7 +107,12 @@ extension ChatTemplate {
         default: throw .badInput("has a template from '\(source)'", at: "prompt.chat_template")
         }
         var tokens: [String: String] = [:]
-        for member in json["tokens"]?.members ?? [] { tokens[member.key] = member.value.string }
+        for member in json["tokens"]?.members ?? [] {
+            guard let text = member.value.string else {
+                throw .badInput("is no text", at: "prompt.chat_template.tokens.\(member.key)")
+            }
+            tokens[member.key] = text
+        }
         try self.init(jinja, origin, tokens: tokens)
         guard let form = Content(rawValue: json["content"]?.string ?? "text") else {
             throw .badInput("has content of an unknown form", at: "prompt.chat_template")

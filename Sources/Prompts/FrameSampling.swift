@@ -141,9 +141,11 @@ extension FrameSampling {
     }
 
     /// Reads a rule back.
-    /// - Throws: `badInput` when a member is missing or out of range.
+    /// - Throws: `badInput` when a member is missing, unknown or out of range.
     init(json: JSON) throws(Failure) {
-        guard let even = json["even"]?.bool, json["fps"] != nil,
+        try json.requireOnly(["fps", "min_frames", "max_frames", "even", "spacing", "fixed_frames"])
+        let isWhole = ["fps", "min_frames", "max_frames"].allSatisfy { json[$0] != nil }
+        guard isWhole, let even = json["even"]?.bool,
             let spacing = json["spacing"]?.string.flatMap(Spacing.init(rawValue:))
         else { throw .badInput("has no known \"sampling\"") }
         self.even = even

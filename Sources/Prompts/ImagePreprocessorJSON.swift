@@ -20,8 +20,13 @@ extension ImagePreprocessor {
 
     /// Reads settings back.
     ///
-    /// - Throws: `badInput` naming the setting that is missing or out of range.
+    /// - Throws: `badInput` naming the setting that is missing, unknown or out of range.
     public init(json: JSON) throws(Failure) {
+        try json.requireOnly(
+            [
+                "patch_size", "temporal_patch_size", "merge_size", "min_pixels", "max_pixels", "mean", "std",
+                "resampling",
+            ] + (json["side"] == nil ? [] : ["side", "tokens", "reading"]))
         patchSize = try json.setting("patch_size")
         temporalPatchSize = try json.setting("temporal_patch_size")
         mergeSize = try json.setting("merge_size")

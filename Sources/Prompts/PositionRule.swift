@@ -88,6 +88,8 @@ public struct PositionRule: Equatable, Sendable {
     ///
     /// - Throws: `badInput` when a member is missing or unknown.
     public init(json: JSON) throws(Failure) {
+        let isTimed = json["time"] == "seconds"
+        try json.requireOnly(["time", "merge_size"] + (isTimed ? ["positions_per_second"] : []))
         switch json["time"]?.string {
         case "frame": kind = .frame
         case "separate_frames": kind = .separateFrames

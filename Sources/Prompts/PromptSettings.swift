@@ -77,8 +77,13 @@ public struct PromptSettings: Equatable, Sendable {
     }
 
     /// Reads settings back.
-    /// - Throws: `badInput` when a member is missing or unknown.
+    /// - Throws: `badInput` when a member is missing, unknown or out of range, with its place.
     public init(json: JSON) throws(Failure) {
+        try json.requireOnly(
+            [
+                "chat_template", "video_frame", "image_processing", "video_processing", "positions",
+                "image_token", "video_token", "stop_tokens", "coordinates",
+            ], at: "prompt")
         func token(_ key: String) throws(Failure) -> Int32 {
             guard let value = json[key]?.int.flatMap(Int32.init(exactly:)), value >= 0 else {
                 throw .badInput("lacks the token '\(key)'", at: "prompt")
@@ -88,10 +93,7 @@ public struct PromptSettings: Equatable, Sendable {
         func read<Part>(
             _ key: String, _ part: (JSON) throws(Failure) -> Part
         ) throws(Failure) -> Part {
-            do { return try part(json[key] ?? .null) } catch {
-                throw Failure(
-                    error.kind, error.message, at: error.place ?? "prompt.\(key)", remedy: error.remedy)
-            }
+            try json.read(key, of: "prompt", part)
         }
         template = try read("chat_template") { (json) throws(Failure) in try ChatTemplate(json: json) }
         if json["video_frame"] != nil {
@@ -107,7 +109,10 @@ public struct PromptSettings: Equatable, Sendable {
         imageToken = try token("image_token")
         videoToken = json["video_token"] == nil ? nil : try token("video_token")
         stopTokens = []
-        for stop in json["stop_tokens"]?.array ?? [] {
+        guard let stops = json["stop_tokens"]?.array else {
+            throw .badInput("is no list of tokens", at: "prompt.stop_tokens")
+        }
+        for stop in stops {
             guard let token = stop.int.flatMap(Int32.init(exactly:)), token >= 0 else {
                 throw .badInput("\(stop.serialized()) is no token", at: "prompt.stop_tokens")
             }
@@ -117,5 +122,17 @@ public struct PromptSettings: Equatable, Sendable {
             throw .badInput("lacks a known 'coordinates'", at: "prompt")
         }
         self.coordinates = coordinates
+    }
+}
+
+extension JSON {
+    /// What `part` makes of a member; its errors are said to be there unless they say where.
+    func read<Part>(
+        _ key: String, of place: String, _ part: (JSON) throws(Failure) -> Part
+    ) throws(Failure) -> Part {
+        do { return try part(self[key] ?? .null) } catch {
+            throw Failure(
+                error.kind, error.message, at: error.place ?? "\(place).\(key)", remedy: error.remedy)
+        }
     }
 }

@@ -110,14 +110,20 @@ extension VideoPreprocessor {
 
     /// Reads settings back.
     ///
-    /// - Throws: `badInput` naming the setting that is missing or out of range.
+    /// - Throws: `badInput` naming the setting that is missing, unknown or out of range.
     public init(json: JSON) throws(Failure) {
-        frames = try ImagePreprocessor(json: json["frames"] ?? .null)
+        let place = "prompt.video_processing"
+        try json.requireOnly(["frames", "limits", "sampling", "cap_tokens"], at: place)
+        frames = try json.read("frames", of: place) { (json) throws(Failure) in
+            try ImagePreprocessor(json: json)
+        }
         guard let limits = json["limits"]?.string.flatMap(Limits.init(rawValue:)) else {
-            throw .badInput("has no known \"limits\"", at: "prompt.video_processing")
+            throw .badInput("has no known \"limits\"", at: place)
         }
         self.limits = limits
-        sampling = try FrameSampling(json: json["sampling"] ?? .null)
+        sampling = try json.read("sampling", of: place) { (json) throws(Failure) in
+            try FrameSampling(json: json)
+        }
         if let cap = json["cap_tokens"] { self.cap = try VideoPreprocessor.tokens(cap, "cap_tokens") }
     }
 

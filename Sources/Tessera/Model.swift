@@ -45,14 +45,8 @@ public final class Model {
         engine = try Engine(bundle, options)
         self.decoder = decoder
         do throws(Failure) {
-            let metadata = try bundle.metadata
-            prompt = try PromptSettings(json: metadata["prompt"] ?? .null)
-            sampling = try Sampler.Settings(json: metadata["sampling"] ?? .null)
-            let length = metadata["general"]?["context_length"] ?? .int(32768)
-            guard let limit = length.int, (1...KeyValueCache.largestCapacity).contains(limit) else {
-                throw .badInput("\(length.serialized()) is no number of tokens", at: "general.context_length")
-            }
-            contextLimit = limit
+            let settings = try ModelSettings(metadata: try bundle.metadata)
+            (prompt, sampling, contextLimit) = (settings.prompt, settings.sampling, settings.contextLimit)
             let section = try bundle.tokenizer
             tokenizer =
                 section.isEmpty
@@ -133,32 +127,6 @@ public final class Model {
             throw .badInput("has no tokenizer, so it takes no text", file: bundle.path)
         }
         return tokenizer
-    }
-}
-
-extension Sampler.Settings {
-    /// Reads `generation_config.json`'s words; without `do_sample` the most likely token is taken.
-    /// - Throws: `badInput` for numbers that choose nothing.
-    init(json: JSON) throws(Failure) {
-        func number(_ key: String, _ range: ClosedRange<Double>, default value: Float) throws(Failure)
-            -> Float
-        {
-            guard let json = json[key] else { return value }
-            guard let number = json.double, range.contains(number) else {
-                throw .badInput(
-                    "\(json.serialized()) is not between \(range.lowerBound) and \(range.upperBound)",
-                    at: "sampling.\(key)")
-            }
-            return Float(number)
-        }
-        self.init()
-        repetitionPenalty = try number("repetition_penalty", 0.01...100, default: 1)
-        guard json["do_sample"]?.bool == true else { return }
-        temperature = try number("temperature", 0...100, default: 1)
-        // The reference samples from the 50 most likely unless told otherwise.
-        topK = Int(try number("top_k", 0...Double(1 << 24), default: 50))
-        topP = try number("top_p", 0...1, default: 1)
-        minP = try number("min_p", 0...1, default: 0)
     }
 }
 
