@@ -29,6 +29,8 @@ public struct ChatTemplate: Sendable {
     public var content = Content.text
     /// What programs may use by name: `bos_token`, `eos_token` and so on, as tokenizer_config.json has them.
     public let tokens: [String: String]
+    /// Whether it looks for what a model reasoned apart from what it answered.
+    let readsReasoning: Bool
     private let program: Template
 
     /// A template from its parts.
@@ -37,6 +39,7 @@ public struct ChatTemplate: Sendable {
         self.origin = origin
         self.jinja = jinja
         self.tokens = tokens
+        readsReasoning = jinja.contains("reasoning_content")
         program = try Template(jinja)
     }
 
@@ -47,17 +50,24 @@ public struct ChatTemplate: Sendable {
     }
 
     /// Writes a conversation out; what was given from outside is marked with its number in `texts`.
-    /// - Throws: `badInput` with the program's own words where it refuses the conversation, and when it goes beyond its limits.
+    /// - Throws: `badInput` with the program's own words where it refuses the conversation, and when it goes beyond its limits;
+    ///   `usage` for variables of names that are taken.
     func render(_ conversation: Conversation, _ texts: inout OutsideTexts) throws(Failure) -> MarkedText {
         var globals: [String: Value] = [
-            "messages": .list(List(conversation.messages.enumerated().map { $1.value($0, content, &texts) })),
+            "messages": .list(
+                List(conversation.messages.enumerated().map { $1.value($0, for: self, &texts) })),
             "add_generation_prompt": .bool(conversation.asksForAnswer),
             "tools": conversation.tools.map { Value(json: $0, origin: texts.add(.text)) } ?? .none,
             "documents": .none,
             "apart": .string(MarkedText("\u{0}", origin: OutsideTexts.boundary)),
         ]
         for (name, token) in tokens { globals[name] = .string(MarkedText(token)) }
-        if let thinking = conversation.thinking { globals["enable_thinking"] = .bool(thinking) }
+        for (name, value) in conversation.variables.sorted(by: { $0.key < $1.key }) {
+            guard globals[name] == nil else {
+                throw Failure(.usage, "'\(name)' is what the conversation itself gives chat templates")
+            }
+            globals[name] = Value(json: value, origin: texts.add(.text))
+        }
         if conversation.numbersMedia { globals["add_vision_id"] = .bool(true) }
         return try program.render(globals)
     }

@@ -7,8 +7,8 @@ public struct Conversation: Sendable {
     public var messages: [Message]
     /// Functions that the model may call, in the words of the OpenAI interface; nil for none.
     public var tools: JSON?
-    /// Whether the model shall reason first, for templates that let one choose; nil leaves it to the template.
-    public var thinking: Bool?
+    /// What templates let one choose by further names, such as `enable_thinking`, `reasoning_effort` and `preserve_thinking`.
+    public var variables: [String: JSON]
     /// Whether "Picture 1: " and so on is written before pictures, for templates that let one choose.
     public var numbersMedia: Bool
     /// Whether the model is asked for an answer at the end.
@@ -16,12 +16,12 @@ public struct Conversation: Sendable {
 
     /// A conversation from its parts.
     public init(
-        _ messages: [Message], tools: JSON? = nil, thinking: Bool? = nil, numbersMedia: Bool = false,
-        asksForAnswer: Bool = true
+        _ messages: [Message], tools: JSON? = nil, variables: [String: JSON] = [:],
+        numbersMedia: Bool = false, asksForAnswer: Bool = true
     ) {
         self.messages = messages
         self.tools = tools
-        self.thinking = thinking
+        self.variables = variables
         self.numbersMedia = numbersMedia
         self.asksForAnswer = asksForAnswer
     }
@@ -87,16 +87,20 @@ struct OutsideTexts {
 }
 
 extension Message {
-    /// The message as templates see it: content that is text only is a string, other content a list of parts.
+    /// The message as `template` sees it: content that is text only is a string, other content a list of parts.
     /// - Parameter number: of the message in its conversation.
-    func value(_ number: Int, _ form: ChatTemplate.Content, _ texts: inout OutsideTexts) -> Value {
+    func value(_ number: Int, for template: ChatTemplate, _ texts: inout OutsideTexts) -> Value {
         var content: [Value] = []
+        var reasoning: MarkedText?
         var words: [MarkedText.Span] = []
         for part in parts {
             switch part {
             case .text(let text): words.append(.init(text, origin: texts.add(.text, in: number)))
             case .said(let text, let tokens):
-                words.append(.init(text, origin: texts.add(.said(text, tokens), in: number)))
+                let origin = texts.add(.said(text, tokens), in: number)
+                let said = template.readsReasoning ? Reasoning(in: text) : nil
+                reasoning = said.map { MarkedText($0.thoughts, origin: origin) } ?? reasoning
+                words.append(.init(said?.answer ?? text, origin: origin))
             case .image, .video:
                 let kind = part.medium?.rawValue ?? ""
                 content.append(.dict(["type": .string(MarkedText(kind)), kind: .string(MarkedText(""))]))
@@ -105,14 +109,37 @@ extension Message {
             let text = MarkedText(spans: words.suffix(1))
             content.append(.dict(["type": .string(MarkedText("text")), "text": .string(text)]))
         }
-        let isText = words.count == parts.count && form == .text
+        let isText = words.count == parts.count && template.content == .text
         var message: Dict = [
             "role": .string(MarkedText(role, origin: texts.add(.text))),
             "content": isText ? .string(MarkedText(spans: words)) : .list(List(content)),
         ]
+        if let reasoning { message.set("reasoning_content", to: .string(reasoning)) }
         for member in more {
             message.set(member.key, to: Value(json: member.value, origin: texts.add(.text, in: number)))
         }
         return .dict(message)
+    }
+}
+
+/// An answer that begins with reasoning, taken apart as Qwen3's templates do it themselves; those of Qwen3.8 leave it to others.
+struct Reasoning: Equatable {
+    let thoughts: String
+    let answer: String
+
+    /// - Returns: nil for text in which no reasoning ends.
+    init?(in said: String) {
+        let end = "</think>"
+        guard let first = said.firstRange(of: end), let last = said.ranges(of: end).last else { return nil }
+        let before = said[..<first.lowerBound]
+        let start = before.ranges(of: "<think>").last?.upperBound ?? before.startIndex
+        thoughts = Self.trimmed(before[start...])
+        answer = Self.trimmed(said[last.upperBound...])
+    }
+
+    /// Without the line breaks around it.
+    private static func trimmed(_ text: Substring) -> String {
+        let start = text.drop { $0.isNewline }
+        return String(start.reversed().drop { $0.isNewline }.reversed())
     }
 }

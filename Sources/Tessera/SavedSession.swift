@@ -6,7 +6,7 @@ import Storage
 struct SavedSession {
     var state: Session.State
     var tools: JSON?
-    var thinking: Bool?
+    var variables: [String: JSON]
     /// How keys and values are kept.
     var precision: KeyValueCache.Precision
     /// Tokens that the cache holds.
@@ -22,7 +22,8 @@ struct SavedSession {
             "said": .array(state.said.map { .int(Int($0)) }),
             "visuals": .array(state.visuals.map(\.json)),
             "messages": state.messages.map { .array($0.map(\.savedJSON)) } ?? .null,
-            "tools": tools ?? .null, "thinking": thinking.map(JSON.bool) ?? .null,
+            "tools": tools ?? .null,
+            "variables": .object(variables.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }),
             "sampler": state.sampler?.json ?? .null,
         ])
     }
@@ -54,7 +55,8 @@ struct SavedSession {
         state.messages = try SavedSession.messages(json["messages"], state.visuals, settings, vocabulary)
         tools = json["tools"]
         guard tools == nil || tools?.array?.isEmpty == false else { throw SavedSession.wrong("tools") }
-        thinking = json["thinking"]?.bool
+        guard let variables = json["variables"]?.members else { throw SavedSession.wrong("variables") }
+        self.variables = Dictionary(variables.map { ($0.key, $0.value) }) { _, last in last }
         if let sampler = json["sampler"] {
             guard let sampler = Sampler(json: sampler) else { throw SavedSession.wrong("sampler") }
             state.sampler = sampler
@@ -62,8 +64,8 @@ struct SavedSession {
     }
 
     /// What there is of a session.
-    init(_ state: Session.State, tools: JSON?, thinking: Bool?, _ context: TextContext) {
-        (self.state, self.tools, self.thinking) = (state, tools, thinking)
+    init(_ state: Session.State, tools: JSON?, variables: [String: JSON], _ context: TextContext) {
+        (self.state, self.tools, self.variables) = (state, tools, variables)
         precision = context.cache.precision
         (cached, promptLength) = (context.cache.count, context.progress.promptLength)
     }

@@ -23,14 +23,14 @@ extension Session {
                     .init(count: saved.cached, promptLength: saved.promptLength, read: read), bytes)
             }
         } catch { throw error.located(in: path) }
-        (state, tools, thinking) = (saved.state, saved.tools, saved.thinking)
+        (state, tools, variables) = (saved.state, saved.tools, saved.variables)
     }
 
     /// Saves the conversation; whoever looks at the file meanwhile, or after a crash, sees the old one or the new one.
     /// - Throws: `usage` when the place was taken meanwhile, `io` when it cannot be written.
     public func save(to place: OutputPath) throws(Failure) {
         try restore()
-        let saved = SavedSession(state, tools: tools, thinking: thinking, context)
+        let saved = SavedSession(state, tools: tools, variables: variables, context)
         try SessionFile.write(
             to: place, model: model.bundle.digest, conversation: Array(saved.json.serialized().utf8),
             read: context.progress.read.map(Session.bytes) ?? [], cache: context.cache)

@@ -89,8 +89,8 @@ public final class Session {
     public let context: TextContext
     /// Functions that the model may call, as ``Conversation/tools``.
     public var tools: JSON?
-    /// Whether the model shall reason first, as ``Conversation/thinking``.
-    public var thinking: Bool?
+    /// Further choices for the chat template, as ``Conversation/variables``.
+    public var variables: [String: JSON] = [:]
     var state = State()
     /// Where the context must go back to before anything else is said.
     private var unrestored: TextContext.Mark?
@@ -144,7 +144,7 @@ public final class Session {
             messages.removeLast()
         }
         messages.append(Message(role: "user", parts: content))
-        let conversation = Conversation(messages, tools: tools, thinking: thinking)
+        let conversation = Conversation(messages, tools: tools, variables: variables)
         let prompt = try PreparedPrompt(
             tokens: tokenizer.encode(model.prompt.write(conversation, tokenizer).pieces),
             visuals: state.visuals + visuals, settings: model.prompt,

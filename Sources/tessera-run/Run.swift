@@ -31,18 +31,7 @@ import Threads
 
     @OptionGroup var frames: VideoParameters
 
-    @Option(help: "A system message instead of the template's own.")
-    var system: String?
-
-    @Option(
-        help: """
-            Functions that the model may call: a JSON file with a list in the words of the OpenAI interface, for chat \
-            templates that take one. Calls are shown as the model writes them.
-            """)
-    var tools: String?
-
-    @Option(help: "Whether the model reasons first, for chat templates that let one choose: on or off.")
-    var thinking: Choice?
+    @OptionGroup var template: TemplateOptions
 
     @Option(
         name: [.customShort("n"), .long], help: "Tokens of an answer, at most.",
@@ -89,8 +78,6 @@ import Threads
 
     @Flag(name: [.short, .long], help: "Print figures to stderr.")
     var verbose = false
-
-    enum Choice: String, ExpressibleByArgument { case on, off }
 
     mutating func validate() throws {
         guard !boxes || (!image.isEmpty && prompt != nil) else {
@@ -176,9 +163,9 @@ import Threads
         model.features = try keeping.features(inMemory: prompt == nil ? min(64 << 20, spare) : 0)
         let options = Session.Options(
             sampling: sampling.settings(over: model.sampling), maximumTokens: maxTokens, draft: draft)
-        let store = try keeping.store(inputs: [self.model] + image + video + (tools.map { [$0] } ?? []))
+        let store = try keeping.store(inputs: [self.model] + image + video + template.inputs)
         return Conversation(
-            try session(model, store, capacity: capacity), options, system: system, store: store)
+            try session(model, store, capacity: capacity), options, system: template.system, store: store)
     }
 
     /// What was said before goes on as it began, unless other options are given.
@@ -189,12 +176,7 @@ import Threads
             if let store { try store.open(model, capacity: capacity) } else {
                 try Session(model, capacity: capacity)
             }
-        if let tools { session.tools = try readTools(tools) }
-        if let thinking { session.thinking = thinking == .on }
-        if session.isBegun, system != nil {
-            Console.warn("--system is for the beginning of a conversation, and this one has begun")
-        }
-        if model.tokenizer != nil { try warnOfUnused(session) }
+        try template.apply(to: session)
         return session
     }
 
@@ -230,35 +212,6 @@ import Threads
             }
         }
         return if let other { try model.twin(other) } else { model }
-    }
-
-    /// Says which of the options a chat template makes nothing of.
-    private func warnOfUnused(_ session: Session) throws(Failure) {
-        let tokenizer = try session.model.requireTokenizer()
-        func written(_ change: (inout Prompts.Conversation) -> Void) -> WrittenConversation? {
-            var conversation = Prompts.Conversation([Message(role: "user", text: "Why?")])
-            change(&conversation)
-            return try? session.model.prompt.write(conversation, tokenizer)
-        }
-        let plain = written { _ in }
-        var unused: [String] = []
-        if let tools = session.tools, written({ $0.tools = tools }) == plain { unused.append("--tools") }
-        if thinking != nil, written({ $0.thinking = true }) == written({ $0.thinking = false }) {
-            unused.append("--thinking")
-        }
-        if let system {
-            let first = Message(role: "system", text: system)
-            if written({ $0.messages.insert(first, at: 0) }) == plain { unused.append("--system") }
-        }
-        for option in unused { Console.warn("the model's chat template makes nothing of \(option)") }
-    }
-
-    private func readTools(_ path: String) throws(Failure) -> JSON {
-        let json = try JSON(file: path, limit: 1 << 20)
-        guard json.array?.isEmpty == false else {
-            throw .badInput("holds no list of functions", file: path)
-        }
-        return json
     }
 }
 

@@ -21,7 +21,7 @@ extension FuzzTarget {
                 Array(
                     (#"{"cache_type":"f16","cached":4,"prompt_length":4,"turn":1,"said":[1,9,9,2,3],"visuals":[\#(visual)],"#
                         + #""messages":[{"role":"user","parts":\#(parts)},{"role":"assistant","parts":"#
-                        + #"[{"type":"said","text":"x","tokens":[3]}]}],"tools":[{}],"thinking":true,"sampler":\#(sampler)}"#)
+                        + #"[{"type":"said","text":"x","tokens":[3]}]}],"tools":[{}],"variables":{"enable_thinking":true},"sampler":\#(sampler)}"#)
                         .utf8),
                 Array(
                     #"{"cache_type":"f32","cached":0,"prompt_length":0,"turn":0,"said":[],"visuals":[],"messages":null}"#

@@ -7,6 +7,7 @@ In expressions.json are small templates, one by one, and what they become with t
 templates and writes the results anew.
 
     make_chat_grid.py            writes the fixtures
+    make_chat_grid.py FOLDER     with what published templates write, known by the SHA-256 of their text; they are not kept
     make_chat_grid.py --print    prints what the conversations are, for other uses
 """
 import hashlib
@@ -114,6 +115,12 @@ class Drawing:
                 settings[name] = value
         if self.random.random() < 0.5:
             settings.update(bos_token="<s>", eos_token="</s>")
+        for name, choices in [("preserve_thinking", [None, None, True, False]),
+                              ("reasoning_effort", [None, None, "low", "medium", "xhigh", "high"])]:
+            # Drawn apart, so that another name leaves the conversations as they are.
+            value = random.Random(f"{name} {len(messages)} {len(settings)}").choice(choices)
+            if value is not None:
+                settings[name] = value
         return {"messages": messages, "tools": tools, "settings": settings}
 
 
@@ -147,27 +154,37 @@ def write_expressions():
         json.dumps(fixture["variables"], ensure_ascii=False), ",\n".join(cases)))
 
 
+def digest(text):
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def rendered_by(template, grid):
+    _cached_compile_jinja_template(template)
+    return [rendered(template, conversation) for conversation in grid]
+
+
 def main():
     grid = conversations()
     if "--print" in sys.argv:
         print(json.dumps({"tools": TOOLS, "conversations": grid}))
         return
     write_expressions()
-    results = {}
+    results, published = {}, json.loads((FOLDER / "grid.json").read_text()).get("published", {})
     for path in sorted([*FOLDER.glob("*.jinja"), *OWN.glob("qwen[23]*.jinja")]):
-        _cached_compile_jinja_template(path.read_text())
-        texts = [rendered(path.read_text(), conversation) for conversation in grid]
-        short = []
-        for index, text in enumerate(texts):
-            digest = None if text is None else hashlib.sha256(text.encode()).hexdigest()[:12]
-            short.append(text if index < WHOLE else digest)
-        results[path.stem] = short
+        texts = rendered_by(path.read_text(), grid)
+        results[path.stem] = [text if index < WHOLE else digest(text) for index, text in enumerate(texts)]
         print(path.stem, sum(text is not None for text in texts), "of", len(texts), file=sys.stderr)
+    for path in sorted(pathlib.Path(sys.argv[1]).glob("*.jinja")) if len(sys.argv) > 1 else []:
+        name = hashlib.sha256(path.read_bytes()).hexdigest()
+        published[name] = [digest(text) for text in rendered_by(path.read_text(), grid)]
     lines = [json.dumps(conversation, ensure_ascii=False, separators=(",", ":")) for conversation in grid]
+
+    def members(texts):
+        return ",\n".join(f"{json.dumps(name)}:{json.dumps(each, ensure_ascii=False)}" for name, each in texts.items())
+
     (FOLDER / "grid.json").write_text(
-        '{"whole":%d,"tools":%s,\n"conversations":[\n%s\n],\n"rendered":{\n%s\n}}\n' % (
-            WHOLE, json.dumps(TOOLS, ensure_ascii=False), ",\n".join(lines),
-            ",\n".join(f"{json.dumps(name)}:{json.dumps(texts, ensure_ascii=False)}" for name, texts in results.items())))
+        '{"whole":%d,"tools":%s,\n"conversations":[\n%s\n],\n"rendered":{\n%s\n},\n"published":{\n%s\n}}\n' % (
+            WHOLE, json.dumps(TOOLS, ensure_ascii=False), ",\n".join(lines), members(results), members(published)))
 
 
 if __name__ == "__main__":

@@ -5,17 +5,23 @@ NAME is one of formats/checkpoints, such as Qwen2-VL-2B; bf16, in two shards.  T
 ones have, so speed and memory can be measured without the real model; what it says is meaningless.  Needs numpy.  --layers
 writes fewer layers of the decoder, for quicker trials or where only the tower is measured.
 
-The tokenizer has the 256 bytes, one merge (some readers want to see any) and Qwen2's special tokens at their published ids.
+The tokenizer has the 256 bytes, one merge (some readers want to see any) and the special tokens at their published ids.
 """
 import argparse
 import json
 import os
 import pathlib
+import re
 
 import numpy as np
 
 CHECKPOINTS = pathlib.Path(__file__).resolve().parents[2] / "formats/checkpoints"
 MERGE = 2
+# Behind the first special token of a vocabulary.
+SPECIAL = {"endoftext": 0, "im_start": 1, "im_end": 2, "vision_start": 9, "vision_end": 10, "vision_pad": 11, "image_pad": 12,
+           "video_pad": 13}
+# Of Qwen3.5: 1 is added to these before they multiply.
+ZERO_CENTRED = re.compile(r"(layernorm|(q|k)_norm|language_model\.norm)\.weight$")
 
 
 def read_manifest(name, layers):
@@ -25,13 +31,14 @@ def read_manifest(name, layers):
     text = config.get("text_config", config)
     tensors = []
     for tensor in manifest["tensors"]:
-        count = tensor.get("count")
+        numbers = tensor.get("numbers", range(tensor.get("count", 1)))
         if layers and "layers.{i}." in tensor["name"]:
-            count = layers
-        names = [tensor["name"].replace("{i}", str(i)) for i in range(count)] if count else [tensor["name"]]
-        tensors += [(each, tensor["shape"]) for each in names]
+            numbers = [number for number in numbers if number < layers]
+        tensors += [(tensor["name"].replace("{i}", str(number)), tensor["shape"]) for number in numbers]
     if layers:
         text["num_hidden_layers"] = layers
+        if "layer_types" in text:
+            text["layer_types"] = text["layer_types"][:layers]
     return config, tensors
 
 
@@ -46,10 +53,11 @@ rng = np.random.default_rng(1)
 NOISE = rng.standard_normal(1 << 24).astype(np.float32)
 
 
-def write_tensor(out, name, shape):
+def write_tensor(out, name, shape, zero_centred):
     count = int(np.prod(shape))
     if len(shape) == 1:
-        out.write(bf16(np.full(count, 1.0 if name.endswith("weight") else 0.0, np.float32)).tobytes())
+        is_factor = name.endswith("weight") and not (zero_centred and ZERO_CENTRED.search(name))
+        out.write(bf16(np.full(count, 1.0 if is_factor else 0.0, np.float32)).tobytes())
         return
     noise = bf16(NOISE * np.float32(0.7 * (count / shape[0]) ** -0.5))
     at = int(rng.integers(len(noise)))
@@ -59,15 +67,15 @@ def write_tensor(out, name, shape):
         count, at = count - len(part), 0
 
 
-def write_tokenizer(put):
+def write_tokenizer(put, first_special, letters):
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     rest = [b for b in range(256) if b not in printable]
     letter = {b: chr(b) for b in printable} | {b: chr(256 + i) for i, b in enumerate(rest)}
     vocab = {letter[b]: i for i, b in enumerate(printable + rest)} | {"th": 256}
-    special = {"<|endoftext|>": 151643, "<|im_start|>": 151644, "<|im_end|>": 151645, "<|vision_start|>": 151652,
-               "<|vision_end|>": 151653, "<|vision_pad|>": 151654, "<|image_pad|>": 151655, "<|video_pad|>": 151656}
-    pattern = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-               r"|\s+(?!\S)|\s+")
+    special = {f"<|{name}|>": first_special + offset for name, offset in SPECIAL.items()}
+    word = letters if len(letters) == 5 else f"[{letters}]"
+    pattern = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?" + word + r"+|\p{N}| ?[^\s" + letters
+               + r"\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
     put("tokenizer.json", {
         "version": "1.0",
         "added_tokens": [{"id": i, "content": t, "single_word": False, "lstrip": False, "rstrip": False,
@@ -81,7 +89,7 @@ def write_tokenizer(put):
     put("vocab.json", vocab)
 
 
-def write_shards(outdir, tensors):
+def write_shards(outdir, tensors, zero_centred):
     """Writes the tensors in two files and gives what the index says."""
     total = sum(2 * int(np.prod(shape)) for _, shape in tensors)
     shards, size, index = [[], []], 0, {}
@@ -100,7 +108,7 @@ def write_shards(outdir, tensors):
         with open(os.path.join(outdir, file), "wb") as out:
             out.write(len(text).to_bytes(8, "little") + text)
             for name, shape in shard:
-                write_tensor(out, name, shape)
+                write_tensor(out, name, shape, zero_centred)
     return {"metadata": {"total_size": total}, "weight_map": index}
 
 
@@ -117,15 +125,18 @@ def main():
             json.dump(value, out, indent=2, ensure_ascii=False)
 
     config, tensors = read_manifest(args.name, args.layers)
-    put("model.safetensors.index.json", write_shards(args.outdir, tensors))
+    first_special = config.get("vision_start_token_id", 151652) - SPECIAL["vision_start"]
+    hybrid = config["model_type"].startswith("qwen3_5")
+    put("model.safetensors.index.json", write_shards(args.outdir, tensors, zero_centred=hybrid))
     put("config.json", config)
-    put("generation_config.json", {"bos_token_id": 151643, "eos_token_id": 151645, "do_sample": False})
+    put("generation_config.json", {"bos_token_id": first_special, "eos_token_id": first_special + SPECIAL["im_end"],
+                                   "do_sample": False})
     side = config["vision_config"]["patch_size"] * MERGE
     put("preprocessor_config.json", {
         "min_pixels": 4 * side * side, "max_pixels": 16384 * side * side, "patch_size": side // MERGE,
         "temporal_patch_size": 2, "merge_size": MERGE, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
         "image_processor_type": "Qwen2VLImageProcessor"})
-    write_tokenizer(put)
+    write_tokenizer(put, first_special, r"\p{L}\p{M}" if hybrid else r"\p{L}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
     peer_speed.py WORK                                        all of it, with Qwen2-VL-2B's shapes: an hour, 25 GB
     peer_speed.py WORK --model Qwen3-VL-2B --layers 1 --rows pictures --pictures 448,1024
+    peer_speed.py WORK --model Qwen3.5-0.8B --rows prefill
 
 WORK keeps what is made; what is in it already is not made again.  llama.cpp is built for this processor from its source
 package on the first run, or taken from --llama-cpp, a folder of its sources.  Any other program with llama-bench's and
@@ -145,10 +146,13 @@ class Trial:
             Finished([sys.executable, HERE / "make_random_checkpoint.py", self.args.model, path, *layers])
         return path
 
+    @property
+    def generation(self):
+        return re.match(r"Qwen[\d.]*(-VL)?", self.args.model)[0].lower()
+
     def bundle(self, recipe):
-        generation = re.match(r"(Qwen[\d.]*-VL)", self.args.model)[1].lower()
         return self.made(f"{recipe}.tessera", lambda path: [
-            self.tool(f"tessera-from-{generation}"), self.checkpoint, "--quantize", recipe, "-o", path, "-t",
+            self.tool(f"tessera-from-{self.generation}"), self.checkpoint, "--quantize", recipe, "-o", path, "-t",
             self.args.threads])
 
     def peer_file(self, name, *options):
@@ -258,8 +262,7 @@ class Trial:
         if not text.exists():
             text.write_text("".join(f"{n * n % 9973} is what {n} leaves, and then came {n % 97} more.\n" for n in range(1 << 16)))
         tokens, full = self.args.tokens, self.work / "full.tessera"
-        generation = re.match(r"(Qwen[\d.]*-VL)", self.args.model)[1].lower()
-        self.made("full.tessera", lambda path: [self.tool(f"tessera-from-{generation}"), self.checkpoint, "-o", path])
+        self.made("full.tessera", lambda path: [self.tool(f"tessera-from-{self.generation}"), self.checkpoint, "-o", path])
         (self.work / "cal").unlink(missing_ok=True)
         (self.work / "solved.tessera").unlink(missing_ok=True)
         ours = [

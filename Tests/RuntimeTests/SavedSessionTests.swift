@@ -233,7 +233,7 @@ import Testing
         let session = try Session(model, capacity: 64)
         _ = try session.answer(
             [.text(question)], options: .init(sampling: .init(temperature: 1), maximumTokens: 4))
-        let saved = SavedSession(session.state, tools: nil, thinking: nil, session.context)
+        let saved = SavedSession(session.state, tools: nil, variables: [:], session.context)
         let path = directory.file("forged")
         try SessionFile.write(
             to: OutputPath(path, inputs: []), model: model.bundle.digest,
@@ -251,7 +251,7 @@ import Testing
         let options = Session.Options(sampling: .init(), maximumTokens: 4)
         _ = try session.answer([.text(question)], options: options)
         _ = try other.answer([.text("x")], options: options)
-        let saved = SavedSession(session.state, tools: nil, thinking: nil, session.context)
+        let saved = SavedSession(session.state, tools: nil, variables: [:], session.context)
         for (read, cache) in [([], other.context.cache), ([0, 0, 0, 0], session.context.cache)]
             as [([UInt8], SequenceCache)]
         {

@@ -33,7 +33,7 @@ import Testing
         }
         #expect(try written() == "null False")
         session.tools = [.pairs(["name": "look"])]
-        session.thinking = true
+        session.variables = ["enable_thinking": true]
         #expect(try written() == #"[{"name": "look"}] True"#)
     }
 
