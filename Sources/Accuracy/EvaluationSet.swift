@@ -12,8 +12,8 @@ public struct EvaluationSet {
         public enum Scored: Equatable, Sendable {
             /// Those that foretell a token of text.
             case all
-            /// Those of its second half, as llama.cpp's perplexity tool does.
-            case secondHalf
+            /// Those from this one on.
+            case from(Int)
         }
 
         /// `line 3 of set.jsonl`, `window 7 of book.txt`.
@@ -93,10 +93,18 @@ public struct EvaluationSet {
     }
 
     /// Adds the windows of a text, from its beginning.
-    /// - Parameter windows: at most so many; 0 for all.
+    /// - Parameters:
+    ///   - windows: at most so many; 0 for all.
+    ///   - first: the first position of a window that is compared; nil for its second half, as llama.cpp's perplexity tool does.
     /// - Throws: `badInput` when the text has no whole window.
-    public mutating func add(text path: String, window: Int, windows: Int) throws(Failure) {
-        guard window >= 4 else { throw Failure(.usage, "a window of \(window) tokens is too short") }
+    public mutating func add(
+        text path: String, window: Int, windows: Int, from first: Int? = nil
+    ) throws(Failure) {
+        let first = first ?? window / 2
+        guard window >= 4, first < window - 1 else {
+            throw Failure(
+                .usage, "a window of \(window) tokens is too short to be compared from token \(first) on")
+        }
         guard let text = String(validating: try readFile(path), as: UTF8.self) else {
             throw .badInput("is not UTF-8 text", file: path)
         }
@@ -109,7 +117,7 @@ public struct EvaluationSet {
             try prepared.add(Array(all[number * window..<(number + 1) * window]), [])
             items.append(
                 Item(
-                    name: "window \(number) of \(Path.name(path))", question: nil, scored: .secondHalf,
+                    name: "window \(number) of \(Path.name(path))", question: nil, scored: .from(first),
                     ownAnswer: nil, known: nil, media: []))
         }
     }
@@ -117,12 +125,13 @@ public struct EvaluationSet {
     /// Adds conversations and texts as `tessera-calibrate` finds them; of a text all windows.
     /// - Parameter report: told how many sources are read, of how many.
     public mutating func add(
-        _ sources: [SampleSource], window: Int, report: (Int, Int) throws(Failure) -> Void
+        _ sources: [SampleSource], window: Int, from first: Int? = nil,
+        report: (Int, Int) throws(Failure) -> Void
     ) throws(Failure) {
         for (index, source) in sources.enumerated() {
             try report(index, sources.count)
             switch source {
-            case .text(let file): try add(text: file, window: window, windows: 0)
+            case .text(let file): try add(text: file, window: window, windows: 0, from: first)
             case .conversation(let json, let file, let line):
                 try locating(file, line) { (set) throws(Failure) in
                     try set.add(

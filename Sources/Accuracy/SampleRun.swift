@@ -141,7 +141,7 @@ extension EvaluationSet {
         let end = sample.tokens.count - 1
         return switch item.scored {
         case .all: sample.textRows + (item.ownAnswer == nil ? [] : [end])
-        case .secondHalf: Array(sample.tokens.count / 2..<end)
+        case .from(let first): Array(first..<end)
         }
     }
 

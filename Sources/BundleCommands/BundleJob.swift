@@ -1,4 +1,4 @@
-import Bundles
+public import Bundles
 public import Calibration
 import CommandSupport
 import FloatProducts
@@ -82,9 +82,10 @@ public struct BundleJob {
     /// - Parameters:
     ///   - sources: the files that are read meanwhile.
     ///   - fingerprint: everything beside the plan that determines the bytes.
+    ///   - carried: sections that are only carried along.
     public func run(
         _ source: some WeightSource, to place: OutputPath, sources: [FileIdentity], fingerprint: JSON,
-        metadata: JSON, tokenizer: [UInt8]
+        metadata: JSON, tokenizer: [UInt8], carrying carried: [CarriedSection]
     ) throws(Failure) {
         if let item = plan.items.first(where: { $0.solution?.solver.isCalibrated == true }) {
             throw Failure(
@@ -94,8 +95,9 @@ public struct BundleJob {
                     "convert without --quantize, then tessera-calibrate, then tessera-quantize --calibration")
         }
         let progress = Progress(total: source.weights.reduce(0) { $0 + $1.shape.count * $1.type.width })
-        try write(place, sources, fingerprint: fingerprint, metadata: metadata, tokenizer: tokenizer) {
-            (writer) throws(Failure) in
+        try write(
+            place, sources, fingerprint: fingerprint, metadata: metadata, tokenizer: tokenizer, carried
+        ) { (writer) throws(Failure) in
             defer { progress.finish() }
             let quantizer = try Quantizer(
                 plan, threads: options.threads, meanSquares: columns?.meanSquares ?? [:])
@@ -109,7 +111,8 @@ public struct BundleJob {
     /// The same with a calibration file, block after block.
     public func run(
         _ source: RewrittenWeights<BundleWeights>, _ calibration: CalibrationFile, to place: OutputPath,
-        sources: [FileIdentity], fingerprint: JSON, metadata: JSON, tokenizer: [UInt8]
+        sources: [FileIdentity], fingerprint: JSON, metadata: JSON, tokenizer: [UInt8],
+        carrying carried: [CarriedSection]
     ) throws(Failure) {
         let quantizer = try CalibratedQuantizer(
             plan, graph, source, calibration, threads: options.threads, largeProduct: .openBLAS())
@@ -118,7 +121,7 @@ public struct BundleJob {
         if let target { Console.log(target.text) }
         try write(
             place, sources + [calibration.bundle.file.identity], fingerprint: fingerprint, metadata: metadata,
-            tokenizer: tokenizer
+            tokenizer: tokenizer, carried
         ) { (writer) throws(Failure) in
             let progress = SampleProgress()
             defer { progress.finish() }
@@ -131,7 +134,7 @@ public struct BundleJob {
 
     private func write(
         _ place: OutputPath, _ sources: [FileIdentity], fingerprint: JSON, metadata: JSON,
-        tokenizer: [UInt8],
+        tokenizer: [UInt8], _ carried: [CarriedSection],
         _ body: (BundleWriter) throws(Failure) -> [TensorReport]
     ) throws(Failure) {
         if let summary = plan.codesSummary { Console.log(summary) }
@@ -146,7 +149,8 @@ public struct BundleJob {
         }
         let start = monotonicSeconds()
         let reports = try body(writer)
-        let digest = try writer.finish(graph: graph.json, metadata: metadata, tokenizer: tokenizer)
+        let digest = try writer.finish(
+            graph: graph.json, metadata: metadata, tokenizer: tokenizer, carrying: carried)
         report(reports, place.path, digest, seconds: monotonicSeconds() - start)
     }
 

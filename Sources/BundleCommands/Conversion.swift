@@ -1,3 +1,4 @@
+import Bundles
 import Checkpoints
 import CommandSupport
 import Generations
@@ -30,7 +31,8 @@ struct Conversion {
     }
 
     /// Writes the bundle of `model`, whose plan this is.
-    func run(_ model: ImportedModel, to place: OutputPath) throws(Failure) {
+    /// - Parameter carriesDrafting: whether the tensors that draft tokens come along.
+    func run(_ model: ImportedModel, to place: OutputPath, carriesDrafting: Bool) throws(Failure) {
         Console.log(plan.ledger.summary)
         Console.log(model.settings.summary)
         for note in model.notes { Console.log(note) }
@@ -41,7 +43,21 @@ struct Conversion {
             CheckpointWeights(model), to: place, sources: model.files.map(\.identity),
             // The metadata holds the digests of all sources, and everything else that was read.
             fingerprint: .pairs(["graph": plan.graph.json, "metadata": metadata]), metadata: metadata,
-            tokenizer: model.tokenizer)
+            tokenizer: model.tokenizer, carrying: carriesDrafting ? [try drafting(of: model)] : [])
+    }
+
+    private func drafting(of model: ImportedModel) throws(Failure) -> CarriedSection {
+        let tensors = model.drafting
+        guard !tensors.isEmpty else {
+            throw Failure(
+                .usage, "the checkpoint has no tensors that draft tokens, or has them in blocks",
+                file: model.checkpoint.directory, remedy: "leave out --keep-mtp")
+        }
+        let section = CarriedSection.drafting(
+            [.memory(SafetensorsFile.header(of: tensors))] + tensors.map { .mapped($0.data) })
+        Console.log(
+            "carried: \(tensors.count) tensors that draft tokens, \(ByteCount.text(section.byteCount))")
+        return section
     }
 
     private func logUnused() {

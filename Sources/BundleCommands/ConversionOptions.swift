@@ -56,6 +56,14 @@ public struct ConversionOptions: ParsableArguments {
     @Option(help: "Quantize on the way, by a recipe's name (int8, int4) or file.")
     public var quantize: String?
 
+    /// Whether what drafts tokens comes along.
+    @Flag(
+        help: """
+            Carry the tensors along by which a model drafts tokens for itself (mtp.*), as they are, in a section of their own; \
+            nothing here runs them.
+            """)
+    public var keepMtp = false
+
     /// Where the bundle goes, and how.
     @OptionGroup public var output: OutputOptions
 
@@ -74,7 +82,7 @@ public struct ConversionOptions: ParsableArguments {
             for warning in model.warnings { Console.warn(warning) }
             let conversion = try Conversion(model.plan, recipe: quantize, output)
             if let destination {
-                try conversion.run(model, to: destination)
+                try conversion.run(model, to: destination, carriesDrafting: keepMtp)
             } else {
                 try conversion.printPlan()
             }

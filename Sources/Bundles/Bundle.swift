@@ -65,6 +65,11 @@ public struct Bundle: Sendable {
         }
     }
 
+    /// Sections that no reader needs to know, known or not, to be handed on.
+    public var carried: [CarriedSection] {
+        header.sections.compactMap { CarriedSection($0, of: file) }
+    }
+
     private func json(_ kind: SectionKind) throws(Failure) -> JSON {
         do { return try Self.json(kind, header, file) } catch { throw error.located(in: path) }
     }

@@ -196,10 +196,14 @@ extension BundleWriter {
     ///   - graph: the graphs, as `GraphIR` writes them.
     ///   - metadata: everything else about the model.
     ///   - tokenizer: the tokenizer section.
+    ///   - carried: sections that are only carried along, each of another code.
     /// - Returns: the root digest.
-    /// - Throws: `.mismatch` when a tensor is missing; `.limit` when a section is larger than a bundle may hold; `.io`.
+    /// - Throws: `.mismatch` when a tensor is missing, or bytes that are carried are damaged; `.limit` when a section is larger than
+    ///   a bundle may hold; `.io`.
     @discardableResult
-    public func finish(graph: JSON, metadata: JSON, tokenizer: [UInt8]) throws(Failure) -> Digest {
+    public func finish(
+        graph: JSON, metadata: JSON, tokenizer: [UInt8], carrying carried: [CarriedSection] = []
+    ) throws(Failure) -> Digest {
         guard completed == plan.count else {
             throw Failure(
                 .mismatch, "was not written", file: name,
@@ -220,6 +224,7 @@ extension BundleWriter {
             (.tokenizer, tokenizer), (.directory, Array(directory.json.serialized().utf8)),
         ]
         for content in contents { sections.append(try write(content.kind, content.bytes, behind: sections)) }
+        for section in carried { sections.append(try write(section, behind: sections)) }
         let header = Header(
             features: Features(plan), fileLength: sections.last?.range.upperBound ?? Format.headerBytes,
             sections: sections, root: try Header.root(of: sections))
@@ -242,14 +247,39 @@ extension BundleWriter {
                 .limit, "has \(content.count) bytes, more than the \(kind.limit) allowed", file: name,
                 at: "section \(kind.code)")
         }
-        guard let start = Format.aligned(sections.last?.range.upperBound ?? 0) else {
-            throw Failure(.limit, "the file is too large to address", file: name)
-        }
+        let start = try start(behind: sections)
         let stored = try Zstd.compress(content)
         try output.write(stored, at: start)
         return Section(
             code: kind.code, codec: .zstd, range: start..<start + stored.count, decodedCount: content.count,
             digest: try SHA256.digest(stored))
+    }
+
+    private func write(_ carried: CarriedSection, behind sections: [Section]) throws(Failure) -> Section {
+        let start = try start(behind: sections)
+        var hash = try SHA256()
+        var end = start
+        for part in carried.parts {
+            try part.withBytes { (bytes) throws(Failure) in
+                hash.update(bytes)
+                try output.write(bytes, at: end)
+                end += bytes.count
+            }
+        }
+        let digest = hash.finish()
+        guard carried.digest == nil || carried.digest == digest else {
+            throw Failure(.mismatch, "is corrupt where it is copied from", at: "section \(carried.code)")
+        }
+        return Section(
+            code: carried.code, codec: carried.codec, range: start..<end, decodedCount: carried.decodedCount,
+            digest: digest)
+    }
+
+    private func start(behind sections: [Section]) throws(Failure) -> Int {
+        guard let start = Format.aligned(sections.last?.range.upperBound ?? 0) else {
+            throw Failure(.limit, "the file is too large to address", file: name)
+        }
+        return start
     }
 
     /// Renames the complete file, once a reader accepts it.

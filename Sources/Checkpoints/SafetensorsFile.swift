@@ -30,6 +30,28 @@ public struct SafetensorsFile: Sendable {
     }
 }
 
+extension SafetensorsFile {
+    /// What stands before the tensors' bytes in a file that holds them one behind the other: the header's length and the header.
+    public static func header(of tensors: [SourceTensor]) -> [UInt8] {
+        var end = 0
+        let entries = tensors.map { tensor -> JSON.Member in
+            let start = end
+            end += tensor.data.count
+            return .init(
+                tensor.name,
+                .pairs([
+                    "dtype": .string(tensor.type.rawValue),
+                    "shape": .array(tensor.shape.extents.map { .int($0) }),
+                    "data_offsets": .array([.int(start), .int(end)]),
+                ]))
+        }
+        let header = Array(JSON.object(entries).serialized().utf8)
+        // Readers that map files expect tensors at multiples of 8.
+        let padding = [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
+        return UInt64(header.count + padding.count).bytes + header + padding
+    }
+}
+
 /// The header of a safetensors file, checked against the file it heads.
 private struct SafetensorsHeader {
     let file: MappedFile

@@ -17,6 +17,8 @@ extension ImportedModel {
         plan = try CheckpointPlan(
             reading, adapted.weights, of: source.origin, passedOver: checkpoint.passedOver,
             leftOut: stored.unneeded + adapted.replaced)
+        drafting = stored.weights.filter { reading.table.reasonToLeaveOut($0.name) != nil }
+            .flatMap(\.sources).compactMap { checkpoint[$0] }
         var ledger = SettingsLedger(ignoring: options.ignoredSettings)
         let generation = try source.generationSettings()
         let defaults = try GenerationDefaults(generation, reading.config)

@@ -30,9 +30,14 @@ struct EvaluationOptions: ParsableArguments {
 
     @Option(
         name: [.customLong("ctx"), .customShort("c")],
-        help: "Tokens of a window of a text; its second half is scored.",
+        help: "Tokens of a window of a text.",
         transform: whole(2...Allowed.tokens.upperBound))
     var window: Int = 512
+
+    @Option(
+        help: "The first token of a window that is scored; 0 for all of it. (default: its second half is)",
+        transform: whole(0...Allowed.tokens.upperBound))
+    var scoreFrom: Int?
 
     @Option(help: "Windows of --text, at most; 0 for all.", transform: whole(0...1 << 24))
     var chunks: Int = 0
@@ -71,6 +76,7 @@ struct EvaluationOptions: ParsableArguments {
         if runs { return nil }
         if system != nil { return "--system" }
         if !video.isEmpty { return "--video" }
+        if scoreFrom != nil { return "--score-from" }
         if keepBase != nil { return "--keep-base" }
         if resume != nil { return "--resume" }
         return attribute ? "--attribute" : nil
@@ -79,6 +85,9 @@ struct EvaluationOptions: ParsableArguments {
     func validate() throws {
         guard keepBase == nil || text != nil && prompt == nil && data.isEmpty else {
             throw ValidationError("--keep-base is for --text alone")
+        }
+        guard scoreFrom == nil || keepBase == nil && prompt == nil else {
+            throw ValidationError("--score-from is for --text and --data, without --keep-base")
         }
         guard prompt != nil || system == nil && video.isEmpty && (image.isEmpty || !runs) else {
             throw ValidationError("--image, --video and --system are for --prompt")
@@ -98,8 +107,9 @@ struct EvaluationOptions: ParsableArguments {
     func set(_ base: Model, _ progress: SampleProgress) throws(Failure) -> EvaluationSet {
         var set = try EvaluationSet(base, answerTokens: maxTokens)
         if let prompt { try set.add(question: prompt, system: system, pictures: image, videos: video) }
-        if let text { try set.add(text: text, window: window, windows: chunks) }
-        try set.add(try SampleSource.find(data), window: window) { (done, total) throws(Failure) in
+        if let text { try set.add(text: text, window: window, windows: chunks, from: scoreFrom) }
+        try set.add(try SampleSource.find(data), window: window, from: scoreFrom) {
+            (done, total) throws(Failure) in
             progress.show(done, total, "reading \(done + 1) of \(total), the base answers")
         }
         return set

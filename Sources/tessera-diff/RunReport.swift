@@ -38,10 +38,20 @@ struct RunReport {
     private var overview: String {
         let (count, tokens) = (run.samples.count, run.set.tokenCount)
         let what =
-            run.set.items.allSatisfy { $0.scored == .secondHalf }
-            ? "\(count) windows of \(tokens / max(1, count)) tokens, the second half of each scored"
-            : "\(count) sample\(count == 1 ? "" : "s"), \(tokens) tokens"
+            if let first = run.set.items.first?.scored, first != .all,
+                run.set.items.allSatisfy({ $0.scored == first })
+            {
+                "\(count) windows of \(tokens / max(1, count)) tokens, \(scored(first, tokens / max(1, count)))"
+            } else { "\(count) sample\(count == 1 ? "" : "s"), \(tokens) tokens" }
         return "\(what); \(run.stageSamples.count) of them part by part"
+    }
+
+    private func scored(_ scored: EvaluationSet.Item.Scored, _ window: Int) -> String {
+        switch scored {
+        case .all, .from(0): "all of each scored"
+        case .from(window / 2): "the second half of each scored"
+        case .from(let first): "each scored from token \(first) on"
+        }
     }
 
     /// Whole blocks, or all.

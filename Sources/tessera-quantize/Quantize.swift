@@ -88,12 +88,11 @@ import Storage
         case .set(let file):
             try job.run(
                 source, file, to: destination, sources: [bundle.file.identity], fingerprint: fingerprint,
-                metadata: metadata,
-                tokenizer: tokenizer)
+                metadata: metadata, tokenizer: tokenizer, carrying: bundle.carried)
         case .columns, nil:
             try job.run(
                 source, to: destination, sources: [bundle.file.identity], fingerprint: fingerprint,
-                metadata: metadata, tokenizer: tokenizer)
+                metadata: metadata, tokenizer: tokenizer, carrying: bundle.carried)
         }
     }
 

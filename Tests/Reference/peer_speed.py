@@ -3,7 +3,7 @@
 
     peer_speed.py WORK                                        all of it, with Qwen2-VL-2B's shapes: an hour, 25 GB
     peer_speed.py WORK --model Qwen3-VL-2B --layers 1 --rows pictures --pictures 448,1024
-    peer_speed.py WORK --model Qwen3.5-0.8B --rows prefill
+    peer_speed.py WORK --model Qwen3.5-0.8B --rows prefill,pictures --recipes int4
 
 WORK keeps what is made; what is in it already is not made again.  llama.cpp is built for this processor from its source
 package on the first run, or taken from --llama-cpp, a folder of its sources.  Any other program with llama-bench's and
@@ -222,8 +222,9 @@ class Trial:
                      for kind in kinds}
             return lambda peer: {kind: peer.bench(path, self.args, prompts, tokens) for kind, path in files.items()}
 
-        self.rounds("int4", "tokens/s", lambda: reading("int4"), peers(FOUR_BITS))
-        self.rounds("int8", "tokens/s", lambda: reading("int8"), peers(EIGHT_BITS))
+        for recipe in self.args.recipes.split(","):
+            kinds = EIGHT_BITS if recipe == "int8" else FOUR_BITS
+            self.rounds(recipe, "tokens/s", lambda: reading(recipe), peers(kinds))
 
     def pictures(self):
         model, sides = self.quantized("text", "Q4_0")[0], [int(side) for side in self.args.pictures.split(",")]
@@ -292,6 +293,7 @@ def main():
     parser.add_argument("--model", default="Qwen2-VL-2B", help="one of formats/checkpoints (Qwen2-VL-2B)")
     parser.add_argument("--layers", type=int, help="decoder layers instead of all")
     parser.add_argument("--rows", default="convert,prefill,pictures,memory", help=f"of {','.join(ROWS)}")
+    parser.add_argument("--recipes", default="int4,int8", help="of the rows of prefill (int4,int8)")
     parser.add_argument("--pictures", default="448,1008", help="sides of pictures (448,1008)")
     parser.add_argument("--towers", default=",".join(TOWERS), help="formats of the peer's vision file")
     parser.add_argument("--rounds", type=int, default=3)

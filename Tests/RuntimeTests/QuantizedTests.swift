@@ -67,6 +67,12 @@ import Testing
         let direct = try RunComparison(base: base, other: other, set)
         #expect(direct.divergence.positions == 3 * 15)
 
+        var whole = try EvaluationSet(base, answerTokens: 0)
+        try whole.add(text: text, window: 32, windows: 3, from: 0)
+        let bands = try RunComparison(base: base, other: other, whole).divergence.bands
+        #expect(bands.first?.places.lowerBound == 0 && bands.map(\.positions).reduce(0, +) == 3 * 31)
+        #expect(throws: Failure.self) { try whole.add(text: text, window: 32, windows: 3, from: 31) }
+
         let keep = directory.file("base")
         var runs = 0
         for expected in [3, 0] {
