@@ -1,5 +1,5 @@
 internal import GroupFormats
-public import Storage
+import Storage
 
 /// How the parts of a weight lie in the whole.
 public enum PartArrangement: Equatable, Sendable {
@@ -122,19 +122,6 @@ struct JoinedWeight: DerivedWeight {
 }
 
 extension StoredWeight {
-    /// A weight that tensors of a GGUF file hold, one or several of a kind.
-    /// - Parameters:
-    ///   - name: as a checkpoint of full precision has it.
-    ///   - arrangement: how several lie in the whole.
-    /// - Throws: `.badInput` when their shapes do not fit, or when they are not of floats.
-    public init(_ name: String, of tensors: [GGUFTensor], _ arrangement: PartArrangement) throws(Failure) {
-        if tensors.count == 1 {
-            self = tensors[0].weight(named: name)
-        } else {
-            self.init(try JoinedWeight(name, tensors.map { $0.weight(named: name) }, arrangement))
-        }
-    }
-
     /// The codes that it is stored as; nil when it is no codes.
     fileprivate var codes: PublishedCodes? {
         if case .derived(let derived) = form { derived.published } else { nil }

@@ -19,10 +19,14 @@ private struct ShiftedWeight: DerivedWeight {
 }
 
 extension StoredWeight {
-    /// A weight whose numbers are those of `base` and `shift` more, in float32.
+    /// A weight whose numbers are those of `base` and `shift` more, in float32. What was shifted before is shifted once: there and back
+    /// is where it was, to the bit.
     public init(_ base: StoredWeight, plus shift: Float) {
         if case .described = base.form {
             self.init(describing: base.name, .float32, base.shape)
+        } else if case .derived(let derived) = base.form, let earlier = derived as? ShiftedWeight {
+            let sum = earlier.shift + shift
+            self = sum == 0 ? earlier.base : StoredWeight(earlier.base, plus: sum)
         } else {
             self.init(ShiftedWeight(base: base, shift: shift))
         }

@@ -1,7 +1,20 @@
 internal import CKernels
-import Storage
+public import Storage
 
 extension StoredWeight {
+    /// The numbers of a vector as float32; nil where only a manifest of it is here.
+    /// - Throws: `.badInput` for what holds no floats, and as a derived weight does.
+    /// - Precondition: it is of rank 1.
+    public func floats() throws(Failure) -> [Float]? {
+        precondition(shape.rank == 1)
+        if case .described = form { return nil }
+        let count = shape.count
+        let floats = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
+        defer { floats.deallocate() }
+        if count > 0 { try readFloats(0..<count, columns: 1, into: floats) }
+        return Array(floats)
+    }
+
     /// Reads rows as float32, whatever they are stored as.
     /// - Throws: `.badInput` for what holds no floats, and as a derived weight does.
     /// - Precondition: `rows` are rows of this weight, of `columns` elements, and `out` has their size.

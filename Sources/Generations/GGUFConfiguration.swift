@@ -8,6 +8,8 @@ struct GGUFConfiguration {
     let json: JSON
     /// The vision blocks whose features the decoder takes.
     let features: [Int]
+    /// The blocks of the text part that only draft tokens.
+    let drafts: Range<Int>
     /// What the user should know.
     let warnings: [String]
 
@@ -20,6 +22,8 @@ struct GGUFConfiguration {
         let part = TextPart(settings: text, prefix: model.architecture + ".", files: files.text)
         let tower = VisionPart(settings: vision, file: files.vision)
         features = try tower.features()
+        let hybrid = model.isHybrid ? try GGUFHybrid(text, prefix: part.prefix) : nil
+        drafts = hybrid?.drafts ?? 0..<0
         try tower.check(model.flags)
         try tower.check(against: part, features: features.count)
         warnings =
@@ -29,7 +33,7 @@ struct GGUFConfiguration {
         var members: [JSON.Member] = [
             .init("model_type", .string(model.modelType)),
             .init("tie_word_embeddings", .bool(part.tensor("output.weight") == nil)),
-            .init("text_config", .object(try part.config(model))),
+            .init("text_config", .object(try part.config(model) + (hybrid?.members ?? []))),
             .init("vision_config", .object(try tower.config(model, features))),
         ]
         for (key, token) in [("image_token_id", "<|image_pad|>"), ("video_token_id", "<|video_pad|>")] {
@@ -46,7 +50,7 @@ struct GGUFConfiguration {
 
 extension SettingsReader {
     /// Metadata that has to be there.
-    fileprivate func metadata(_ key: String) throws(Failure) -> JSON {
+    func metadata(_ key: String) throws(Failure) -> JSON {
         guard let value = stated(key) else { throw .badInput("lacks the metadata '\(key)'", file: file) }
         return value
     }
@@ -72,7 +76,9 @@ private struct TextPart {
             throw .badInput("holds no table of tokens, 'token_embd.weight'", file: settings.file)
         }
         members.append(.init("vocab_size", .int(embedding.shape.extents[0])))
-        if let head = try headWidth() { members.append(.init("head_dim", .int(head))) }
+        if let head = try headWidth(rotatesAll: !model.isHybrid) {
+            members.append(.init("head_dim", .int(head)))
+        }
         let rope: JSON = .pairs([
             "rope_type": "default", "mrope_section": .array(try sections().map(JSON.int)),
         ])
@@ -80,11 +86,12 @@ private struct TextPart {
     }
 
     /// The columns of a head of queries, keys and values alike, if they are said.
-    private func headWidth() throws(Failure) -> Int? {
+    /// - Parameter rotatesAll: whether all of them are rotated.
+    private func headWidth(rotatesAll: Bool) throws(Failure) -> Int? {
         let length = settings.stated(prefix + "attention.key_length")
         let heads = try settings.int(prefix + "attention.head_count")
         let implied = try settings.int(prefix + "embedding_length") / heads
-        for key in ["attention.value_length", "rope.dimension_count"] {
+        for key in ["attention.value_length"] + (rotatesAll ? ["rope.dimension_count"] : []) {
             guard let other = settings.stated(prefix + key), other != length ?? .int(implied) else {
                 continue
             }

@@ -69,14 +69,42 @@ struct GGUFSource: ModelSource {
 
     func weights(_ config: SettingsReader) throws(Failure) -> (Checkpoint, StoredWeights) {
         let isSwapped = hasSwappedNetworks
-        let tensors = files.files.flatMap(\.tensors)
+        let (tensors, drafting) = try parted()
         for factors in tensors where factors.name == "rope_freqs.weight" { try Self.checkOnes(factors) }
-        let weights = try table.weights(of: tensors, model, features: made.features) { name in
+        let weights = try table.weights(
+            of: tensors, model, features: made.features, heads: try valueHeads(config)
+        ) { name in
             guard isSwapped, name.hasPrefix("v.blk.") else { return name }
             if name.contains(".ffn_up.") { return name.replacing(".ffn_up.", with: ".ffn_down.") }
             return name.replacing(".ffn_down.", with: ".ffn_up.")
         }
-        return (try Checkpoint(files), StoredWeights(weights))
+        // Whatever multiplies by 1 + w as it is published multiplies by what is stored here.
+        return (
+            try Checkpoint(files), StoredWeights(weights, unneeded: drafting, hasWholeNorms: true)
+        )
+    }
+
+    /// The tensors of the model, and those of blocks that only draft tokens, and what they are.
+    private func parted() throws(Failure) -> ([GGUFTensor], drafting: [(name: String, reason: String)]) {
+        let beginnings = made.drafts.map { "blk.\($0)." }
+        var (tensors, drafting): ([GGUFTensor], [(name: String, reason: String)]) = ([], [])
+        for tensor in files.files.flatMap(\.tensors) {
+            if beginnings.contains(where: tensor.name.hasPrefix) {
+                drafting.append((tensor.name, "of a block that drafts tokens, which is not run"))
+            } else {
+                tensors.append(tensor)
+            }
+        }
+        return (tensors, drafting)
+    }
+
+    /// The heads of values of a delta rule; nil where they are in the order in which they are published.
+    private func valueHeads(_ config: SettingsReader) throws(Failure) -> ValueHeads? {
+        guard model.isHybrid, let text = config.object("text_config") else { return nil }
+        let heads = try text.int("linear_num_value_heads")
+        let keys = try text.int("linear_num_key_heads")
+        guard keys != heads, heads % keys == 0 else { return nil }
+        return ValueHeads(count: heads, keys: keys, width: try text.int("linear_value_head_dim"))
     }
 
     /// Whether the two linears of the tower's networks are named the wrong way round, as llama.cpp's first converter for
@@ -171,19 +199,25 @@ struct GGUFSource: ModelSource {
 
     func tokenizer(_ ledger: inout SettingsLedger) throws(Failure) -> (tokenizer: Tokenizer, end: Int?)? {
         guard let list else { return nil }
-        for (key, known) in [("model", "gpt2"), ("pre", "qwen2")] {
-            let name = "tokenizer.ggml.\(key)"
-            guard let value = text.stated(name) else {
-                throw .badInput("lacks the metadata '\(name)'", file: text.file)
-            }
-            guard value.string == known else {
-                throw .badInput(
-                    "has '\(name)' \(value.serialized()); only \"\(known)\" is supported", file: text.file)
-            }
-        }
+        _ = try word("model", of: ["gpt2"])
+        let rules = ListedTokenizer.WordRule.allCases
+        let rule = rules[try word("pre", of: rules.map(\.rawValue))]
         do {
-            return (try Tokenizer(list), text.json["tokenizer.ggml.eos_token_id"]?.int)
+            return (try Tokenizer(list, rule), text.json["tokenizer.ggml.eos_token_id"]?.int)
         } catch { throw error.located(in: text.file) }
+    }
+
+    /// Which of `known` a setting of the tokenizer is.
+    private func word(_ key: String, of known: [String]) throws(Failure) -> Int {
+        let name = "tokenizer.ggml.\(key)"
+        let value = try text.metadata(name)
+        guard let place = value.string.flatMap({ known.firstIndex(of: $0) }) else {
+            let words = known.map { "\"\($0)\"" }.joined(separator: " and ")
+            throw .badInput(
+                "has '\(name)' \(value.serialized()); only \(words) \(known.count == 1 ? "is" : "are") supported",
+                file: text.file)
+        }
+        return place
     }
 
     func enter(

@@ -19,13 +19,15 @@ struct GGUFTable {
         let flags: [JSON.Member]
         /// What no file says of the vision part, and is taken as published.
         let published: [JSON.Member]
+        /// Whether some blocks mix tokens by a delta rule, and some may only draft them.
+        let isHybrid: Bool
     }
 
     /// A weight and the tensors that hold it.
     fileprivate struct Weight {
         let name: String
         let tensors: [String]
-        let arrangement: PartArrangement
+        let parts: GGUFParts
     }
 
     let models: [Model]
@@ -77,10 +79,12 @@ struct GGUFTable {
     /// The weights of tensors, under their published names; tensors of unknown names keep them.
     /// - Parameters:
     ///   - blocks: the numbers of the vision blocks whose features the decoder takes.
+    ///   - heads: the heads of values of a delta rule, if those of keys are not as many.
     ///   - renamed: what a tensor should have been called.
     /// - Throws: `badInput` when a weight lacks a part, or parts do not fit.
     func weights(
-        of tensors: [GGUFTensor], _ model: Model, features blocks: [Int], renamed: (String) -> String
+        of tensors: [GGUFTensor], _ model: Model, features blocks: [Int], heads: ValueHeads?,
+        renamed: (String) -> String
     ) throws(Failure) -> [StoredWeight] {
         let known = weights[model.modelType] ?? []
         var places: [String: Place] = [:]
@@ -108,7 +112,7 @@ struct GGUFTable {
             }
             found[position].parts[place.part] = tensor
         }
-        return try found.map { (found) throws(Failure) in try found.weight() }
+        return try found.map { (found) throws(Failure) in try found.weight(heads) }
     }
 
     /// Where a tensor's name stands in the table.
@@ -125,7 +129,7 @@ struct GGUFTable {
         let number: Int?
         var parts: [Int: GGUFTensor]
 
-        func weight() throws(Failure) -> StoredWeight {
+        func weight(_ heads: ValueHeads?) throws(Failure) -> StoredWeight {
             let names = entry?.tensors ?? [name]
             guard let any = parts.values.min(by: { $0.name < $1.name }) else {
                 throw .badInput("has no tensor of '\(name)'")
@@ -138,7 +142,7 @@ struct GGUFTable {
             }
             let tensors = names.indices.compactMap { parts[$0] }
             do throws(Failure) {
-                return try StoredWeight(name, of: tensors, entry?.arrangement ?? .below)
+                return try StoredWeight(name, of: tensors, entry?.parts ?? GGUFParts(), heads: heads)
             } catch { throw error.located(in: any.data.file.path) }
         }
     }
@@ -165,8 +169,17 @@ extension GGUFTable.Weight {
         else {
             throw .badInput("a weight of the GGUF table is malformed")
         }
-        (self.name, self.tensors) = (name, tensors)
-        arrangement = json["across"]?.int.map(PartArrangement.across) ?? .below
+        var parts = GGUFParts()
+        if let axis = json["across"]?.int { parts.arrangement = .across(axis) }
+        if let word = json["value_heads"] {
+            guard let place = word.string.flatMap(ValueHeads.Place.init) else {
+                throw .badInput("a weight of the GGUF table has value heads in \(word.serialized())")
+            }
+            parts.headed = place
+        }
+        parts.isRow = json["row"]?.bool ?? false
+        parts.isNegativeExponential = json["negative_exponential"]?.bool ?? false
+        (self.name, self.tensors, self.parts) = (name, tensors, parts)
     }
 
     /// The published name for the block of a number. A block whose features are not taken has none: it keeps what it is called.
@@ -203,5 +216,6 @@ extension GGUFTable.Model {
         textConfig = json["config"]?["text_config"]?.members ?? []
         visionConfig = json["config"]?["vision_config"]?.members ?? []
         (flags, published) = (json["flags"]?.members ?? [], json["published"]?.members ?? [])
+        isHybrid = json["hybrid"]?.bool ?? false
     }
 }

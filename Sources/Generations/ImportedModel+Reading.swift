@@ -12,13 +12,20 @@ extension ImportedModel {
         let (checkpoint, stored) = try source.weights(reading.config)
         self.checkpoint = checkpoint
         let adapters = try options.adapters.map { (folder) throws(Failure) in try Adapter(folder) }
-        let adapted = try AdaptedWeights(stored.weights, reading.table, adapters)
+        let weights = reading.table.published(stored)
+        let adapted = try AdaptedWeights(weights, reading.table, adapters)
         files = checkpoint.files + adapters.flatMap(\.files)
         plan = try CheckpointPlan(
             reading, adapted.weights, of: source.origin, passedOver: checkpoint.passedOver,
             leftOut: stored.unneeded + adapted.replaced)
-        drafting = stored.weights.filter { reading.table.reasonToLeaveOut($0.name) != nil }
-            .flatMap(\.sources).compactMap { checkpoint[$0] }
+        let unrun = stored.weights.filter { reading.table.reasonToLeaveOut($0.name) != nil }.flatMap(\.sources)
+        let plain = unrun.compactMap { checkpoint[$0] }
+        drafting = plain.count == unrun.count ? plain : []
+        // Noise says nothing.
+        let doubt =
+            checkpoint.files.isEmpty
+            ? []
+            : try NormFactors(weights, reading.table).check(areWhole: stored.hasWholeNorms, in: source.origin)
         var ledger = SettingsLedger(ignoring: options.ignoredSettings)
         let generation = try source.generationSettings()
         let defaults = try GenerationDefaults(generation, reading.config)
@@ -27,7 +34,7 @@ extension ImportedModel {
             source: source, config: reading.config, options: options, stopTokens: defaults.stopTokens,
             embeddingRows: plan.graph.weights.first { $0.name == "text.embedding.weight" }?.shape.extents[0]
                 ?? 0,
-            ledger: ledger, warnings: checkpoint.warnings + source.warnings + plan.warnings)
+            ledger: ledger, warnings: checkpoint.warnings + source.warnings + plan.warnings + doubt)
         if let stated = checkpoint.statedByteCount, stated != checkpoint.byteCount {
             folder.warnings.append(
                 "the index states \(stated) bytes of tensors, but the files hold \(checkpoint.byteCount)")

@@ -10,7 +10,7 @@ public struct ImportedModel: Sendable {
     public let files: [SourceFile]
     /// Its graph, and where each weight comes from.
     public let plan: CheckpointPlan
-    /// Tensors by which it drafts tokens for itself, which the plan leaves out; none that are stored in blocks.
+    /// Tensors by which it drafts tokens for itself, which the plan leaves out; none where some are stored in blocks.
     public let drafting: [SourceTensor]
     /// How it is talked to.
     public let prompt: PromptSettings

@@ -20,6 +20,21 @@ public struct ListedTokenizer: Sendable {
         (self.tokens, self.types, self.merges) = (tokens, types, merges)
     }
 
+    /// What words are made of, within which merging happens; the text is `tokenizer.ggml.pre`.
+    public enum WordRule: String, CaseIterable, Sendable {
+        /// Letters alone.
+        case letters = "qwen2"
+        /// Letters and combining marks.
+        case lettersAndMarks = "qwen35"
+
+        fileprivate var rule: PreTokenizer.Rule {
+            switch self {
+            case .letters: .letters
+            case .lettersAndMarks: .lettersAndMarks
+            }
+        }
+    }
+
     /// The kinds of tokens (`llama_token_type` in llama.h).
     fileprivate enum Kind: Int {
         case normal = 1
@@ -42,11 +57,14 @@ extension Tokenizer {
     /// Text is normalized (NFC) as the published tokenizers do, which the file does not say. What llama.cpp marks as control is
     /// special: also a token between bars (`<|fim_prefix|>`) that was published as an ordinary added one.
     /// - Throws: `badInput` naming the token or the merge that is not as it must be.
-    public init(_ list: ListedTokenizer) throws(Failure) { self = try TokenizerParts(list).assembled() }
+    public init(_ list: ListedTokenizer, _ rule: ListedTokenizer.WordRule) throws(Failure) {
+        self = try TokenizerParts(list, rule.rule).assembled()
+    }
 }
 
 extension TokenizerParts {
-    fileprivate init(_ list: ListedTokenizer) throws(Failure) {
+    fileprivate init(_ list: ListedTokenizer, _ rule: PreTokenizer.Rule) throws(Failure) {
+        self.rule = rule
         for (id, token) in list.tokens.enumerated() {
             switch list.kind(of: id) {
             case .normal?: vocabulary.append((token, id))

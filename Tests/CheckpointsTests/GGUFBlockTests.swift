@@ -43,7 +43,7 @@ import Testing
     func everyBitIsAsInTheReference(kind: String) throws {
         let tensor = try tensor(kind)
         #expect(tensor.type.name == kind)
-        let weight = try StoredWeight("w", of: [tensor], .below)
+        let weight = try StoredWeight("w", of: [tensor])
         #expect(weight.name == "w" && weight.sources == [kind] && weight.type == .float32)
         let reference = try #require(try Self.expected.get().first { $0.name == kind })
         #expect(weight.shape.extents == reference.shape)
@@ -60,7 +60,7 @@ import Testing
             "Q4_0": "int4-g32-f16", "Q5_0": "int5-g32-f16", "Q8_0": "int8-g32-f16", "Q4_1": "int4-g32-f16b",
             "Q5_1": "int5-g32-f16b", "MXFP4": "mxfp4",
         ]
-        let weight = try StoredWeight("w", of: [try tensor(kind)], .below)
+        let weight = try StoredWeight("w", of: [try tensor(kind)])
         guard case .derived(let derived) = weight.form, case .exact(let encoding)? = derived.published?.form
         else {
             #expect(forms[kind] == nil)
@@ -109,7 +109,7 @@ import Testing
             let file = GGUFBytes(
                 [], [.init("t", tensor.shape.extents.reversed().map(UInt64.init), type: number, data)])
             try putFile(directory.file("f.gguf"), file.bytes)
-            let weight = try StoredWeight("w", of: GGUFFile(directory.file("f.gguf")).tensors, .below)
+            let weight = try StoredWeight("w", of: GGUFFile(directory.file("f.gguf")).tensors)
             let failure = #expect(throws: Failure.self) { try bytes(weight, 0..<3) }
             let blocks = tensor.shape.extents[1] / tensor.type.elements
             #expect(failure?.kind == .badInput && failure?.place == "tensor 't'")
@@ -173,14 +173,14 @@ extension GGUFBlockTests {
         let parts = try opened([
             .init("a", [2, 1], [1, 2]), .init("b", [2, 3], [3, 4, 5, 6, 7, 8]), .init("c", [2, 1], [9, 10]),
         ])
-        let weight = try StoredWeight("w", of: parts, .below)
+        let weight = try StoredWeight("w", of: parts)
         #expect(weight.shape.extents == [5, 2] && weight.sources == ["a", "b", "c"])
         #expect(try floats(weight, 0..<5) == (1...10).map(Float.init))
         for first in 0..<5 {
             #expect(try floats(weight, first..<5) == (2 * first + 1...10).map(Float.init))
         }
         let vectors = try opened([.init("a", [2], [1, 2]), .init("b", [1], [3])])
-        #expect(try floats(StoredWeight("v", of: vectors, .below), 1..<3) == [2, 3])
+        #expect(try floats(StoredWeight("v", of: vectors), 1..<3) == [2, 3])
     }
 
     /// The frames of a kernel: [2, 1, 2, 2] twice becomes [2, 1, 2, 2, 2].
@@ -189,7 +189,7 @@ extension GGUFBlockTests {
             .init("a", [2, 2, 1, 2], [1, 2, 3, 4, 9, 10, 11, 12]),
             .init("b", [2, 2, 1, 2], [5, 6, 7, 8, 13, 14, 15, 16]),
         ])
-        let weight = try StoredWeight("w", of: parts, .across(2))
+        let weight = try StoredWeight("w", of: parts, GGUFParts(.across(2)))
         #expect(weight.shape.extents == [2, 1, 2, 2, 2])
         #expect(try floats(weight, 0..<2) == (1...16).map(Float.init))
         #expect(try floats(weight, 1..<2) == (9...16).map(Float.init))
@@ -204,10 +204,10 @@ extension GGUFBlockTests {
             .init("b", [3, 1], type: 30, wide.flatMap(little)),
             .init("f", [3, 1], [1, 2, 3]),
         ])
-        let same = try StoredWeight("w", of: [parts[0], parts[0]], .below)
+        let same = try StoredWeight("w", of: [parts[0], parts[0]])
         #expect(same.type == .float16)
         #expect(try bytes(same, 1..<2) == halves.flatMap(little))
-        let mixed = try StoredWeight("w", of: parts, .below)
+        let mixed = try StoredWeight("w", of: parts)
         #expect(mixed.type == .float32)
         let values: [Float] = [
             1, 0x1p-24, -65504, 1, Float(bitPattern: 0x10000), Float(bitPattern: 0xFF7F_0000), 1, 2, 3,
@@ -227,7 +227,7 @@ extension GGUFBlockTests {
             ([0, 0], .across(2), "a"), ([0, 3], .below, "i"), ([5, 5], .across(1), "e"),
         ] as [([Int], PartArrangement, String)] {
             let failure = #expect(throws: Failure.self) {
-                try StoredWeight("w", of: tensors.map { parts[$0] }, arrangement)
+                try StoredWeight("w", of: tensors.map { parts[$0] }, GGUFParts(arrangement))
             }
             #expect(failure?.kind == .badInput && failure?.place == "tensor '\(name)'", "\(failure as Any)")
         }

@@ -160,9 +160,9 @@ extension FuzzTarget {
             require(
                 (tensor.shape.extents.last ?? 1) % tensor.type.elements == 0,
                 "\(tensor.name) has parts of blocks")
-            try read(StoredWeight("alone", of: [tensor], .below))
+            try read(StoredWeight("alone", of: [tensor]))
             for arrangement in [PartArrangement.below, .across(1)] {
-                if let joined = try? StoredWeight("joined", of: [tensor, next], arrangement) {
+                if let joined = try? StoredWeight("joined", of: [tensor, next], GGUFParts(arrangement)) {
                     try read(joined)
                 }
             }

@@ -41,10 +41,9 @@ import Testing
         }
     }
 
-    /// Hybrids in GGUF are refused as yet.
-    @Test(
-        arguments: GoldenTests.fixtures.filter { !$0.hasPrefix("qwen3.5") },
-        [GGUFTwin.Matrices.float32, .bfloat16])
+    /// Rates of decay come out of an exponential: no more than a rounding from those of the folder, and the same for what a step of the
+    /// model makes of them. All else is the same, to the bit.
+    @Test(arguments: GoldenTests.fixtures, [GGUFTwin.Matrices.float32, .bfloat16])
     func weightsGraphAndAnswersAreTheFolders(fixture: String, matrices: GGUFTwin.Matrices) throws {
         let model = try imported(GGUFTwin(of: "\(fixture)/published", matrices))
         let made = try Bundle(try makeBundle(model, nil, at: directory.file("gguf.tessera")))
@@ -52,13 +51,21 @@ import Testing
         #expect(try made.graphJSON == folder.graphJSON)
         #expect(made.tensors.map(\.name) == folder.tensors.map(\.name))
         for (tensor, other) in zip(made.tensors, folder.tensors) {
-            #expect(try values(tensor, of: made) == values(other, of: folder), "\(tensor.name)")
+            let (own, others) = (try values(tensor, of: made), try values(other, of: folder))
+            guard tensor.name.hasSuffix(".log_decay") else {
+                #expect(own == others, "\(tensor.name)")
+                continue
+            }
+            let differences = zip(own, others).map { abs(Float(bitPattern: $0) - Float(bitPattern: $1)) }
+            #expect(own.count == others.count && differences.allSatisfy { $0 < 2.5e-7 }, "\(differences)")
         }
         let running = try Model(
             directory.file("gguf.tessera"), .init(threads: 2, cachePrecision: .float32))
         let comparison = try GoldenCase(fixture, "image2").compare(running)
-        #expect(comparison.firstBeyond(GoldenTests.tolerance)?.name == nil)
+        #expect(comparison.firstBeyond(GoldenTests.tolerance(of: fixture))?.name == nil)
         #expect(comparison.positionsEqual == true)
+        let greedy = try #require(comparison.greedy)
+        #expect(greedy.reference == greedy.model)
     }
 
     /// float16 has fewer bits of a bfloat16's exponent: the reference's answers stay near.

@@ -2,7 +2,7 @@ public import Storage
 
 /// A fixture's checkpoint as llama.cpp's converter writes it: two GGUF files.
 ///
-/// Names and transformations are written down here once more, as `conversion/qwenvl.py` and `conversion/qwen3vl.py` of llama.cpp
+/// Names and transformations are written down here once more, as `conversion/qwen.py`, `qwenvl.py` and `qwen3vl.py` of llama.cpp
 /// have them, so that the tests do not lean on the table that they test.
 public struct GGUFTwin: Sendable {
     /// The text part.
@@ -28,7 +28,7 @@ public struct GGUFTwin: Sendable {
         let model = TwinModel(config, matrices)
         let converted = tensors.flatMap(model.tensors)
         func isVision(_ name: String) -> Bool { name.hasPrefix("v.") || name.hasPrefix("mm.") }
-        let list = try TwinTokens(folder, config)
+        let list = try TwinTokens(folder, config, isHybrid: model.isHybrid)
         text = GGUFBytes(model.textValues + list.values, converted.filter { !isVision($0.name) })
         vision = GGUFBytes(model.visionValues, converted.filter { isVision($0.name) })
         let template = Path.join(folder, "chat_template.json")
@@ -60,8 +60,14 @@ private struct TwinModel {
 
     private var type: String { config["model_type"]?.string ?? "" }
     private var architecture: String {
-        ["qwen3_vl": "qwen3vl", "qwen3_vl_moe": "qwen3vlmoe"][type] ?? "qwen2vl"
+        let names = [
+            "qwen3_vl": "qwen3vl", "qwen3_vl_moe": "qwen3vlmoe", "qwen3_5": "qwen35",
+            "qwen3_5_moe": "qwen35moe",
+        ]
+        return names[type] ?? "qwen2vl"
     }
+    var isHybrid: Bool { architecture.hasPrefix("qwen35") }
+    private var rope: JSON { decoder["rope_parameters"] ?? decoder["rope_scaling"] ?? .null }
     private var features: [Int] { tower["deepstack_visual_indexes"]?.ints ?? [] }
 
     private func number(_ json: JSON, _ key: String) -> UInt32 { UInt32(json[key]?.int ?? 0) }
@@ -69,7 +75,7 @@ private struct TwinModel {
     private func real(_ json: JSON, _ key: String) -> Float { Float(json[key]?.double ?? 0) }
 
     var textValues: [GGUFBytes.Value] {
-        let sections = (decoder["rope_scaling"]?["mrope_section"]?.ints ?? []) + [0]
+        let sections = (rope["mrope_section"]?.ints ?? []) + [0]
         let pairs = [
             ("block_count", "num_hidden_layers"), ("context_length", "max_position_embeddings"),
             ("embedding_length", "hidden_size"), ("feed_forward_length", "intermediate_size"),
@@ -84,13 +90,16 @@ private struct TwinModel {
             .init("general.name", "Twin"), .init("general.file_type", UInt32(32)),
             .init("general.sampling.temp", real: 0.7), .init("general.sampling.top_k", UInt32(20)),
             .init("\(architecture).attention.layer_norm_rms_epsilon", real: real(decoder, "rms_norm_eps")),
-            .init("\(architecture).rope.freq_base", real: real(decoder, "rope_theta")),
+            .init("\(architecture).rope.freq_base", real: real(isHybrid ? rope : decoder, "rope_theta")),
             .init("\(architecture).rope.dimension_sections", sections.map(Int32.init)),
         ]
         for (key, name) in pairs where decoder[name] != nil {
             values.append(.init("\(architecture).\(key)", number(decoder, name)))
         }
-        if architecture != "qwen2vl" {
+        if isHybrid {
+            values.removeAll { $0.name.hasSuffix(".block_count") }
+            values += TwinHybrid(decoder).values(architecture)
+        } else if architecture != "qwen2vl" {
             values.append(.init("\(architecture).n_deepstack_layers", UInt32(features.count)))
         }
         return values
@@ -137,7 +146,8 @@ private struct TwinModel {
 
     /// The tensors that one of the checkpoint becomes.
     func tensors(_ tensor: TestTensor) -> [GGUFBytes.Tensor] {
-        let matrix = TwinMatrix(tensor)
+        let published = TwinMatrix(tensor)
+        let matrix = isHybrid ? TwinHybrid(decoder).stored(tensor.name, published) : published
         let name = renamed(tensor.name)
         if name.hasSuffix("patch_embd.weight") {
             return [(name, 0), (name + ".1", 1)].map { part($0, matrix.frame($1)) }
@@ -148,22 +158,21 @@ private struct TwinModel {
             }
         }
         if name.hasSuffix("gate_up_proj") {
-            let turned = matrix.turned
+            let turned = isHybrid ? matrix : matrix.turned
             return ["gate", "up"].enumerated().map { index, half in
                 let own = name.replacing("mlp.experts.gate_up_proj", with: "ffn_\(half)_exps.weight")
                 return part(own, turned.expertRows(index, of: 2))
             }
         }
         if name.hasSuffix("down_proj") {
-            return [
-                part(name.replacing("mlp.experts.down_proj", with: "ffn_down_exps.weight"), matrix.turned)
-            ]
+            let own = name.replacing("mlp.experts.down_proj", with: "ffn_down_exps.weight")
+            return [part(own, isHybrid ? matrix : matrix.turned)]
         }
         return [part(name, matrix)]
     }
 
     private func part(_ name: String, _ matrix: TwinMatrix) -> GGUFBytes.Tensor {
-        let type = matrix.shape.count > 1 ? matrices : .float32
+        let type = matrix.shape.count > 1 && !name.contains("conv1d") ? matrices : .float32
         let bytes =
             switch type {
             case .float32: matrix.values.flatMap { little($0.bitPattern) }
@@ -174,7 +183,7 @@ private struct TwinModel {
     }
 
     private func renamed(_ published: String) -> String {
-        var name = published
+        var name = isHybrid ? TwinHybrid(decoder).renamed(published) : published
         let words = [
             ("model.language_model.", "model."), ("model.visual.", "visual."), ("lm_head.", "output."),
             ("model.embed_tokens.", "token_embd."), ("model.norm.", "output_norm."),
@@ -199,60 +208,6 @@ private struct TwinModel {
     }
 }
 
-/// The values of a tensor, and what the converter does to their order.
-private struct TwinMatrix {
-    var shape: [Int]
-    var values: [Float]
-
-    init(_ tensor: TestTensor) {
-        shape = tensor.shape
-        values = (0..<tensor.bytes.count / 2).map { index in
-            let (low, high) = (UInt32(tensor.bytes[2 * index]), UInt32(tensor.bytes[2 * index + 1]))
-            return Float(bitPattern: low << 16 | high << 24)
-        }
-    }
-
-    private init(_ shape: [Int], _ values: [Float]) { (self.shape, self.values) = (shape, values) }
-
-    /// One of equal parts of the rows.
-    func rows(_ index: Int, of count: Int) -> TwinMatrix {
-        let each = values.count / count
-        return TwinMatrix(
-            [shape[0] / count] + shape.dropFirst(), Array(values[index * each..<(index + 1) * each]))
-    }
-
-    /// The kernel of one of the frames: [width, channels, frames, patch, patch].
-    func frame(_ index: Int) -> TwinMatrix {
-        let plane = shape[3] * shape[4]
-        let kernels = (0..<shape[0] * shape[1]).flatMap { kernel in
-            let start = (kernel * shape[2] + index) * plane
-            return values[start..<start + plane]
-        }
-        return TwinMatrix([shape[0], shape[1], shape[3], shape[4]], kernels)
-    }
-
-    /// Each expert's matrix transposed.
-    var turned: TwinMatrix {
-        let (rows, columns) = (shape[1], shape[2])
-        let turned = (0..<shape[0]).flatMap { expert in
-            (0..<columns).flatMap { column in
-                (0..<rows).map { values[(expert * rows + $0) * columns + column] }
-            }
-        }
-        return TwinMatrix([shape[0], columns, rows], turned)
-    }
-
-    /// One of equal parts of each expert's rows.
-    func expertRows(_ index: Int, of count: Int) -> TwinMatrix {
-        let rows = shape[1] / count
-        let part = (0..<shape[0]).flatMap { expert in
-            let start = (expert * count + index) * rows * shape[2]
-            return values[start..<start + rows * shape[2]]
-        }
-        return TwinMatrix([shape[0], rows, shape[2]], part)
-    }
-}
-
 /// The lists of a tokenizer: those of tokenizer.json or, where there is none, a token for each of the first bytes.
 private struct TwinTokens {
     private var tokens: [String]
@@ -260,7 +215,10 @@ private struct TwinTokens {
     private var merges: [String] = []
     private let end: UInt32
 
-    init(_ folder: String, _ config: JSON) throws(Failure) {
+    private let words: String
+
+    init(_ folder: String, _ config: JSON, isHybrid: Bool) throws(Failure) {
+        words = isHybrid ? "qwen35" : "qwen2"
         let decoder = config["text_config"] ?? config
         let count = decoder["vocab_size"]?.int ?? 0
         tokens = (0..<count).map { "[PAD\($0)]" }
@@ -302,7 +260,7 @@ private struct TwinTokens {
 
     var values: [GGUFBytes.Value] {
         [
-            .init("tokenizer.ggml.model", "gpt2"), .init("tokenizer.ggml.pre", "qwen2"),
+            .init("tokenizer.ggml.model", "gpt2"), .init("tokenizer.ggml.pre", words),
             .init("tokenizer.ggml.tokens", tokens), .init("tokenizer.ggml.token_type", types),
             .init("tokenizer.ggml.merges", merges), .init("tokenizer.ggml.eos_token_id", end),
             .init("tokenizer.ggml.add_bos_token", false),

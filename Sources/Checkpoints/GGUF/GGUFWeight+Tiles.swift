@@ -9,6 +9,7 @@ extension GGUFWeight {
     /// What tiles hold its blocks exactly: those of 32 codes with one scale; nil for others.
     var exactEncoding: TensorEncoding? {
         guard case .blocks(let kind) = tensor.type.reading, shape.rank > 1 else { return nil }
+        if case .elements = layout { return nil }
         func format(_ bits: GroupFormat.Bits) -> GroupFormat? {
             GroupFormat(bits, groupSize: tensor.type.elements)
         }
@@ -29,10 +30,17 @@ extension GGUFWeight {
                 PublishedGeometry(encoding, $0)
             }), out.count == geometry.byteCount
         else { preconditionFailure("\(out.count) bytes are no tiles of \(rows.count) rows") }
-        let pitch = geometry.groupCount * tensor.type.bytes
-        let bytes = tensor.data.bytes[rows.lowerBound * pitch..<rows.upperBound * pitch]
-        guard let blocks = UnsafeRawBufferPointer(rebasing: bytes).bindMemory(to: UInt8.self).baseAddress
-        else { return }
+        try tensor.withRows(rows, layout) { (bytes) throws(Failure) in
+            try pack(kind, bytes, rows, geometry, into: out)
+        }
+    }
+
+    private func pack(
+        _ kind: tsr_block_kind, _ bytes: UnsafeRawBufferPointer, _ rows: Range<Int>,
+        _ geometry: PublishedGeometry, into out: UnsafeMutableRawBufferPointer
+    ) throws(Failure) {
+        guard let blocks = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
+        let pitch = tensor.pitch
         var parts = TileBlocks(geometry)
         for tile in 0..<geometry.tileCount {
             let first = tile * Self.tileRows
@@ -47,9 +55,6 @@ extension GGUFWeight {
                     file: tensor.data.file.path, at: "tensor '\(tensor.name)'")
             }
         }
-        withExtendedLifetime(tensor.data.file) {}
-        let start = tensor.data.range.lowerBound + rows.lowerBound * pitch
-        tensor.data.file.advise(start..<start + bytes.count, .dontNeed)
     }
 }
 

@@ -23,13 +23,13 @@ struct MLX: WeightFormat {
     private let scheme: Scheme?
     /// By the names of modules, without what leads to the text.
     private let own: [Substring: Scheme]
-    /// Whether names are MLX's, and so the order of channels.
-    private let isRenamed: Bool
+    private let layout: MLXLayout
+    var hasWholeNorms: Bool { layout.isMoved }
 
     init?(_ checkpoint: QuantizedCheckpoint) throws(Failure) {
-        let names = checkpoint.checkpoint.names
-        isRenamed = names.contains { $0.hasPrefix(Self.tower) }
+        let isRenamed = checkpoint.checkpoint.names.contains { $0.hasPrefix(MLXLayout.tower) }
         guard checkpoint.mlx != nil || (checkpoint.isSilent && isRenamed) else { return nil }
+        layout = try MLXLayout(checkpoint)
         guard let keys = checkpoint.mlx ?? checkpoint.statement else {
             (scheme, own) = (nil, [:])
             return
@@ -64,8 +64,6 @@ struct MLX: WeightFormat {
         return own.mode ?? (isAffine ? .affine : scheme?.mode ?? .affine)
     }
 
-    private static let tower = "vision_tower."
-
     /// A name without the words that lead to the text's modules, which tools order differently.
     private static func core(_ name: String) -> Substring {
         var rest = name[...]
@@ -77,13 +75,13 @@ struct MLX: WeightFormat {
 
     /// What MLX's names begin with, and published ones instead.
     private static let prefixes = [
-        (tower, "model.visual."), ("language_model.model.", "model.language_model."),
+        (MLXLayout.tower, "model.visual."), ("language_model.model.", "model.language_model."),
         ("language_model.lm_head.", "lm_head."),
     ]
 
     /// The published name of a module or tensor.
     private func published(_ name: String) -> String {
-        guard isRenamed, let prefix = Self.prefixes.first(where: { name.hasPrefix($0.0) }) else {
+        guard layout.isRenamed, let prefix = Self.prefixes.first(where: { name.hasPrefix($0.0) }) else {
             return name
         }
         return prefix.1 + name.dropFirst(prefix.0.count)
@@ -134,12 +132,9 @@ struct MLX: WeightFormat {
                 groups: .consecutive(scheme.groupSize), groupCount: groups))
     }
 
-    /// Under its published name; a convolution with its channels where they are published.
+    /// Under its published name, and with the axes that are published.
     func plain(_ tensor: SourceTensor) -> StoredWeight {
-        guard isRenamed, tensor.shape.rank == 5 else {
-            return StoredWeight(tensor, named: published(tensor.name))
-        }
-        return StoredWeight(ChannelsLastWeight(tensor, name: published(tensor.name)))
+        layout.restored(tensor, named: published(tensor.name))
     }
 }
 

@@ -12,10 +12,16 @@ public struct StoredWeights: Sendable {
     /// The keys of config.json that say how weights are quantized.
     public static let settings = ["quantization_config", "quantization", "compression_config"]
 
+    /// Whether norms that multiply by 1 + w, and are published as w, hold the whole of it, as other tools write them.
+    public let hasWholeNorms: Bool
+
     /// Weights that were found otherwise.
-    public init(_ weights: [StoredWeight]) {
+    public init(
+        _ weights: [StoredWeight], unneeded: [(name: String, reason: String)] = [],
+        hasWholeNorms: Bool = false
+    ) {
         self.weights = weights
-        (unneeded, quantization) = ([], nil)
+        (self.unneeded, self.hasWholeNorms, quantization) = (unneeded, hasWholeNorms, nil)
     }
 
     /// Every weight of `checkpoint`.
@@ -31,10 +37,11 @@ public struct StoredWeights: Sendable {
         let quantized = try QuantizedCheckpoint(checkpoint, config: config, file: file)
         guard let format = try WeightFormats.format(of: quantized) else {
             weights = checkpoint.tensors.map { StoredWeight($0) }
-            (unneeded, quantization) = ([], nil)
+            (unneeded, quantization, hasWholeNorms) = ([], nil, false)
             return
         }
         quantization = type(of: format).title
+        hasWholeNorms = format.hasWholeNorms
         var packed: [String: any DerivedWeight] = [:]
         var taken: Set<String> = []
         for tensor in checkpoint.tensors {

@@ -24,9 +24,15 @@ protocol WeightFormat: Sendable {
 
     /// A tensor that is no part of a packed weight.
     func plain(_ tensor: SourceTensor) throws(Failure) -> StoredWeight
+
+    /// Whether norms that multiply by 1 + w hold the whole of it.
+    var hasWholeNorms: Bool { get }
 }
 
 extension WeightFormat {
+    /// As published.
+    var hasWholeNorms: Bool { false }
+
     /// As it is.
     func plain(_ tensor: SourceTensor) -> StoredWeight { StoredWeight(tensor) }
 }
