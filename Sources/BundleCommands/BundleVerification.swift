@@ -58,7 +58,20 @@ public struct BundleVerification {
             let base = try model.temporaryBundle(called: checkpoint, threads: threads)
             try compare(base, bundle, only: Set(others.map { plan.items[$0].weight.name }), threads: threads)
         }
+        findings += try BundleVerification.carried(by: bundle, of: model)
         findings = Finding.worstFirst(findings)
+    }
+
+    /// Sections that the checkpoint has otherwise, or not at all.
+    private static func carried(by bundle: Bundle, of model: ImportedModel) throws(Failure) -> [Finding] {
+        var found: [Finding] = []
+        for section in bundle.carried where section.code == CarriedSection.draftingCode {
+            let own = try? CarriedSection.drafting(of: model)
+            if try own?.storedDigest() != section.storedDigest() {
+                found.append(.carriesOthers(section.code))
+            }
+        }
+        return found
     }
 
     /// Makes tensors anew; what differs, worst first.
@@ -158,6 +171,11 @@ extension Finding {
             .notAsConverted, tensor: tensor.name,
             "\(tensor.name) is stored as \(tensor.encoding), where the recipe makes \(planned.encoding) of it",
             remedy: remedy)
+    }
+
+    fileprivate static func carriesOthers(_ code: String) -> Finding {
+        Finding(
+            .notAsConverted, "section \(code) does not hold what the checkpoint has", remedy: remedy)
     }
 
     fileprivate static func differs(

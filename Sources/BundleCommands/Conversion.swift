@@ -13,11 +13,17 @@ struct Conversion {
     private let plan: CheckpointPlan
     private let recipe: Recipe
     private let job: BundleJob
+    private let carried: [CarriedSection]
     private let threads: Int
 
     /// Plans the conversion, with quantization on the way when a recipe is named.
-    init(_ plan: CheckpointPlan, recipe: String?, _ options: OutputOptions) throws(Failure) {
+    /// - Parameter carried: sections that are only carried along.
+    init(
+        _ plan: CheckpointPlan, recipe: String?, _ options: OutputOptions,
+        carrying carried: [CarriedSection] = []
+    ) throws(Failure) {
         self.plan = plan
+        self.carried = carried
         self.recipe =
             try recipe.map { (name) throws(Failure) in try Recipe(named: name, for: plan.graph) } ?? .keep
         job = try BundleJob(self.recipe, plan.graph, plan.weights, options)
@@ -27,37 +33,30 @@ struct Conversion {
     /// Prints what would be written.
     func printPlan() throws(Failure) {
         logUnused()
+        logCarried()
         try job.printPlan(of: plan)
     }
 
     /// Writes the bundle of `model`, whose plan this is.
-    /// - Parameter carriesDrafting: whether the tensors that draft tokens come along.
-    func run(_ model: ImportedModel, to place: OutputPath, carriesDrafting: Bool) throws(Failure) {
+    func run(_ model: ImportedModel, to place: OutputPath) throws(Failure) {
         Console.log(plan.ledger.summary)
         Console.log(model.settings.summary)
         for note in model.notes { Console.log(note) }
         logUnused()
+        logCarried()
         let digests = try Conversion.digests(of: model.files, threads: threads)
         let metadata = job.metadata(entering: model.metadata(sources: digests, recipe: recipe.json))
         try job.run(
             CheckpointWeights(model), to: place, sources: model.files.map(\.identity),
             // The metadata holds the digests of all sources, and everything else that was read.
             fingerprint: .pairs(["graph": plan.graph.json, "metadata": metadata]), metadata: metadata,
-            tokenizer: model.tokenizer, carrying: carriesDrafting ? [try drafting(of: model)] : [])
+            tokenizer: model.tokenizer, carrying: carried)
     }
 
-    private func drafting(of model: ImportedModel) throws(Failure) -> CarriedSection {
-        let tensors = model.drafting
-        guard !tensors.isEmpty else {
-            throw Failure(
-                .usage, "the checkpoint has no tensors that draft tokens, or has them in blocks",
-                file: model.checkpoint.directory, remedy: "leave out --keep-mtp")
+    private func logCarried() {
+        for section in carried {
+            Console.log("carried: section \(section.code), \(ByteCount.text(section.byteCount))")
         }
-        let section = CarriedSection.drafting(
-            [.memory(SafetensorsFile.header(of: tensors))] + tensors.map { .mapped($0.data) })
-        Console.log(
-            "carried: \(tensors.count) tensors that draft tokens, \(ByteCount.text(section.byteCount))")
-        return section
     }
 
     private func logUnused() {
@@ -83,6 +82,15 @@ struct Conversion {
         }
         progress.finish()
         return digests
+    }
+}
+
+extension CarriedSection {
+    /// The tensors by which a model drafts tokens for itself.
+    /// - Throws: `usage` when there are none, or when they cannot be handed on as they were published.
+    static func drafting(of model: ImportedModel) throws(Failure) -> CarriedSection {
+        let tensors = try model.drafting.all()
+        return .drafting([.memory(SafetensorsFile.header(of: tensors))] + tensors.map { .mapped($0.data) })
     }
 }
 

@@ -80,9 +80,10 @@ public struct ConversionOptions: ParsableArguments {
                     + Recipe.files(quantize) + [reading.mmproj].compactMap(\.self))
             let model = try converter.read(folder, reading.options)
             for warning in model.warnings { Console.warn(warning) }
-            let conversion = try Conversion(model.plan, recipe: quantize, output)
+            let conversion = try Conversion(
+                model.plan, recipe: quantize, output, carrying: keepMtp ? [try .drafting(of: model)] : [])
             if let destination {
-                try conversion.run(model, to: destination, carriesDrafting: keepMtp)
+                try conversion.run(model, to: destination)
             } else {
                 try conversion.printPlan()
             }
@@ -95,6 +96,7 @@ public struct ConversionOptions: ParsableArguments {
     }
 
     private func runDry(_ manifest: CheckpointManifest, _ converter: Converter) throws(Failure) {
+        guard !keepMtp else { throw Failure(.usage, "--keep-mtp is for checkpoints, not for manifests") }
         guard output.dryRun else {
             throw Failure(
                 .usage, "a manifest has no weights that could be converted", file: manifest.name,

@@ -32,7 +32,8 @@ public struct Bundle: Sendable {
     /// Where the file is.
     public var path: String { file.path }
 
-    /// The digest that stands for the whole content: every tensor, the graph, the metadata and the tokenizer.
+    /// The digest that stands for the whole content: every tensor, the graph, the metadata, the tokenizer and
+    /// what is carried along.
     public var digest: Digest { header.root }
 
     /// The tensor of that name, or nil.

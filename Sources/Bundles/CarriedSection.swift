@@ -38,8 +38,18 @@ public struct CarriedSection: Sendable {
     /// How many bytes are stored.
     public var byteCount: Int { parts.reduce(0) { $0 + $1.count } }
 
-    /// The tensors by which a model drafts tokens for itself: the parts of a safetensors file.
-    public static func drafting(_ parts: [Part]) -> CarriedSection { CarriedSection("mtpw", parts) }
+    /// The code of the section of tensors by which a model drafts tokens for itself.
+    public static let draftingCode = "mtpw"
+
+    /// Such a section: the parts of a safetensors file.
+    public static func drafting(_ parts: [Part]) -> CarriedSection { CarriedSection(draftingCode, parts) }
+
+    /// The digest of the bytes that are stored, read anew.
+    public func storedDigest() throws(Failure) -> Digest {
+        var hash = try SHA256()
+        for part in parts { try part.withBytes { (bytes) throws(Failure) in hash.update(bytes) } }
+        return hash.finish()
+    }
 
     private init(_ code: String, _ parts: [Part]) {
         (self.code, self.parts, codec, digest) = (code, parts, .raw, nil)

@@ -138,7 +138,11 @@ extension StoredWeight {
         _ rows: Range<Int>, as wanted: ElementType, into out: UnsafeMutableRawBufferPointer
     ) throws(Failure) {
         switch form {
-        case .derived(let derived): try derived.readRows(rows, into: out)
+        case .derived(let derived) where derived.type == wanted: try derived.readRows(rows, into: out)
+        case .derived:
+            try readFloats(
+                rows, columns: shape.rank > 1 ? shape.extents[shape.rank - 1] : 1,
+                into: out.bindMemory(to: Float.self))
         case .plain(let tensor):
             let width = (shape.rank > 1 ? shape.extents[shape.rank - 1] : 1) * tensor.type.width
             let bytes = UnsafeRawBufferPointer(

@@ -24,13 +24,13 @@ extension StoredWeight {
         switch form {
         case .plain(let tensor):
             guard let type = tensor.type.kernelType, let start = tensor.data.bytes.baseAddress else {
-                throw tensor.failure("holds \(tensor.type.rawValue), to which nothing can be added")
+                throw tensor.failure("holds \(tensor.type.rawValue), which are no floats")
             }
             let width = columns * tensor.type.width
             tsr_to_f32(type, start + rows.lowerBound * width, rows.count * columns, out.baseAddress)
         case .derived(let derived):
             guard let type = derived.type.kernelType else {
-                throw .badInput("is no matrix to which anything can be added", at: "weight '\(name)'")
+                throw .badInput("holds no floats", at: "weight '\(name)'")
             }
             guard derived.type != .float32 else {
                 return try derived.readRows(rows, into: UnsafeMutableRawBufferPointer(out))

@@ -63,7 +63,8 @@ struct Decoder {
         epsilon = try config.real("rms_norm_eps")
         let rotary = try RotarySettings(config, in: root, rotatesPart: rotatesPart)
         (theta, sections) = (rotary.theta, rotary.sections)
-        rotaryWidth = Int(Double(headWidth) * rotary.fraction)
+        // The reference cuts off; a fraction that was divided out of whole columns may come out a little below.
+        rotaryWidth = Int((Double(headWidth) * rotary.fraction * (1 + 1e-9)).rounded(.down))
         isInterleaved = interleaves || rotary.isInterleaved
         guard depth <= 4096, width <= 1 << 20, mlpWidth <= 1 << 24, vocabulary <= 1 << 24, headWidth <= 256,
             keyHeads <= heads, heads % keyHeads == 0

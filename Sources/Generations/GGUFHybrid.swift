@@ -7,8 +7,8 @@ struct GGUFHybrid {
     /// The blocks that draft tokens, behind all others.
     let drafts: Range<Int>
 
-    /// More than any model has.
-    private static let mostBlocks = 4096
+    /// More than any model has, and as long as a list of settings may be.
+    private static let mostBlocks = 512
 
     /// - Parameter prefix: the architecture and a dot.
     /// - Throws: `badInput` naming the metadata that is missing or impossible.

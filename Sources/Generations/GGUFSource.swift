@@ -86,10 +86,10 @@ struct GGUFSource: ModelSource {
 
     /// The tensors of the model, and those of blocks that only draft tokens, and what they are.
     private func parted() throws(Failure) -> ([GGUFTensor], drafting: [(name: String, reason: String)]) {
-        let beginnings = made.drafts.map { "blk.\($0)." }
         var (tensors, drafting): ([GGUFTensor], [(name: String, reason: String)]) = ([], [])
         for tensor in files.files.flatMap(\.tensors) {
-            if beginnings.contains(where: tensor.name.hasPrefix) {
+            let words = tensor.name.split(separator: ".", maxSplits: 2)
+            if words.first == "blk", words.count == 3, Int(words[1]).map(made.drafts.contains) == true {
                 drafting.append((tensor.name, "of a block that drafts tokens, which is not run"))
             } else {
                 tensors.append(tensor)

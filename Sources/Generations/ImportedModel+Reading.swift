@@ -18,9 +18,7 @@ extension ImportedModel {
         plan = try CheckpointPlan(
             reading, adapted.weights, of: source.origin, passedOver: checkpoint.passedOver,
             leftOut: stored.unneeded + adapted.replaced)
-        let unrun = stored.weights.filter { reading.table.reasonToLeaveOut($0.name) != nil }.flatMap(\.sources)
-        let plain = unrun.compactMap { checkpoint[$0] }
-        drafting = plain.count == unrun.count ? plain : []
+        drafting = DraftingTensors(checkpoint, reading.table, hasWholeNorms: stored.hasWholeNorms)
         // Noise says nothing.
         let doubt =
             checkpoint.files.isEmpty

@@ -10,8 +10,8 @@ public struct ImportedModel: Sendable {
     public let files: [SourceFile]
     /// Its graph, and where each weight comes from.
     public let plan: CheckpointPlan
-    /// Tensors by which it drafts tokens for itself, which the plan leaves out; none where some are stored in blocks.
-    public let drafting: [SourceTensor]
+    /// Tensors by which it drafts tokens for itself, which the plan leaves out.
+    public let drafting: DraftingTensors
     /// How it is talked to.
     public let prompt: PromptSettings
     /// The checkpoint's own defaults for choosing tokens, in the words of `generation_config.json`.

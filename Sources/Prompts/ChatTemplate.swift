@@ -39,8 +39,18 @@ public struct ChatTemplate: Sendable {
         self.origin = origin
         self.jinja = jinja
         self.tokens = tokens
-        readsReasoning = jinja.contains("reasoning_content")
+        readsReasoning = ChatTemplate.names(in: jinja).contains("reasoning_content")
         program = try Template(jinja)
+    }
+
+    /// Whether the program has a name of its own for this variable.
+    public func speaks(of variable: String) -> Bool {
+        ChatTemplate.names(in: jinja).contains(Substring(variable))
+    }
+
+    /// Every word of it that could be a name.
+    private static func names(in jinja: String) -> Set<Substring> {
+        Set(jinja.split { !$0.isLetter && !$0.isNumber && $0 != "_" })
     }
 
     /// What to tell the user wherever the model is used; nil when it speaks its checkpoint's template, or has none.
@@ -117,14 +127,17 @@ extension ChatTemplate {
         default: throw .badInput("has a template from '\(source)'", at: "prompt.chat_template")
         }
         var tokens: [String: String] = [:]
-        for member in json["tokens"]?.members ?? [] {
+        guard let named = (json["tokens"] ?? .object([])).members else {
+            throw .badInput("is no object", at: "prompt.chat_template.tokens")
+        }
+        for member in named {
             guard let text = member.value.string else {
                 throw .badInput("is no text", at: "prompt.chat_template.tokens.\(member.key)")
             }
             tokens[member.key] = text
         }
         try self.init(jinja, origin, tokens: tokens)
-        guard let form = Content(rawValue: json["content"]?.string ?? "text") else {
+        guard let form = (json["content"] ?? "text").string.flatMap(Content.init) else {
             throw .badInput("has content of an unknown form", at: "prompt.chat_template")
         }
         content = form

@@ -133,13 +133,9 @@ struct Reasoning: Equatable {
         guard let first = said.firstRange(of: end), let last = said.ranges(of: end).last else { return nil }
         let before = said[..<first.lowerBound]
         let start = before.ranges(of: "<think>").last?.upperBound ?? before.startIndex
-        thoughts = Self.trimmed(before[start...])
-        answer = Self.trimmed(said[last.upperBound...])
-    }
-
-    /// Without the line breaks around it.
-    private static func trimmed(_ text: Substring) -> String {
-        let start = text.drop { $0.isNewline }
-        return String(start.reversed().drop { $0.isNewline }.reversed())
+        let opened = before[start...].unicodeScalars.drop { $0 == "\n" }
+        let closed = opened.lastIndex { $0 != "\n" }.map { opened[...$0] } ?? opened.prefix(0)
+        thoughts = String(closed)
+        answer = String(said[last.upperBound...].unicodeScalars.drop { $0 == "\n" })
     }
 }

@@ -28,6 +28,9 @@ struct ModelSettings {
             throw .badInput("\(length.serialized()) is no number of tokens", at: "general.context_length")
         }
         contextLimit = limit
+        guard (metadata["provenance"] ?? .object([])).members != nil else {
+            throw .badInput("is no object", at: "provenance")
+        }
     }
 }
 
@@ -53,15 +56,14 @@ extension Sampler.Settings {
         guard let samples = (json["do_sample"] ?? false).bool else {
             throw .badInput("is neither true nor false", at: "sampling.do_sample")
         }
-        guard samples else { return }
-        temperature = Float(try number("temperature", 0...100, default: 1))
+        let heat = Float(try number("temperature", 0...100, default: 1))
         // The reference samples from the 50 most likely unless told otherwise.
         let most = try number("top_k", 0...Double(1 << 24), default: 50)
         guard let whole = Int(exactly: most) else {
             throw .badInput("\(most) is no number of tokens", at: "sampling.top_k")
         }
-        topK = whole
-        topP = Float(try number("top_p", 0...1, default: 1))
-        minP = Float(try number("min_p", 0...1, default: 0))
+        let (share, least) = (try number("top_p", 0...1, default: 1), try number("min_p", 0...1, default: 0))
+        guard samples else { return }
+        (temperature, topK, topP, minP) = (heat, whole, Float(share), Float(least))
     }
 }

@@ -27,7 +27,7 @@ struct SessionFile {
     private let ranges: [Range<Int>]
 
     private static let magic: [UInt8] = [0x89, 0x54, 0x53, 0x53, 0x0D, 0x0A, 0x1A, 0x0A]
-    private static let version: UInt32 = 1
+    private static let version: UInt32 = 2
     private static let headerBytes = 256
     private static let alignment = 64
     private static let entryBytes = 48

@@ -112,6 +112,9 @@ struct EvaluationOptions: ParsableArguments {
             (done, total) throws(Failure) in
             progress.show(done, total, "reading \(done + 1) of \(total), the base answers")
         }
+        guard scoreFrom == nil || set.items.contains(where: { $0.scored != .all }) else {
+            throw Failure(.usage, "--score-from is for texts, and there is none")
+        }
         return set
     }
 

@@ -91,6 +91,9 @@ struct Show: ToolCommand {
         if let codes = provenance?["ledger"]?["published"]?["summary"]?.string {
             Console.print("codes        \(codes)")
         }
+        for section in bundle.carried {
+            Console.print("carried      section \(section.code), \(ByteCount.text(section.byteCount))")
+        }
         Console.print("recipe       \(provenance?["recipe"]?["name"]?.string ?? "none")")
         for source in provenance?["sources"]?.array ?? [] {
             Console.print(
@@ -120,6 +123,8 @@ struct Show: ToolCommand {
         return .pairs([
             "file": .string(bundle.path), "bytes": .int(bundle.file.bytes.count),
             "digest": .string("\(bundle.digest)"), "verified": .bool(verify), "metadata": try bundle.metadata,
+            "carried": .array(
+                bundle.carried.map { .pairs(["code": .string($0.code), "bytes": .int($0.byteCount)]) }),
             "tensors": .array(tensors),
         ])
     }

@@ -47,7 +47,7 @@ struct TemplateOptions: ParsableArguments {
             Console.warn("--system is for the beginning of a conversation, and this one has begun")
         }
         guard session.model.tokenizer != nil else { return }
-        let unused = given.keys.sorted().filter { !session.model.prompt.template.jinja.contains($0) }
+        let unused = given.keys.sorted().filter { !session.model.prompt.template.speaks(of: $0) }
         for option in try unusedParts(session) + unused.map(option) {
             Console.warn("the model's chat template makes nothing of \(option)")
         }

@@ -48,7 +48,9 @@ import Testing
                 #expect(tensor.type == original.type && tensor.shape == original.shape)
                 #expect(tensor.data.bytes.elementsEqual(original.data.bytes))
             }
-            #expect(try run("tessera-inspect", path, "--verify").status == 0)
+            let report = try run("tessera-inspect", path, "--verify")
+            #expect(report.status == 0 && report.output.contains("carried      section mtpw"))
+            #expect(try run("tessera-diff", checkpoint, path, "--verify").status == 0)
         }
         let plain = try Bundle(try convert(to: "plain.tessera"))
         let bundle = try Bundle(kept)
@@ -72,11 +74,36 @@ import Testing
         #expect(!Path.exists(out))
     }
 
-    @Test func aCheckpointWithoutThemIsRefused() throws {
+    /// Whole, but another model's.
+    @Test func anothersAreFound() throws {
+        let edited = try EditedCheckpoint("qwen3.5/published")
+        let name = "model-00002-of-00002.safetensors"
+        let file = try SafetensorsFile(edited.directory.file(name))
+        let range = try #require(file.tensors.first { $0.name == "mtp.fc.weight" }).data.range
+        var bytes = try readFile(edited.directory.file(name))
+        bytes[range.lowerBound] ^= 1
+        try putFile(edited.directory.file(name), bytes)
+        let path = try convert(to: "kept.tessera", "--keep-mtp")
+        let outcome = try run("tessera-diff", edited.path, path, "--verify")
+        #expect(outcome.status == 1 && outcome.output.contains("section mtpw"), "\(outcome.output)")
+    }
+
+    /// Before anything is read or written, in a dry run too.
+    @Test(arguments: [[], ["--dry-run"]])
+    func aCheckpointWithoutThemIsRefused(options: [String]) throws {
         let out = directory.file("out.tessera")
         let outcome = try run(
-            "tessera-from-qwen3.5", Fixtures.path("qwen3.5-moe/published"), "-o", out, "--keep-mtp")
+            "tessera-from-qwen3.5",
+            arguments: [Fixtures.path("qwen3.5-moe/published"), "-o", out, "--keep-mtp"] + options)
         #expect(outcome.status == 2 && outcome.errors.contains("--keep-mtp"), "\(outcome.errors)")
         #expect(!Path.exists(out))
+    }
+
+    @Test func aDryRunCountsThem() throws {
+        let outcome = try run("tessera-from-qwen3.5", checkpoint, "--keep-mtp", "--dry-run")
+        #expect(outcome.status == 0 && outcome.errors.contains("carried: section mtpw"), "\(outcome.errors)")
+        let manifest = try run(
+            "tessera-from-qwen3.5", "--manifest", "Qwen3.5-0.8B", "--keep-mtp", "--dry-run")
+        #expect(manifest.status == 2)
     }
 }

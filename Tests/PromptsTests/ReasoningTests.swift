@@ -11,10 +11,10 @@ import Testing
     init() throws { tokenizer = try Tokenizer(checkpoint: Fixtures.path("tokenizer")) }
 
     @Test(arguments: [
-        ("<think>\nwell\n</think>\n\nyes", "well", "yes"), ("well\n</think>\n\nyes\n", "well", "yes"),
+        ("<think>\nwell\n</think>\n\nyes", "well", "yes"), ("well\n</think>\n\nyes\n", "well", "yes\n"),
         ("</think>", "", ""), ("a<think>b</think>c</think>d", "b", "d"),
         ("<think>a<think> b \n\n</think> d", " b ", " d"),
-        ("\r\n\u{2028}é\u{301}</think>\r\n日", "é\u{301}", "日"),
+        ("\n\u{2028}é\u{301}\r\n</think>\n\r\n日", "\u{2028}é\u{301}\r", "\r\n日"),
     ])
     func answersAreTakenApart(said: String, thoughts: String, answer: String) throws {
         let reasoning = try #require(Reasoning(in: said))

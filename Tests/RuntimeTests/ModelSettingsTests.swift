@@ -68,6 +68,7 @@ import Testing
 
     @Test(
         arguments: [
+            ("prompt.chat_template", "content", 5), ("prompt.chat_template", "tokens", ["x"]),
             ("sampling", "do_sample", "yes"), ("sampling", "top_k", 2.5), ("sampling", "top_p", 2),
             ("general", "context_length", 0), ("prompt", "stop_tokens", 7), ("prompt", "image_token", -1),
             ("prompt.chat_template.tokens", "bos_token", 1), ("prompt.positions", "positions_per_second", 2),
@@ -79,6 +80,23 @@ import Testing
         let altered = adding(key, value, to: metadata, at: path[...])
         let error = try #require(throws: Failure.self) { _ = try ModelSettings(metadata: altered) }
         #expect(error.kind == .badInput && error.place?.hasPrefix(object) == true, "\(error)")
+    }
+
+    /// Also where nothing is drawn, so that nothing else looks at them.
+    @Test(arguments: ["temperature", "top_k", "top_p", "min_p"])
+    func numbersOfDrawingAreChecked(key: String) throws {
+        for samples in [true, false] {
+            var metadata = adding("do_sample", .bool(samples), to: try metadata("qwen2-vl"), at: ["sampling"])
+            metadata = adding(key, "hot", to: metadata, at: ["sampling"])
+            let error = try #require(throws: Failure.self) { _ = try ModelSettings(metadata: metadata) }
+            #expect(error.kind == .badInput && error.place == "sampling.\(key)")
+        }
+    }
+
+    @Test func provenanceIsAnObject() throws {
+        let metadata = try metadata("qwen2-vl").setting("provenance", to: 5)
+        let error = try #require(throws: Failure.self) { _ = try ModelSettings(metadata: metadata) }
+        #expect(error.kind == .badInput && error.place == "provenance")
     }
 
     @Test func aBundleIsRefusedByName() throws {

@@ -1,6 +1,6 @@
 public import Storage
 
-/// As much of JSON Schema as the schemas of `formats/` use of an object's form: members, kinds, choices and ranges.
+/// As much of JSON Schema as the schemas of `formats/` use; another keyword, and a reference to nothing, are faults themselves.
 public struct Schema {
     private let root: JSON
 
@@ -22,25 +22,49 @@ public struct Schema {
         faults(json, root, [], closed)
     }
 
-    private func resolved(_ schema: JSON) -> JSON {
-        guard let name = schema["$ref"]?.string?.split(separator: "/").last else { return schema }
-        return root["$defs"]?[String(name)] ?? .null
+    private func faults(in json: JSON, _ schema: JSON) -> [String] { faults(json, schema, [], { _ in }) }
+
+    private static let keywords: Set = [
+        "$schema", "title", "description", "$defs", "$ref", "type", "enum", "const", "minimum",
+        "exclusiveMinimum",
+        "maximum", "items", "minItems", "maxItems", "properties", "required", "dependentRequired",
+        "additionalProperties", "if", "then", "else",
+    ]
+
+    /// What a schema refers to; nil for nothing.
+    private func resolved(_ schema: JSON) -> JSON? {
+        guard let name = schema["$ref"]?.string else { return schema }
+        let prefix = "#/$defs/"
+        return name.hasPrefix(prefix) ? root["$defs"]?[String(name.dropFirst(prefix.count))] : nil
     }
 
     private func faults(_ json: JSON, _ schema: JSON, _ path: [String], _ closed: (Closed) -> Void)
         -> [String]
     {
-        let schema = resolved(schema)
-        var faults: [String] = []
+        guard let schema = resolved(schema) else {
+            return ["the schema refers to nothing: \(schema.serialized())"]
+        }
+        guard schema != false else { return ["\(path.joined(separator: ".")): must not be there"] }
+        var faults = (schema.members ?? []).map(\.key).filter { !Self.keywords.contains($0) }
+            .map { "the schema has the keyword '\($0)'" }
         func check(_ isRight: Bool, _ words: String) {
             if !isRight { faults.append("\(path.joined(separator: ".")): \(words)") }
         }
         if let type = schema["type"]?.string { check(Self.isA(json, type), "is no \(type)") }
+        if let value = schema["const"] { check(json == value, "is not \(value.serialized())") }
         if let choices = schema["enum"]?.array { check(choices.contains(json), "is none of the choices") }
         if let number = json.double {
             check(number >= schema["minimum"]?.double ?? -.infinity, "is too small")
             check(number > schema["exclusiveMinimum"]?.double ?? -.infinity, "is too small")
             check(number <= schema["maximum"]?.double ?? .infinity, "is too large")
+        }
+        if let count = json.array?.count {
+            check(count >= schema["minItems"]?.int ?? 0, "has too few elements")
+            check(count <= schema["maxItems"]?.int ?? .max, "has too many elements")
+        }
+        if let condition = schema["if"] {
+            let holds = self.faults(in: json, condition).isEmpty
+            faults += self.faults(json, schema[holds ? "then" : "else"] ?? .object([]), path, { _ in })
         }
         for element in json.array ?? [] {
             faults += self.faults(element, schema["items"] ?? .object([]), path + ["[]"], closed)

@@ -27,7 +27,7 @@ struct MLX: WeightFormat {
     var hasWholeNorms: Bool { layout.isMoved }
 
     init?(_ checkpoint: QuantizedCheckpoint) throws(Failure) {
-        let isRenamed = checkpoint.checkpoint.names.contains { $0.hasPrefix(MLXLayout.tower) }
+        let isRenamed = MLXLayout.isRenamed(checkpoint)
         guard checkpoint.mlx != nil || (checkpoint.isSilent && isRenamed) else { return nil }
         layout = try MLXLayout(checkpoint)
         guard let keys = checkpoint.mlx ?? checkpoint.statement else {

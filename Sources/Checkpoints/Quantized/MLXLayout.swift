@@ -15,7 +15,7 @@ struct MLXLayout {
 
     /// - Throws: `.badInput` naming both, when one of names, config.json and the axes of convolutions tells of MLX and another does not.
     init(_ checkpoint: QuantizedCheckpoint) throws(Failure) {
-        isRenamed = checkpoint.checkpoint.names.contains { $0.hasPrefix(Self.tower) }
+        isRenamed = Self.isRenamed(checkpoint)
         let kernels = checkpoint.checkpoint.tensors.filter {
             $0.name.hasSuffix(".conv1d.weight") && $0.shape.rank == 3
         }
@@ -35,6 +35,11 @@ struct MLXLayout {
                 "has shape \(first.shape), as published, but \(sign), as MLX's tools write it: whether norms have 1 added to them cannot be told",
                 remedy: "convert the published checkpoint instead")
         }
+    }
+
+    /// Whether names are MLX's.
+    static func isRenamed(_ checkpoint: QuantizedCheckpoint) -> Bool {
+        checkpoint.checkpoint.names.contains { $0.hasPrefix(tower) }
     }
 
     /// Whether a depthwise kernel is [channels, taps, 1], not [channels, 1, taps].
