@@ -168,7 +168,14 @@ import Testing
         #expect(outcome.status == 0, "\(outcome.errors)")
         let rows = try #require(try JSON(parsing: Array(outcome.output.utf8)).array)
         #expect(rows.count >= 10 && rows.allSatisfy { $0["gmac_per_second"]?.double ?? 0 > 0 })
-        #expect(rows.allSatisfy { $0["of_integer_peak"]?.double ?? 0 > 0 })
+        let (products, recurrences) = (
+            rows.filter { $0["of_integer_peak"] != nil }, rows.filter { $0["of_float_peak"] != nil }
+        )
+        #expect(
+            products.count >= 10 && recurrences.count >= 2 && products.count + recurrences.count == rows.count
+        )
+        #expect(products.allSatisfy { $0["of_integer_peak"]?.double ?? 0 > 0 })
+        #expect(recurrences.allSatisfy { $0["of_float_peak"]?.double ?? 0 > 0 })
     }
 
     /// As many threads as processors are allowed, not as there are.

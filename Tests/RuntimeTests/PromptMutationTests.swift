@@ -20,6 +20,10 @@ import Testing
     private func mutate(_ json: JSON, _ random: inout SplitMix64) -> JSON {
         guard case .object(var members) = json, let index = members.indices.randomElement(using: &random)
         else {
+            // What is near may well be possible.
+            if let number = json.int, Bool.random(using: &random) {
+                return .int(number &+ Int.random(in: -2...2, using: &random))
+            }
             return PromptMutationTests.nonsense.randomElement(using: &random) ?? .null
         }
         if Int.random(in: 0..<12, using: &random) == 0 {
