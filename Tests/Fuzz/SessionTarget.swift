@@ -24,7 +24,7 @@ extension FuzzTarget {
                         + #"[{"type":"said","text":"x","tokens":[3]}]}],"tools":[{}],"variables":{"enable_thinking":true},"sampler":\#(sampler)}"#)
                         .utf8),
                 Array(
-                    #"{"cache_type":"f32","cached":0,"prompt_length":0,"turn":0,"said":[],"visuals":[],"messages":null}"#
+                    #"{"cache_type":"f32","cached":0,"prompt_length":0,"turn":0,"said":[],"visuals":[],"messages":null,"variables":{}}"#
                         .utf8),
             ]
         },
