@@ -37,20 +37,21 @@ struct RunReport {
 
     private var overview: String {
         let (count, tokens) = (run.samples.count, run.set.tokenCount)
+        let window = tokens / max(1, count)
         let what =
-            if let first = run.set.items.first?.scored, first != .all,
-                run.set.items.allSatisfy({ $0.scored == first })
+            if case .from(let first)? = run.set.items.first?.scored,
+                run.set.items.allSatisfy({ $0.scored == .from(first) })
             {
-                "\(count) windows of \(tokens / max(1, count)) tokens, \(scored(first, tokens / max(1, count)))"
+                "\(count) windows of \(window) tokens, \(scored(from: first, of: window))"
             } else { "\(count) sample\(count == 1 ? "" : "s"), \(tokens) tokens" }
         return "\(what); \(run.stageSamples.count) of them part by part"
     }
 
-    private func scored(_ scored: EvaluationSet.Item.Scored, _ window: Int) -> String {
-        switch scored {
-        case .all, .from(0): "all of each scored"
-        case .from(window / 2): "the second half of each scored"
-        case .from(let first): "each scored from token \(first) on"
+    private func scored(from first: Int, of window: Int) -> String {
+        switch first {
+        case 0: "all of each scored"
+        case window / 2: "the second half of each scored"
+        default: "each scored from token \(first) on"
         }
     }
 
